@@ -1,0 +1,1 @@
+"""The stages of dvc.yaml: verbs, one thin file each."""
