@@ -70,7 +70,7 @@ class Dataset(Schema):
 
 def suite(file: Path = SUITE_FILE) -> Suite:
     """What params.yaml asks for."""
-    document = _read(file)
+    document = read_yaml(file)
     if set(document) != {"suite"}:
         raise InputError(f"{file} must be one block named suite, got {', '.join(document) or 'nothing'}")
     wanted = check(Suite, document["suite"], f"{file}:suite")
@@ -104,7 +104,7 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
 def dataset(name: str) -> Dataset:
     """The parameters of data set `name`."""
     file = conf_file(name)
-    return check(Dataset, _read(file), f"{file}:")
+    return check(Dataset, read_yaml(file), f"{file}:")
 
 
 def rows(name: str, wanted: Suite) -> dict[str, dict[str, Any]]:
@@ -114,6 +114,11 @@ def rows(name: str, wanted: Suite) -> dict[str, dict[str, Any]]:
         if model not in blocks:
             raise unknown(f"{SUITE_FILE}:suite.models (for {conf_file(name)}:models)", model, blocks)
     return {model: blocks[model] for model in wanted.models}
+
+
+def training(conf: Dataset, block: dict[str, Any], path: str) -> Training:
+    """The data set's training with what the model's block changes of it; `path` is where the block does."""
+    return check(Training, conf.training.model_dump() | block.get("training", {}), path)
 
 
 def conf_file(name: str) -> Path:
@@ -141,9 +146,7 @@ def _explain(error: dict[str, Any], schema: type[BaseModel], path: str) -> Input
     if error["type"] == "missing":
         return InputError(f"{where} must be given, got nothing")
     constraint = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("should", "must")
-    if "must" not in constraint:
-        constraint = f"must be valid: {constraint}"
-    return InputError(f"{where} {constraint.partition('must')[1]}{constraint.partition('must')[2]}, got {error['input']!r}")
+    return InputError(f"{where} {constraint[max(constraint.find('must'), 0) :]}, got {error['input']!r}")
 
 
 def _known_keys(schema: type[BaseModel], location: list[str]) -> list[str]:
@@ -152,7 +155,8 @@ def _known_keys(schema: type[BaseModel], location: list[str]) -> list[str]:
     return list(schema.model_fields)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A YAML file (version 1.2) that holds a mapping."""
     try:
         document = YAML(typ="safe", pure=True).load(file.read_text())
     except FileNotFoundError:

@@ -15,6 +15,7 @@ Arrays are npz without pickle, tensors safetensors, the rest CSV and JSON.
 """
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,12 +67,13 @@ class History:
     """Every term at every epoch: `terms["train.reconstruction"]` is (epochs, S), NaN after a seed has stopped.
 
     `train.*` are running means over the epoch's mini-batches, `validation.*` are taken at its end; `*.loss` is the sum.
-    `best` (S,) is the epoch (from 1) whose weights were kept, `updates` (S,) the optimiser steps taken.
+    `best` (S,) is the epoch (from 1) whose weights were kept, `updates` (S,) the optimiser steps taken. A closed form has
+    no epochs: `History()`.
     """
 
-    terms: dict[str, np.ndarray]
-    best: np.ndarray
-    updates: np.ndarray
+    terms: dict[str, np.ndarray] = field(default_factory=dict)
+    best: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    updates: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 @dataclass(frozen=True)
@@ -164,12 +166,24 @@ def read_columns(path: Path) -> dict[str, list[float]]:
 
 def save_split(dataset: str, name: str, split: Split) -> None:
     """data/<dataset>/<name>.npz."""
-    write_arrays(DATA / dataset / f"{name}.npz", images=split.images.astype(np.float32), labels=split.labels.astype(np.int64))
+    write_arrays(split_file(dataset, name), images=split.images.astype(np.float32), labels=split.labels.astype(np.int64))
 
 
 def load_split(dataset: str, name: str) -> Split:
     """data/<dataset>/<name>.npz."""
-    return Split(**read_arrays(DATA / dataset / f"{name}.npz"))
+    return Split(**read_arrays(split_file(dataset, name)))
+
+
+def load_reference(dataset: str) -> Split:
+    """Train, then validation: all that is not for testing."""
+    train, validation = (load_split(dataset, name) for name in ("train", "validation"))
+    images, labels = ([getattr(split, part) for split in (train, validation)] for part in ("images", "labels"))
+    return Split(np.concatenate(images), np.concatenate(labels))
+
+
+def split_file(dataset: str, name: str) -> Path:
+    """data/<dataset>/<name>.npz."""
+    return DATA / dataset / f"{name}.npz"
 
 
 def save_about(dataset: str, about: About) -> None:
@@ -208,6 +222,20 @@ def save_history(path: Path, seeds: tuple[int, ...], history: History) -> None:
     place = [(s, e) for s in range(len(seeds)) for e in range(epochs) if not np.isnan(history.terms["train.loss"][e, s])]
     columns = {"seed": [seeds[s] for s, _ in place], "epoch": [e + 1 for _, e in place]}
     write_columns(path, columns | {name: [values[e, s] for s, e in place] for name, values in history.terms.items()})
+
+
+def save_training(dataset: str, model: str, trained: Trained, history: History, cost: Cost) -> None:
+    """weights.safetensors, history.csv and cost.json."""
+    place = folder(dataset, model)
+    save_trained(place / "weights.safetensors", trained)
+    save_history(place / "history.csv", trained.seeds, history)
+    save_cost(place / "cost.json", cost)
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file, hexadecimal."""
+    with _must_exist(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def save_cost(path: Path, cost: Cost) -> None:

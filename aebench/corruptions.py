@@ -1,0 +1,38 @@
+"""What a denoising autoencoder must undo: pure functions (Vincent et al. 2010, section 3.3).
+
+Every corruption is x̃ = keep * x + add with keep and add (n, d) drawn beforehand, so that the same draw can be applied
+to any model. At level 0 each of them is the identity, bit for bit.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+Draw = tuple[Tensor, Tensor]
+
+
+def masking(n: int, d: int, level: float, generator: Generator) -> Draw:
+    """Each pixel becomes 0 with probability `level` in [0, 1]."""
+    keep = (torch.rand(n, d, generator=generator, device=generator.device) >= level).float()
+    return keep, torch.zeros_like(keep)
+
+
+def gaussian(n: int, d: int, level: float, generator: Generator) -> Draw:
+    """Adds N(0, level²) to each pixel; the result may leave [0, 1]."""
+    add = level * torch.randn(n, d, generator=generator, device=generator.device)
+    return torch.ones_like(add), add
+
+
+def salt_and_pepper(n: int, d: int, level: float, generator: Generator) -> Draw:
+    """Each pixel becomes 0 or 1, each with probability `level` / 2, level in [0, 1]."""
+    keep, _ = masking(n, d, level, generator)
+    salt = (torch.rand(n, d, generator=generator, device=generator.device) < 0.5).float()
+    return keep, (1 - keep) * salt
+
+
+CORRUPTIONS = {"masking": masking, "gaussian": gaussian, "salt_and_pepper": salt_and_pepper}
+
+
+def corrupt(x: Tensor, draw: Draw) -> Tensor:
+    """x̃ = keep * x + add, (n, d)."""
+    keep, add = draw
+    return keep * x + add

@@ -1,0 +1,76 @@
+"""The contract of a model: a dictionary of named loss terms whose sum is its loss.
+
+A model is written for one seed and one batch; `aebench.training` lifts it over all seeds at once. Randomness comes in as
+an argument, drawn by `draw` from the seed's own stream, so that `terms` is a pure function of weights, images and noise.
+
+Shapes: n images, d pixels, k code units. Units: every term is a mean over images; reconstruction is summed over pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from aebench.params import Schema
+from aebench.runs import History
+
+
+class ModelParams(Schema):
+    """What every model's block may say: its kind, and what it changes of the data set's `training`."""
+
+    kind: str
+    training: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Unlabelled images (n, d) for fitting. Epochs are chosen on `validation`; what chooses nothing may use `both`."""
+
+    train: Tensor
+    validation: Tensor
+
+    @cached_property
+    def both(self) -> Tensor:
+        """Train, then validation, for closed forms."""
+        return torch.cat([self.train, self.validation])
+
+
+class Autoencoder(nn.Module):
+    """A model of images of `pixels` numbers. Subclasses give `code` (k) and override what is theirs."""
+
+    Params: ClassVar[type[ModelParams]] = ModelParams
+    stochastic: ClassVar[bool] = True
+    """False if the fit does not depend on the seed: then one replica is fitted, and its numbers are exact."""
+
+    def __init__(self, params: ModelParams, pixels: int):
+        super().__init__()
+        self.params, self.pixels = params, pixels
+
+    @property
+    def code(self) -> int:
+        """k, the numbers in a code."""
+        return self.params.code
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(n, d) -> (n, k): the deterministic code; a distribution's is its mean."""
+        raise NotImplementedError
+
+    def decode(self, h: Tensor) -> Tensor:
+        """(n, k) -> (n, d): the reconstruction."""
+        raise NotImplementedError
+
+    def draw(self, n: int, generator: Generator) -> tuple[Tensor, ...]:
+        """The randomness that `terms` needs for n images: tensors with n rows."""
+        return ()
+
+    def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Scalars by name, whose sum is the loss; x (n, d) stays as it is."""
+        raise NotImplementedError
+
+    def fit(self, ensemble: Any, images: Images, minimise: Callable[[Any, Images], History]) -> History:
+        """Fit every replica of `ensemble`; the default descends the loss."""
+        return minimise(ensemble, images)

@@ -1,0 +1,337 @@
+"""MLflow shows what the files say: a mirror made in one process from finished results. The only importer of mlflow.
+
+An experiment a data set, a run a model (the summary over seeds), nested below it a run a seed. Seen in the UI with 8 models
+and 10 seeds: nested, the table opens with one line a model and the charts with one bar or mean curve a model, to be unfolded;
+flat, both open with 88 runs in a heap until one groups by model, and a group shows neither spread nor parameters.
+
+A row (a model on a data set) is replaced when, and only when, what its runs would say has changed: its fingerprint covers
+parameters, data, metrics and history. dvc.lock's entry would not do: it holds code and wall time, so that a rerun with equal
+results would double every run, and it knows nothing of a stage run by hand; its hash is a tag. What is replaced is tagged
+superseded and softly deleted, because a chart or a group's mean must not mix old numbers with new (the UI lists it under
+State: Deleted). A row's runs become current together, after all is logged, so that a killed mirror is made again.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import cycle
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from aebench import params, provenance, runs
+from aebench.errors import InputError
+from aebench.statistics import estimate
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+LOCAL_STORE = "sqlite:///mlflow.db"
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",  # seconds; a server that is down is noticed at once, a silent one after two tries
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""What MLflow is told unless the user has told it otherwise."""
+COLOURS = "3f90da ffa90e bd1f01 94a4a2 832db6 a96b59 e76300 b9ac70 717581 92dadd".split()
+"""One a model, shared by its runs: Petroff's (2021) ten, which the colour-blind can tell apart. MLflow's own are random."""
+POINTS = 1000  # metric points a call: MLflow's limit
+ALL = "all"  # the seed of a summary
+RESULTS = ("metrics.csv", "history.csv", "cost.json")
+CURRENT = "current"
+STATE, FINGERPRINT, MODEL, FIGURES = "aebench.state", "aebench.fingerprint", "aebench.model", "aebench.figures"
+
+
+@dataclass
+class Tally:
+    """What mirroring did: runs made, kept and superseded, and the rows that have no results yet."""
+
+    made: int = 0
+    kept: int = 0
+    superseded: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run says; `curves` has a line an epoch and a column a term."""
+
+    name: str
+    seed: str
+    seconds: float
+    scores: dict[str, float]
+    curves: pd.DataFrame
+
+    def points(self) -> list[tuple[str, float, int]]:
+        """(metric, value, step). MLflow has no infinity and its charts no use for NaN: neither is a point."""
+        final = [(name, value, 0) for name, value in self.scores.items()]
+        curves = [(name, value, int(epoch)) for name, column in self.curves.items() for epoch, value in column.items()]
+        return [point for point in final + curves if isfinite(point[1])]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model on a data set: what the parameters, the data set and Git and DVC say of it, and its files."""
+
+    dataset: str
+    model: str
+    block: dict[str, Any]
+    data: dict[str, str]
+    origin: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """Where its results lie."""
+        return runs.folder(self.dataset, self.model)
+
+    @property
+    def finished(self) -> bool:
+        """Whether its results are there."""
+        return all((self.folder / name).exists() for name in RESULTS)
+
+    @property
+    def time(self) -> int:
+        """When it was finished, in ms."""
+        return int((self.folder / "metrics.csv").stat().st_mtime * 1000)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """A line a seed."""
+        return pd.DataFrame(runs.read_columns(self.folder / "metrics.csv")).set_index("seed")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A line a seed and epoch; `train.loss` is train/loss, so that the UI has a section for train."""
+        columns = runs.read_columns(self.folder / "history.csv")
+        return pd.DataFrame({name.replace(".", "/", 1): values for name, values in columns.items()})
+
+    @cached_property
+    def cost(self) -> runs.Cost:
+        """What its training took."""
+        return runs.load_cost(self.folder / "cost.json")
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Its hyper-parameters; a closed form, which has no epochs, has none of training."""
+        said = {name: value for name, value in self.block.items() if name != "training" or len(self.history)}
+        return _flat(said | {"dataset": self.dataset, "model": self.model, "parameters": self.cost.parameters})
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What is not a number of it: what made it, on which machine."""
+        machine = {name: str(getattr(self.cost, name)) for name in ("device", "machine", "threads")}
+        versions = {f"version.{name}": version for name, version in self.cost.versions.items()}
+        return {MODEL: self.model, FINGERPRINT: self.fingerprint} | self.origin | machine | versions
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with what its runs say, except for the seconds that training took."""
+        return _hash([self.params, self.data, *(_md5(self.folder / name) for name in ("metrics.csv", "history.csv"))])
+
+    def records(self) -> list[Record]:
+        """The summary, then each seed."""
+        return [self._summary(), *(self._seed(seed) for seed in self.metrics.index)]
+
+    def _seed(self, seed: float) -> Record:
+        share = self.cost.seconds / len(self.metrics)
+        scores = {f"test/{name}": value for name, value in self.metrics.loc[seed].items()}
+        curves = self.history[self.history["seed"] == seed].drop(columns="seed").set_index("epoch")
+        return Record(f"{self.model} seed {seed:.0f}", f"{seed:.0f}", share, scores | {"train/seconds": share}, curves)
+
+    def _summary(self) -> Record:
+        """Mean, standard deviation and 95 % interval over seeds; the mean curves as far as every seed trained."""
+        scores = {"train/seconds": self.cost.seconds / len(self.metrics)}
+        for name, values in self.metrics.items():
+            with np.errstate(invalid="ignore"):  # the PSNR of perfect images is infinite
+                over_seeds = estimate(values)
+            scores[f"test/{name}"] = over_seeds.mean
+            scores |= {f"variation/{name}.{part}": getattr(over_seeds, part) for part in ("sd", "low", "high")}
+        epochs = self.history.drop(columns="seed").groupby("epoch")
+        return Record(self.model, ALL, self.cost.seconds, scores, epochs.mean()[epochs.size() == len(self.metrics)])
+
+
+def store() -> str:
+    """The address of the MLflow store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
+
+
+def mirror(wanted: params.Suite) -> Tally:
+    """Make MLflow say what the results of the suite's rows say; an `InputError` if its store does not answer."""
+    lock, commit, tally = provenance.lock_entries("@"), _commit(), Tally()
+    rows = [row for dataset in wanted.datasets for row in _rows(dataset, wanted, lock, commit)]
+    with _client() as client:
+        for row in rows:
+            if row.finished:
+                _mirror(client, row, tally)
+            else:
+                tally.missing.append(f"{row.dataset}/{row.model}")
+    return tally
+
+
+def _rows(dataset: str, wanted: params.Suite, lock: dict[str, dict], commit: dict[str, str]) -> Iterator[Row]:
+    conf, data = params.dataset(dataset), _data(dataset, lock)
+    for (model, block), colour in zip(params.rows(dataset, wanted).items(), cycle(COLOURS), strict=False):
+        training = params.training(conf, block, f"{params.conf_file(dataset)}:models.{model}.training")
+        stages = {name: entry for name, entry in lock.items() if name.endswith(f"@{dataset}-{model}")}
+        looks = {"mlflow.runColor": f"#{colour}"}
+        origin = commit | looks | ({"dvc.stages": ", ".join(stages), "dvc.lock": _hash(stages)} if stages else {})
+        yield Row(dataset, model, block | {"training": training.model_dump()}, data, origin)
+
+
+def _data(dataset: str, lock: dict[str, dict]) -> dict[str, str]:
+    """What MLflow is told of the data set; its digest is that of the prepared splits."""
+    about = runs.load_about(dataset)
+    recorded = {out["path"]: out.get("md5") for entry in lock.values() for out in entry.get("outs", ())}
+    splits = [runs.DATA / dataset / f"{name}.npz" for name in runs.SPLITS]
+    digest = _hash([recorded.get(split.as_posix()) or _md5(split) for split in splits])
+    source = json.dumps({"uri": (runs.DATA / dataset).as_posix()})
+    return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": json.dumps(asdict(about))}
+
+
+def _mirror(client: "MlflowClient", row: Row, tally: Tally) -> None:
+    """Log the row unless it is there, retire what else stands in its place, bring its figures up to date."""
+    experiment = _experiment(client, row.dataset)
+    found = client.search_runs([experiment], f"tags.`{MODEL}` = '{row.model}'")
+    kept = [run for run in found if (_state(run), run.data.tags[FINGERPRINT]) == (CURRENT, row.fingerprint)]
+    if len(kept) != 1 + len(row.metrics):
+        kept = []
+    made = [] if kept else _log_row(client, experiment, row)
+    tally.superseded += sum(_retire(client, run) for run in found if run not in kept)
+    for run_id in made:
+        client.set_tag(run_id, STATE, CURRENT)
+    _draw(client, experiment, row)
+    tally.made += len(made)
+    tally.kept += len(kept)
+
+
+def _log_row(client: "MlflowClient", experiment: str, row: Row) -> list[str]:
+    """Log every run of the row, to be made current later; returns their ids."""
+    ids: list[str] = []
+    for place, record in enumerate(row.records()):
+        parent = {"mlflow.parentRunId": ids[0]} if ids else {}
+        ids.append(_log(client, experiment, row, record, row.time - place, parent))
+    return ids
+
+
+def _log(client: "MlflowClient", experiment: str, row: Row, record: Record, end: int, parent: dict[str, str]) -> str:
+    """Log one run; its duration is the seconds of training, its end orders the seeds in the UI."""
+    from mlflow.entities import Dataset, DatasetInput, Metric, Param
+
+    tags = row.tags | parent | {STATE: "unfinished"}
+    run_id = client.create_run(experiment, end - round(1000 * record.seconds), tags, record.name).info.run_id
+    client.log_inputs(run_id, [DatasetInput(Dataset(**row.data))])
+    said = row.params | {"seed": record.seed}
+    client.log_batch(run_id, params=[Param(name, value) for name, value in said.items()])
+    metrics = [Metric(name, value, row.time, step) for name, value, step in record.points()]
+    for i in range(0, len(metrics), POINTS):
+        client.log_batch(run_id, metrics=metrics[i : i + POINTS])
+    client.set_terminated(run_id, end_time=end)
+    return run_id
+
+
+def _retire(client: "MlflowClient", run: "Run") -> bool:
+    """Delete a run softly; whether it was a finished one, which is now superseded, and not a half-logged one."""
+    finished = _state(run) == CURRENT
+    if finished:
+        client.set_tag(run.info.run_id, STATE, "superseded")
+    client.delete_run(run.info.run_id)
+    return finished
+
+
+def _draw(client: "MlflowClient", experiment: str, row: Row) -> None:
+    """Give the row's summary the data set's figures, in which it stands beside the other models, if they have changed."""
+    [summary] = client.search_runs(
+        [experiment], f"tags.`{MODEL}` = '{row.model}' and params.seed = '{ALL}' and tags.`{STATE}` = '{CURRENT}'"
+    )
+    figures = sorted((runs.REPORTS / row.dataset).glob("*.png"))
+    drawn = _hash([_md5(figure) for figure in figures])
+    if summary.data.tags.get(FIGURES) != drawn:
+        for figure in figures:
+            client.log_artifact(summary.info.run_id, figure)
+        client.set_tag(summary.info.run_id, FIGURES, drawn)
+
+
+def _state(run: "Run") -> str:
+    return run.data.tags.get(STATE, "unfinished")
+
+
+def _experiment(client: "MlflowClient", dataset: str) -> str:
+    """The id of the data set's experiment; artifacts of the local store lie in mlartifacts/."""
+    name = f"aebench/{dataset}"
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        place = Path("mlartifacts", dataset).resolve().as_uri() if store() == LOCAL_STORE else None
+        return client.create_experiment(name, place, {"mlflow.experimentKind": "custom_model_development"})
+    if known.lifecycle_stage == "deleted":
+        client.restore_experiment(known.experiment_id)
+    return known.experiment_id
+
+
+@contextmanager
+def _client() -> Iterator["MlflowClient"]:
+    """A quiet client of the store; whatever the store or the way to it does wrong is one `InputError`."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield MlflowClient(tracking_uri=store())
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(_public(f"MLFLOW_TRACKING_URI must be a store that answers, got {store()}: {reason}")) from None
+
+
+def _public(text: str) -> str:
+    """Without the password of an address."""
+    return re.sub(r"//[^/@\s]+@", "//", text)
+
+
+def _commit() -> dict[str, str]:
+    """The commit that is checked out, and whether files differ from it that a run of the pipeline does not write."""
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{runs.REPORTS}")
+    return {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": json.dumps(bool(changed))} if commit else {}
+
+
+def _git(*arguments: str) -> str:
+    """What Git prints; nothing where there is no Git or no repository."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _flat(tree: dict[str, Any], path: str = "") -> dict[str, str]:
+    """{"training": {"epochs": 3}} -> {"training.epochs": "3"}."""
+    leaves = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            leaves |= _flat(value, f"{path}{name}.")
+        else:
+            leaves[path + name] = value if isinstance(value, str) else json.dumps(value)
+    return leaves
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _md5(path: Path) -> str:
+    """As DVC has it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()

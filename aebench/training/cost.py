@@ -1,0 +1,31 @@
+"""What a training took, and on what."""
+
+import platform
+from importlib.metadata import version
+
+from aebench.runs import Cost, History
+from aebench.training.ensemble import Ensemble
+
+PACKAGES = ("aebench", "numpy", "torch")
+
+
+def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> Cost:
+    """The record of a finished training of `seconds` wall time; `parameters` counts one replica's weights and buffers."""
+    return Cost(
+        seconds=seconds,
+        seeds=len(ensemble.seeds),
+        parameters=sum(value[0].numel() for value in ensemble.state.values()),
+        code=ensemble.model.code,
+        epochs=_epochs(history),
+        best=history.best.tolist(),
+        updates=history.updates.tolist(),
+        device=str(ensemble.device),
+        threads=threads,
+        machine=platform.machine(),
+        versions={name: version(name) for name in PACKAGES},
+    )
+
+
+def _epochs(history: History) -> list[int]:
+    losses = history.terms.get("train.loss")
+    return [] if losses is None else (losses == losses).sum(0).tolist()

@@ -1,0 +1,35 @@
+"""Measure and picture one trained model on the test set, seed by seed: metrics.csv and pictures.npz."""
+
+import argparse
+
+from tqdm import tqdm
+
+from aebench import errors, params, runs
+from aebench.metrics import METRICS
+from aebench.representation import pictures, represent
+from aebench.training import place
+
+
+def main(dataset: str, model: str) -> None:
+    """`python -m stages.evaluate <dataset> <model>`."""
+    settings = params.dataset(dataset).evaluation
+    folder = runs.folder(dataset, model)
+    trained = runs.load_trained(folder / "weights.safetensors")
+    columns: dict[str, list] = {"seed": list(trained.seeds)} | {name: [] for name in METRICS}
+    seen = represent(
+        trained, runs.load_reference(dataset), runs.load_split(dataset, "test"), place(settings.device, settings.threads)
+    )
+    for i, representation in enumerate(tqdm(seen, total=len(trained.seeds), desc="evaluating", unit="seed")):
+        for name, metric in METRICS.items():
+            columns[name].append(metric.measure(representation))
+        if i == 0:
+            runs.write_arrays(folder / "pictures.npz", **pictures(representation, settings.images, settings.scatter_per_class))
+    runs.write_columns(folder / "metrics.csv", columns)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("model")
+    with errors.one_line():
+        main(**vars(parser.parse_args()))
