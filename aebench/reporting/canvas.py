@@ -1,0 +1,80 @@
+"""What the figures share: size, type, colours that the colour-blind can tell apart, and files that are equal byte for byte.
+
+The object-oriented side of matplotlib alone: no pyplot, no state between figures.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aebench.runs import whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 8.0
+"""Inches; with `DPI` 1000 pixels, the width of the page."""
+DPI = 125
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+"""Of Okabe and Ito's palette, and apart in lightness."""
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "figure.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "text.parse_math": False,
+}
+
+
+def style() -> AbstractContextManager:
+    """The type and lines of every figure, whatever the user's matplotlibrc says; a $ in a name is a $."""
+    from matplotlib import rc_context, rcParamsDefault
+
+    return rc_context({**rcParamsDefault, **STYLE, "backend": "agg"})
+
+
+def figure(height: float, width: float = WIDTH) -> "Figure":
+    """An empty figure, in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def panels(count: int, across: int, height: float, margin: float = 0.0, **sharing: bool) -> "tuple[Figure, list[Axes]]":
+    """A figure of `count` axes of one `height`, at most `across` in a row, and a `margin` for a legend beside them."""
+    rows, columns = -(-count // across), min(count, across)
+    width = (WIDTH - margin) / across * columns + margin
+    drawing = figure(height * rows + 0.5, max(width, WIDTH / 2))
+    grid = drawing.subplots(rows, columns, squeeze=False, **sharing).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    return drawing, list(grid[:count])
+
+
+def colours(count: int) -> list:
+    """One colour a class: Petroff's ten where they suffice, otherwise steps of viridis."""
+    import matplotlib
+
+    petroff = matplotlib.color_sequences["petroff10"]
+    return list(petroff[:count]) if count <= len(petroff) else list(matplotlib.colormaps["viridis"](np.linspace(0, 1, count)))
+
+
+def mosaic(rows: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Rows of flat images (m, pixels) as one image, white between them, pixels clipped to [0, 1]."""
+    gap = max(1, shape[0] // 14)
+    margin = [(0, 0), (0, gap), (0, gap), *((0, 0) for _ in shape[2:])]
+    tiles = [np.pad(row.reshape(len(row), *shape).clip(0, 1), margin, constant_values=1) for row in rows]
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in tiles])[:-gap, :-gap]
+
+
+def save(drawing: "Figure", path: Path, description: str) -> None:
+    """A PNG without date or version, so that an equal drawing is an equal file."""
+    with whole(path) as partial:
+        drawing.savefig(partial, format="png", metadata={"Software": None, "Description": description})

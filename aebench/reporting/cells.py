@@ -1,0 +1,80 @@
+"""How a number is printed: mean ± half-width of the mean's 95 % interval, both with the metric's decimals.
+
+A single value has no ±, "—" was not measured. Means are padded to one width, so that their points align.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from aebench.metrics import Metric
+from aebench.reporting.templates import Latex
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ARROWS = {"lower": "↓", "higher": "↑"}
+FIGURE_SPACE = "\N{FIGURE SPACE}"
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How a medium writes a mean, a mean with its interval, nothing, infinity, and the place of a digit left blank."""
+
+    kind: type[str]
+    alone: str
+    interval: str
+    missing: str
+    infinite: str
+    blank: str
+
+
+TEXT = Notation(str, "{mean}", "{mean} ± {half_width}", "—", "∞", FIGURE_SPACE)
+LATEX = Notation(Latex, "${mean}$", r"${mean} \pm {half_width}$", "---", r"\infty", r"\phantom{0}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A head, the unit below it and one printed cell a model; the cells are flush on `side`."""
+
+    head: str
+    cells: list[str]
+    side: Literal["left", "right"] = "left"
+    unit: str = ""
+
+
+def scores(table: "DataFrame", name: str, metric: Metric, notation: Notation) -> Column:
+    """The column of the metric called `name`, from `<name>.mean` and `<name>.half_width` of a measured table."""
+    values = table.reindex(columns=[f"{name}.mean", f"{name}.half_width"])
+    means, halves = ([_number(value, metric.decimals) for value in values[column]] for column in values)
+    width = max(len(mean) for mean in means)
+    cells = [_cell(mean, half, width, notation) for mean, half in zip(means, halves, strict=True)]
+    return Column(f"{metric.title} {ARROWS[metric.better]}", cells, unit=metric.unit)
+
+
+def span(values: list[int]) -> str:
+    """The least and the greatest of the seeds' numbers."""
+    low, high = min(values, default=0), max(values, default=0)
+    return "—" if not values else f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def aligned(columns: list[Column], form: str, head: str = "{head} ({unit})") -> str:
+    """The columns as one of tabulate's text formats; `head` says how heads are written that have a unit."""
+    from pandas import DataFrame
+
+    lines = list(zip(*(column.cells for column in columns), strict=True))
+    heads = [head.format(head=column.head, unit=column.unit) if column.unit else column.head for column in columns]
+    frame, sides = DataFrame(lines, columns=heads), [column.side for column in columns]
+    return frame.to_markdown(index=False, tablefmt=form, colalign=sides, disable_numparse=True, preserve_whitespace=True)
+
+
+def _number(value: float, decimals: int) -> str:
+    return "" if math.isnan(value) else f"{value:z.{decimals}f}"
+
+
+def _cell(mean: str, half: str, width: int, notation: Notation) -> str:
+    if not mean:
+        return notation.kind(notation.missing)
+    blanks = notation.blank * (width - len(mean))
+    form = notation.interval if half else notation.alone
+    return notation.kind(form.format(mean=blanks + mean.replace("inf", notation.infinite), half_width=half))

@@ -1,0 +1,70 @@
+"""The table of contents of the figures: one function and one line here, and a figure is on the page.
+
+A figure draws a data set's `Results`, or nothing where there is nothing to show. Its line says what one sees (for those
+who do not) and how to read it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aebench.reporting import canvas
+from aebench.reporting.codes import codes
+from aebench.reporting.curves import curves
+from aebench.reporting.images import card, reconstructions
+from aebench.reporting.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How a figure is drawn, the heading above it, the text in its place and the text below it."""
+
+    draw: "Callable[[Results], Figure | None]"
+    title: str
+    alt: str
+    caption: str
+
+
+FIGURES = {
+    "reconstructions": Picture(
+        reconstructions,
+        "Reconstructions",
+        "A grid of images: test images in the first row, and in each row below their reconstructions by one model.",
+        "The same test images through each model (first seed; clipped to [0, 1]). SSE: mean over all test images and seeds.",
+    ),
+    "codes": Picture(
+        codes,
+        "Codes of two numbers",
+        "Scatter plots of the test images' codes, one for each model whose code has two numbers, coloured by class.",
+        "Test images where their code lies (first seed). A number stands at the median of its class. Axes have no unit.",
+    ),
+    "curves": Picture(
+        curves,
+        "Learning curves",
+        "Line plots of training and validation loss against epoch, one for each model that trains by epochs.",
+        "Median (line) and range (band) over seeds, while at least half of them train. A loss is the sum of its model's terms: "
+        "compare shapes, not heights, between panels. The training loss is a running mean over the epoch, before "
+        "validation is measured at its end.",
+    ),
+    "card": Picture(
+        card,
+        "Images",
+        "The mean training image, the mean image of each class, and bars of the number of images of each class and split.",
+        "Mean of all training images and of each class; below, the images of each class in train, validation and test.",
+    ),
+}
+
+
+def write(results: Results) -> None:
+    """reports/<dataset>/<figure>.png of every figure that there is something to show in."""
+    for name, picture in FIGURES.items():
+        path = results.folder / f"{name}.png"
+        with canvas.style():
+            drawing = picture.draw(results)
+            if drawing is None:
+                path.unlink(missing_ok=True)
+            else:
+                canvas.save(drawing, path, f"{results.about.title}: {name}, {results.origin}")

@@ -1,0 +1,98 @@
+"""What there is to report on a data set: the rows that the suite names, never "whatever lies in runs/"."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aebench import params, provenance, runs
+from aebench.errors import InputError
+from aebench.metrics import METRICS
+from aebench.statistics import Estimate, estimate
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model on one data set: how it was made, what it cost, what it scores, how it learnt and what it makes of images.
+
+    `scores` has an estimate for every metric, NaN where it was not measured; `history` and `pictures` are the columns of
+    history.csv and the arrays of pictures.npz.
+    """
+
+    model: str
+    block: dict[str, Any]
+    cost: runs.Cost
+    scores: dict[str, Estimate]
+    history: dict[str, list[float]]
+    pictures: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a data set's report is made of; `seeds` are those the suite asks for, `lock` is where it comes from."""
+
+    dataset: str
+    about: runs.About
+    card: dict[str, Any]
+    mean_images: dict[str, np.ndarray]
+    rows: list[Row]
+    seeds: tuple[int, ...]
+    lock: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the report goes."""
+        return runs.REPORTS / self.dataset
+
+    @property
+    def origin(self) -> str:
+        """Which stage writes the report, and from which lock."""
+        return f"written by stages.report from {lock_name(self.lock)}"
+
+
+def read(dataset: str) -> Results:
+    """The results of the suite's models on `dataset`; an `InputError` names the first file that is missing."""
+    wanted, card = params.suite(), runs.DATA / dataset / "card"
+    return Results(
+        dataset=dataset,
+        about=runs.load_about(dataset),
+        card=runs.read_json(card / "card.json"),
+        mean_images=runs.read_arrays(card / "mean_images.npz"),
+        rows=[_row(dataset, model, block) for model, block in params.rows(dataset, wanted).items()],
+        seeds=tuple(wanted.seeds),
+        lock=provenance.lock_fingerprint(dataset),
+    )
+
+
+def lock_name(lock: str) -> str:
+    """A fingerprint as a phrase."""
+    return lock if lock == "no lock" else f"lock {lock}"
+
+
+def written(path: Path) -> Path:
+    """`path`, which an earlier stage must have written."""
+    if not path.exists():
+        raise InputError(f"{path} must have been written by an earlier stage, got no such file: run dvc repro")
+    return path
+
+
+def _row(dataset: str, model: str, block: dict[str, Any]) -> Row:
+    folder = runs.folder(dataset, model)
+    columns = runs.read_columns(folder / "metrics.csv")
+    missing = [float("nan")] * len(columns["seed"])
+    return Row(
+        model=model,
+        block=block,
+        cost=runs.load_cost(folder / "cost.json"),
+        scores={name: _score(columns.get(name, missing)) for name in METRICS},
+        history=runs.read_columns(folder / "history.csv"),
+        pictures=runs.read_arrays(folder / "pictures.npz"),
+    )
+
+
+def _score(values: list[float]) -> Estimate:
+    """An estimate; where a value is infinite (PSNR of a perfect image) or missing there is a mean but no interval."""
+    if np.isfinite(values).all():
+        return estimate(values)
+    return Estimate(float(np.mean(values)), float("nan"), float("nan"), len(values))

@@ -1,0 +1,121 @@
+"""The tables: one that is measured, table.csv, and the same lines printed as Markdown, LaTeX, HTML and plain text.
+
+Every metric of METRICS is a column of each.
+"""
+
+import math
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aebench import runs
+from aebench.metrics import METRICS
+from aebench.reporting import templates
+from aebench.reporting.cells import FIGURE_SPACE, LATEX, TEXT, Column, Notation, aligned, scores, span
+from aebench.reporting.curves import losses
+from aebench.reporting.results import Results, Row, written
+from aebench.reporting.templates import Latex
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+HEADLINE = ("sse", "knn_5")
+"""The metrics of summary.json: one for reconstruction, one for representation."""
+SPANS = {"epochs": "epochs", "epoch kept": "best", "updates": "updates"}
+"""Head -> field of `Cost` that has a number a seed."""
+
+
+def write(results: Results) -> None:
+    """table.csv, table.md, table.tex, curves.csv and summary.json."""
+    table, folder = measured(results), results.folder
+    _write_csv(folder / "table.csv", table)
+    _write_csv(folder / "curves.csv", losses(results).assign(lock=results.lock))
+    facts = {"title": results.about.title, "notes": notes(results), "origin": results.origin}
+    templates.write(folder / "table.md", "table.md", table=_markdown(columns(table)), **facts)
+    templates.write(folder / "table.tex", "table.tex", **_latex(columns(table, LATEX)), label=_label(results), **facts)
+    runs.write_json(folder / "summary.json", summary(results))
+
+
+def measured(results: Results) -> "DataFrame":
+    """One line a model: for every metric mean, sd, half_width and n, then cost, at full precision."""
+    from pandas import DataFrame
+
+    return DataFrame([_line(row) | {"lock": results.lock} for row in results.rows])
+
+
+def columns(table: "DataFrame", notation: Notation = TEXT) -> list[Column]:
+    """The measured table as it is printed: heads with the direction of better and the unit."""
+    return [
+        Column("model", list(table["model"])),
+        Column("code size", [f"{size:,}" for size in table["code"]], "right"),
+        *(scores(table, name, metric, notation) for name, metric in METRICS.items()),
+        Column("parameters", [f"{count:,}" for count in table["parameters"]], "right"),
+        Column("training ↓", [f"{seconds:,.2f}" for seconds in table["seconds_per_seed"]], "right", "s per seed"),
+        Column("n", [str(n) for n in table["n"]], "right"),
+    ]
+
+
+def notes(results: Results) -> list[str]:
+    """What the table's columns and signs mean, a line each."""
+    alone = "n = 1: a model without randomness, whose value is exact and has no interval."
+    return [
+        *(f"{m.title} ({m.unit}, {m.better} is better): {m.meaning}" for m in METRICS.values()),
+        "±: half-width of the mean's 95 % interval over n seeds (Student); it covers the choice of seed, not of test images.",
+        alone if len(results.seeds) > 1 else "Only one seed was run: intervals are not known.",
+        "Training: wall time of all seeds, which train together, divided by their number.",
+        "Epochs and hyper-parameters were chosen on validation images alone; test images were only measured.",
+        "No row is marked as best: differences between rows have not been tested.",
+    ]
+
+
+def recipes(results: Results) -> list[Column]:
+    """How each row was made: its settings, how long it trained and on what."""
+    costs = [row.cost for row in results.rows]
+    return [
+        Column("model", [row.model for row in results.rows]),
+        Column("settings", [", ".join(f"{k}: {v}" for k, v in row.block.items()) for row in results.rows]),
+        *(Column(head, [span(getattr(cost, field)) for cost in costs]) for head, field in SPANS.items()),
+        Column("device", [f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}" for cost in costs]),
+        Column("versions", [", ".join(f"{k} {v}" for k, v in sorted(cost.versions.items())) for cost in costs]),
+    ]
+
+
+def summary(results: Results) -> dict[str, dict[str, float]]:
+    """Model -> headline metric -> mean, for `dvc metrics show`; JSON knows neither NaN nor infinity, so they are left out."""
+    means = {row.model: {name: row.scores[name].mean for name in HEADLINE} for row in results.rows}
+    return {model: {k: v for k, v in each.items() if math.isfinite(v)} for model, each in means.items()}
+
+
+def terminal(dataset: str) -> str:
+    """reports/<dataset>/table.csv as aligned plain text."""
+    from pandas import read_csv
+
+    file = written(runs.REPORTS / dataset / "table.csv")
+    table = read_csv(file, dtype={"model": str}, keep_default_na=False, na_values=[""])
+    return aligned(columns(table), "simple", "{head}\n{unit}").replace(FIGURE_SPACE, " ")
+
+
+def _line(row: Row) -> dict:
+    estimates = {f"{name}.{field}": value for name, e in row.scores.items() for field, value in asdict(e).items()}
+    n = next(iter(row.scores.values())).n
+    cost = {"parameters": row.cost.parameters, "seconds_per_seed": row.cost.seconds / row.cost.seeds, "n": n}
+    return {"model": row.model, "code": row.cost.code} | estimates | cost
+
+
+def _markdown(printed: list[Column]) -> str:
+    return aligned([replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]) for c in printed], "pipe")
+
+
+def _latex(printed: list[Column]) -> dict[str, list]:
+    lines = zip(*((column.head, column.unit, *column.cells) for column in printed), strict=True)
+    return {"sides": [column.side for column in printed], "lines": list(lines)}
+
+
+def _label(results: Results) -> Latex:
+    return Latex("tab:aebench-" + re.sub(r"[^A-Za-z0-9]+", "-", results.dataset))
+
+
+def _write_csv(path: Path, table: "DataFrame") -> None:
+    with runs.whole(path) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n")

@@ -1,0 +1,53 @@
+"""How text becomes a file: a template, its facts escaped for the medium, and no file left half written.
+
+The medium is the template's ending. In HTML all facts are escaped unless they are `Markup`; in LaTeX unless they are
+`Latex`; Markdown is plain text.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aebench.runs import whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LATEX = str.maketrans(
+    {c: "\\" + c for c in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
+    | {"[": "{[}", "*": "{*}"}
+    | {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "—": "---", "×": r"$\times$", "|": "$|$"}
+)
+
+
+class Latex(str):
+    """Text that is LaTeX already."""
+
+
+def latex(value: Any) -> str:
+    """`value` as LaTeX prints it literally."""
+    return value if isinstance(value, Latex) else str(value).translate(LATEX)
+
+
+def write(path: Path, template: str, **facts: Any) -> None:
+    """Write `templates/<template>` with its facts filled in."""
+    text = _environment(Path(template).suffix).get_template(template).render(facts)
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@cache
+def _environment(suffix: str) -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("aebench.reporting")
+    common = {"loader": loader, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    common |= {"keep_trailing_newline": True, "autoescape": suffix == ".html"}
+    if suffix != ".tex":
+        return Environment(**common)
+    marks = {"variable": "<<", "block": "<%", "comment": "<#"}
+    ends = {"variable": ">>", "block": "%>", "comment": "#>"}
+    marks = {f"{kind}_start_string": mark for kind, mark in marks.items()}
+    ends = {f"{kind}_end_string": mark for kind, mark in ends.items()}
+    return Environment(**common, **marks, **ends, finalize=latex)

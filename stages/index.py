@@ -1,0 +1,11 @@
+"""index: the sections of the suite's data sets as one self-contained page, reports/index.html.
+
+python -m stages.index
+"""
+
+from aebench.errors import one_line
+from aebench.reporting import page
+
+if __name__ == "__main__":
+    with one_line():
+        page.write_index()

@@ -1,0 +1,124 @@
+"""A small plausible project on disk, as the stages before the report leave it, made without training.
+
+The data set is `fake`: twelve-pixel-wide blobs, one place a class. A model's `quality` in (0, 1) decides all its numbers.
+"""
+
+import json
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+
+from aebench import runs
+from aebench.data import card
+from aebench.metrics import METRICS
+
+DATASET = "fake"
+SEEDS = (0, 1, 2)
+SHAPE = (12, 12)
+CLASSES = ("disc", "ring", "bar")
+BLOCKS = {
+    "mean": "{kind: mean_image}",
+    "pca_2": "{kind: pca, code: 2}",
+    "ae": "{kind: vanilla, hidden: [16], code: 8}",
+    "ae_2d": "{kind: vanilla, hidden: [16], code: 2}",
+}
+"""The rows of the suite: name -> block of conf/fake.yaml."""
+QUALITY = {"mean": 0.1, "pca_2": 0.4, "ae": 0.9, "ae_2d": 0.6}
+CODES = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2}
+DETERMINISTIC = ("mean", "pca_2")
+EPOCHS = 40
+
+
+def write_fake_suite(root: Path, dataset: str = DATASET) -> None:
+    """Write params.yaml, conf/, data/ and runs/ of one data set under `root`."""
+    root.mkdir(parents=True, exist_ok=True)
+    with chdir(root):
+        write_params([dataset], list(BLOCKS))
+        write_conf(dataset, BLOCKS)
+        write_data(dataset)
+        for model in BLOCKS:
+            seeds = SEEDS[:1] if model in DETERMINISTIC else SEEDS
+            write_run(dataset, model, QUALITY[model], CODES[model], seeds)
+
+
+def write_params(datasets: list[str], models: list[str]) -> None:
+    """params.yaml."""
+    suite = f"suite:\n  datasets: {json.dumps(datasets)}\n  models: {json.dumps(models)}\n  seeds: {list(SEEDS)}\n"
+    Path("params.yaml").write_text(suite)
+
+
+def write_conf(dataset: str, blocks: dict[str, str]) -> None:
+    """conf/<dataset>.yaml."""
+    lines = ["data: {source: digits, test: 360, validation: 180, split_seed: 0}"]
+    lines += [f"training: {{epochs: {EPOCHS}, batch_size: 64, learning_rate: 0.003}}"]
+    lines += ["evaluation: {images: 6, scatter_per_class: 30}", "models:"]
+    lines += [f"  {json.dumps(model)}: {block}" for model, block in blocks.items()]
+    Path("conf").mkdir(exist_ok=True)
+    Path("conf", f"{dataset}.yaml").write_text("\n".join(lines) + "\n")
+
+
+def write_data(dataset: str) -> None:
+    """The splits, about.json and the data card."""
+    counts = {"train": 60, "validation": 12, "test": 30}
+    splits = {name: _blobs(n, seed) for seed, (name, n) in enumerate(counts.items())}
+    for name, split in splits.items():
+        runs.save_split(dataset, name, split)
+    runs.save_about(dataset, runs.About("Fake blobs", SHAPE, CLASSES, "drawn by tests/fake_runs.py", "MIT"))
+    folder = runs.DATA / dataset / "card"
+    runs.write_json(folder / "card.json", card.describe(runs.load_about(dataset), splits))
+    runs.write_arrays(folder / "mean_images.npz", **card.mean_images(splits["train"]))
+
+
+def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[int, ...]) -> None:
+    """runs/<dataset>/<model>/ of a model of that quality; a single seed means a closed form without epochs."""
+    place, stochastic = runs.folder(dataset, model), len(seeds) > 1
+    rng = np.random.default_rng([len(seeds), code, round(100 * quality)])
+    runs.write_columns(place / "metrics.csv", {"seed": list(seeds)} | _scores(quality, len(seeds), rng))
+    runs.save_history(place / "history.csv", seeds, _history(quality, len(seeds), rng) if stochastic else runs.History())
+    epochs = {"epochs": [EPOCHS] * len(seeds), "best": [EPOCHS - 3] * len(seeds), "updates": [EPOCHS] * len(seeds)}
+    versions = {"aebench": "0.1.0", "torch": "2.13.0"}
+    cost = {"seconds": 3.5 * len(seeds), "seeds": len(seeds), "parameters": 12_345, "code": code, "versions": versions}
+    runs.save_cost(place / "cost.json", runs.Cost(**cost, **(epochs if stochastic else {})))
+    runs.write_arrays(place / "pictures.npz", **_pictures(dataset, quality, code, rng))
+
+
+def _scores(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:
+    """Every metric of METRICS; those not known here get percentages."""
+    sse = 20 * (1 - quality) + rng.normal(0, 0.05, n)
+    known = {"sse": sse, "mse": sse / np.prod(SHAPE), "psnr": -10 * np.log10(sse / np.prod(SHAPE))}
+    percent = {name: 100 * quality + rng.normal(0, 0.5, n) for name in METRICS}
+    return {name: (percent | known)[name].tolist() for name in METRICS}
+
+
+def _history(quality: float, n: int, rng: np.random.Generator) -> runs.History:
+    """Losses that fall to the model's own; the last seed stops ten epochs early."""
+    epoch = np.arange(1, EPOCHS + 1)[:, None]
+    loss = 20 * (1 - quality) + 20 * np.exp(-epoch / 8) + rng.normal(0, 0.1, (EPOCHS, n))
+    loss[-10:, -1] = np.nan
+    names = ("train.reconstruction", "validation.reconstruction", "train.loss", "validation.loss")
+    terms = {name: loss + 0.5 * name.startswith("validation") for name in names}
+    return runs.History(terms, np.full(n, EPOCHS - 12), np.full(n, EPOCHS))
+
+
+def _pictures(dataset: str, quality: float, code: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    test = runs.load_split(dataset, "test")
+    images = test.images[:6]
+    arrays = {"images": images, "reconstructions": quality * images + (1 - quality) * test.images.mean(0)}
+    if code == 2:
+        angle = test.labels * 2 * np.pi / len(CLASSES)
+        scatter = np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(0, 0.3, (len(angle), 2))
+        arrays |= {"scatter": scatter.astype(np.float32), "scatter_labels": test.labels}
+    return arrays
+
+
+def _blobs(n: int, seed: int) -> runs.Split:
+    """Images of a disc, a ring or a bar, shifted at random."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(SHAPE) - (np.array(SHAPE) - 1).reshape(2, 1, 1) / 2
+    images, labels = np.zeros((n, *SHAPE), np.float32), np.arange(n) % len(CLASSES)
+    for image, label in zip(images, labels, strict=True):
+        dy, dx = rng.normal(0, 0.7, 2)
+        radius = np.hypot(y - dy, x - dx)
+        image[:] = (radius < 3.5, abs(radius - 3.5) < 1, abs(x - dx) < 1.2)[label]
+    return runs.Split(images.reshape(n, -1), labels)

@@ -1,0 +1,390 @@
+"""The report says what the files say: no more rows, no other numbers, and the same bytes every time."""
+
+import csv
+import json
+import re
+import runpy
+import statistics
+import sys
+from contextlib import chdir
+from html.parser import HTMLParser
+from pathlib import Path
+
+import fake_runs
+import numpy as np
+import pytest
+from PIL import Image
+
+from aebench import provenance, runs
+from aebench.errors import InputError
+from aebench.metrics import METRICS, Metric
+from aebench.reporting import canvas, page, tables
+from aebench.reporting.curves import curves
+from aebench.reporting.figures import FIGURES
+from aebench.reporting.results import read
+from stages import report
+
+LOCK = "0123456789ab"
+T_975_2 = 4.302652729911275
+"""Student's 97.5 % quantile with 2 degrees of freedom, from a printed table: three seeds."""
+REPORT = runs.REPORTS / fake_runs.DATASET
+TEXTS = (REPORT / "table.csv", REPORT / "table.md", REPORT / "table.tex", page.section_file(fake_runs.DATASET))
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A fake project in the working directory, nothing reported yet."""
+    fake_runs.write_fake_suite(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(provenance, "lock_fingerprint", lambda dataset: LOCK)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A fake project reported twice: (root, bytes of each file the first time, and the second)."""
+    root = tmp_path_factory.mktemp("finished")
+    fake_runs.write_fake_suite(root)
+    with chdir(root), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "lock_fingerprint", lambda dataset: LOCK)
+        return root, write_everything(), write_everything()
+
+
+@pytest.fixture
+def there(finished, monkeypatch):
+    """The finished project in the working directory; only for reading."""
+    monkeypatch.chdir(finished[0])
+
+
+def write_everything() -> dict[str, bytes]:
+    report.main(fake_runs.DATASET)
+    page.write_index()
+    files = [*Path("reports").rglob("*"), *Path("runs/pages").rglob("*")]
+    return {str(file): file.read_bytes() for file in files if file.is_file()}
+
+
+def write_texts() -> dict[str, str]:
+    """The report without its figures, by file ending."""
+    results = read(fake_runs.DATASET)
+    tables.write(results)
+    page.write(results)
+    return {file.suffix: file.read_text() for file in TEXTS}
+
+
+def measured(model: str, metric: str) -> list[float]:
+    with Path("runs", fake_runs.DATASET, model, "metrics.csv").open() as stream:
+        return [float(line[metric]) for line in csv.DictReader(stream)]
+
+
+def lines() -> dict[str, dict[str, str]]:
+    with (REPORT / "table.csv").open() as stream:
+        return {line["model"]: line for line in csv.DictReader(stream)}
+
+
+def line_of(model: str, text: str) -> str:
+    """The line of a table that begins with the model's name."""
+    (line,) = re.findall(rf"^(?:\| |<tr><th scope=\"row\">)?{re.escape(model)}[ <].*$", text, re.MULTILINE)[:1]
+    return line
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("model", fake_runs.BLOCKS)
+def test_csv_has_the_mean_and_interval_of_the_measured_values(there, model, metric):
+    values, line = measured(model, metric), lines()[model]
+    assert float(line[f"{metric}.mean"]) == pytest.approx(statistics.fmean(values), rel=1e-12)
+    assert int(line[f"{metric}.n"]) == len(values)
+    if len(values) == 1:
+        assert line[f"{metric}.sd"] == line[f"{metric}.half_width"] == ""
+    else:
+        sd = statistics.stdev(values)
+        assert float(line[f"{metric}.sd"]) == pytest.approx(sd, rel=1e-9)
+        assert float(line[f"{metric}.half_width"]) == pytest.approx(T_975_2 * sd / 3**0.5, rel=1e-9)
+
+
+def test_csv_has_the_cost_of_a_seed(there):
+    line = lines()["ae"]
+    assert (line["code"], line["parameters"], float(line["seconds_per_seed"]), line["n"]) == ("8", "12345", 3.5, "3")
+
+
+@pytest.mark.parametrize(("file", "sign"), [("table.md", " ± "), ("table.tex", r" \pm "), ("index.html", " ± ")])
+def test_printed_cells_round_the_measured_values(there, file, sign):
+    text = (REPORT / file if file.startswith("table") else page.INDEX).read_text()
+    for metric, facts in METRICS.items():
+        values = measured("ae", metric)
+        half = T_975_2 * statistics.stdev(values) / 3**0.5
+        cell = f"{statistics.fmean(values):.{facts.decimals}f}{sign}{half:.{facts.decimals}f}"
+        assert cell in line_of("ae", text), metric
+
+
+@pytest.mark.parametrize("ending", [".md", ".tex", ".html"])
+def test_a_single_value_has_no_interval(project, ending):
+    text = write_texts()[ending]
+    assert "±" in line_of("ae", text) or r"\pm" in line_of("ae", text)
+    assert "±" not in line_of("mean", text)
+    assert r"\pm" not in line_of("mean", text)
+
+
+def test_what_was_not_measured_is_a_dash(project):
+    place = runs.folder(fake_runs.DATASET, "ae") / "metrics.csv"
+    columns = runs.read_columns(place)
+    del columns["knn_1"]
+    columns["knn_5"][1] = float("nan")
+    runs.write_columns(place, columns)
+    texts = write_texts()
+    assert line_of("ae", texts[".md"]).count("| — ") == 2
+    assert line_of("ae", texts[".tex"]).count("& --- ") == 2
+    assert "knn_5" not in json.loads((REPORT / "summary.json").read_text())["ae"]
+
+
+def test_a_perfect_psnr_is_infinite_not_an_error(project):
+    place = runs.folder(fake_runs.DATASET, "ae") / "metrics.csv"
+    runs.write_columns(place, runs.read_columns(place) | {"psnr": [float("inf")] * 3})
+    texts = write_texts()
+    assert "∞" in line_of("ae", texts[".md"])
+    assert r"\infty$" in line_of("ae", texts[".tex"])
+    assert "∞" in line_of("ae", tables.terminal(fake_runs.DATASET))
+
+
+def test_a_metric_is_in_every_table_by_its_line_in_METRICS(project, monkeypatch):
+    line = Metric(lambda r: 0.0, "Beauty", "higher", "hearts", 1.0, 1, "How much it pleases.")
+    monkeypatch.setitem(METRICS, "beauty", line)
+    place = runs.folder(fake_runs.DATASET, "ae") / "metrics.csv"
+    runs.write_columns(place, runs.read_columns(place) | {"beauty": [4.0, 5.0, 6.0]})
+    texts = write_texts()
+    assert float(lines()["ae"]["beauty.mean"]) == 5.0
+    for ending, head in {".md": "Beauty ↑ (hearts)", ".tex": r"Beauty $\uparrow$", ".html": "Beauty ↑"}.items():
+        assert head in texts[ending]
+        assert re.search(r"5\.0 (±|\\pm) 2\.5", line_of("ae", texts[ending])), ending
+        assert "How much it pleases." in texts[ending]
+    assert "5.0 ± 2.5" in line_of("ae", tables.terminal(fake_runs.DATASET))
+
+
+def test_the_points_of_a_column_align(there):
+    printed = tables.terminal(fake_runs.DATASET).splitlines()
+    column = printed[0].index("SSE")
+    points = {line.index(".", column) for line in printed[3:]}
+    assert printed[1][column:].startswith("per image")
+    assert len(printed) == 3 + len(fake_runs.BLOCKS)
+    assert len(points) == 1
+
+
+def test_summary_has_the_headline_means(there):
+    summary = json.loads((REPORT / "summary.json").read_text())
+    assert list(summary) == sorted(fake_runs.BLOCKS)
+    for model, means in summary.items():
+        assert set(means) == {"sse", "knn_5"}
+        assert means["sse"] == pytest.approx(statistics.fmean(measured(model, "sse")))
+
+
+def test_one_seed_is_not_called_exact(project):
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("[0, 1, 2]", "[0]"))
+    text = write_texts()[".md"]
+    assert "Only one seed was run" in text
+    assert "exact" not in text
+
+
+# Rows and names
+
+
+def test_only_the_suites_rows_are_reported(project):
+    fake_runs.write_conf(fake_runs.DATASET, fake_runs.BLOCKS | {"stale": "{kind: vanilla, code: 8}"})
+    fake_runs.write_run(fake_runs.DATASET, "stale", 0.5, 8, fake_runs.SEEDS)
+    fake_runs.write_params([fake_runs.DATASET], ["ae", "mean"])
+    texts = write_texts()
+    assert list(lines()) == ["ae", "mean"]
+    for text in (*texts.values(), (REPORT / "curves.csv").read_text(), (REPORT / "summary.json").read_text()):
+        assert "stale" not in text
+        assert "pca_2" not in text
+
+
+def test_names_are_escaped(project):
+    name = r"50%_a&b#{c}$x^~\|<i>[d]"
+    fake_runs.write_conf(fake_runs.DATASET, fake_runs.BLOCKS | {name: "{kind: vanilla, code: 8}"})
+    fake_runs.write_run(fake_runs.DATASET, name, 0.5, 8, fake_runs.SEEDS)
+    fake_runs.write_params([fake_runs.DATASET], ["ae", name])
+    texts = write_texts()
+    latex = r"50\%\_a\&b\#\{c\}\$x\textasciicircum{}\textasciitilde{}\textbackslash{}$|$$<$i$>${[}d]"
+    assert f"\n{latex} & 8 & " in texts[".tex"]
+    assert r"50%_a&b#{c}$x^~\\|<i>[d]" in texts[".md"]
+    assert "50%_a&amp;b#{c}$x^~\\|&lt;i&gt;[d]</th>" in texts[".html"]
+    assert "<i>" not in texts[".html"]
+    assert lines()[name]["model"] == name
+
+
+def test_a_dollar_in_a_name_is_drawn_as_it_is(project):
+    fake_runs.write_conf(fake_runs.DATASET, {r"$\no$": "{kind: vanilla, code: 2}"})
+    fake_runs.write_run(fake_runs.DATASET, r"$\no$", 0.5, 2, fake_runs.SEEDS)
+    fake_runs.write_params([fake_runs.DATASET], [r"$\no$"])
+    with canvas.style():
+        canvas.save(curves(read(fake_runs.DATASET)), Path("curves.png"), "")
+
+
+@pytest.mark.parametrize("name", ["007", "NA"])
+def test_a_name_in_the_csv_stays_a_name(project, name):
+    fake_runs.write_conf(fake_runs.DATASET, {name: "{kind: vanilla, code: 2}"})
+    fake_runs.write_run(fake_runs.DATASET, name, 0.5, 2, fake_runs.SEEDS)
+    fake_runs.write_params([fake_runs.DATASET], [name])
+    tables.write(read(fake_runs.DATASET))
+    assert tables.terminal(fake_runs.DATASET).splitlines()[3].startswith(f"{name} ")
+
+
+def test_latex_is_balanced(there):
+    text = (REPORT / "table.tex").read_text().replace(r"\{", "").replace(r"\}", "")
+    assert text.count("{") == text.count("}")
+    body = re.search(r"\\toprule(.*)\\bottomrule", text, re.DOTALL)[1]
+    rows = [row for row in body.split(r"\\") if "&" in row]
+    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(METRICS) + 5}
+    assert len(rows) == 2 + len(fake_runs.BLOCKS)
+
+
+# Files
+
+
+def test_reporting_twice_gives_the_same_bytes(finished):
+    _, first, second = finished
+    assert len(first) == 5 + len(FIGURES) + 2
+    assert {name for name in first if first[name] != second.get(name)} == set()
+
+
+def test_every_file_says_its_stage_and_lock(there):
+    origin = f"written by stages.report from lock {LOCK}"
+    assert (REPORT / "table.md").read_text().rstrip().endswith(f"<!-- {origin} -->")
+    assert (REPORT / "table.tex").read_text().startswith(f"% {origin}\n")
+    assert origin in page.INDEX.read_text()
+    for name in ("table.csv", "curves.csv"):
+        with (REPORT / name).open() as stream:
+            assert {line["lock"] for line in csv.DictReader(stream)} == {LOCK}
+    for name in FIGURES:
+        with Image.open(REPORT / f"{name}.png") as image:
+            assert origin in image.text["Description"]
+            assert "Software" not in image.text
+
+
+def test_curves_are_the_history_to_six_digits(there):
+    history = runs.read_columns(runs.folder(fake_runs.DATASET, "ae") / "history.csv")
+    with (REPORT / "curves.csv").open() as stream:
+        found = [line for line in csv.DictReader(stream) if line["model"] == "ae" and line["split"] == "validation"]
+    assert [float(line["loss"]) for line in found] == pytest.approx(history["validation.loss"], rel=1e-5)
+    assert [int(line["epoch"]) for line in found] == history["epoch"]
+    assert [int(line["seed"]) for line in found] == history["seed"]
+
+
+def test_a_missing_run_is_one_line(project, capsys, monkeypatch):
+    missing = runs.folder(fake_runs.DATASET, "ae") / "metrics.csv"
+    missing.unlink()
+    monkeypatch.setattr(sys, "argv", ["stages.report", fake_runs.DATASET])
+    monkeypatch.delitem(sys.modules, "stages.report")
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("stages.report", run_name="__main__")
+    error = capsys.readouterr().err
+    assert stopped.value.code == 1
+    assert error.startswith(f"error: {missing} must have been written")
+    assert error.count("\n") == 1
+    assert not REPORT.exists()
+
+
+def test_a_missing_section_or_table_is_an_input_error(project):
+    with pytest.raises(InputError, match=r"runs/pages/fake\.html must have been written"):
+        page.write_index()
+    with pytest.raises(InputError, match=r"reports/fake/table\.csv must have been written"):
+        tables.terminal(fake_runs.DATASET)
+
+
+# Page and figures
+
+
+class Elements(HTMLParser):
+    def __init__(self, text: str):
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def test_the_page_needs_no_other_file(there):
+    text = page.INDEX.read_text()
+    elements = Elements(text)
+    pictures = elements.all("img")
+    assert len(pictures) == len(FIGURES)
+    for picture in pictures:
+        assert picture["src"].startswith("data:image/png;base64,")
+        assert len(picture["alt"]) > 20
+    for tag, attributes in elements.found:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base")
+        assert tag == "img" or "src" not in attributes
+        assert "style" not in attributes
+    assert not re.search(r"url\(|@import", text)
+
+
+def test_the_pages_links_lead_somewhere(there):
+    text = page.INDEX.read_text()
+    links = [link["href"] for link in Elements(text).all("a")]
+    assert f"{fake_runs.DATASET}/table.csv" in links
+    for link in links:
+        assert (page.INDEX.parent / link).exists() or f'id="{link[1:]}"' in text
+
+
+def test_the_index_joins_the_suite_and_lists_the_rest(project):
+    for name in ("second", "other"):
+        fake_runs.write_fake_suite(project, name)
+    fake_runs.write_params([fake_runs.DATASET, "second"], list(fake_runs.BLOCKS))
+    for name in (fake_runs.DATASET, "second"):
+        page.write(read(name))
+    page.write_index()
+    text = page.INDEX.read_text()
+    assert [section["id"] for section in Elements(text).all("section")] == [fake_runs.DATASET, "second", "others"]
+    assert {"#fake", "#second"} <= {link["href"] for link in Elements(text).all("a")}
+    assert re.findall(r'make reproduce DATASETS="(\w+)"', text) == ["other"]
+
+
+def test_codes_are_drawn_for_two_numbers_only(project):
+    with canvas.style():
+        drawn = FIGURES["codes"].draw(read(fake_runs.DATASET))
+    assert [axes.get_title() for axes in drawn.axes] == ["pca_2", "ae_2d"]
+    for axes in drawn.axes:
+        (x, y), points = (axes.get_xlim(), axes.get_ylim()), axes.collections[0].get_offsets()
+        assert x[1] - x[0] == pytest.approx(y[1] - y[0])
+        assert ((points > (x[0], y[0])) & (points < (x[1], y[1]))).all()
+
+
+def test_codes_that_fell_into_one_point_can_be_drawn(project):
+    place = runs.folder(fake_runs.DATASET, "ae_2d") / "pictures.npz"
+    runs.write_arrays(place, **runs.read_arrays(place) | {"scatter": np.ones((30, 2), np.float32)})
+    with canvas.style():
+        canvas.save(FIGURES["codes"].draw(read(fake_runs.DATASET)), Path("codes.png"), "")
+
+
+def test_a_figure_with_nothing_to_show_is_removed(project):
+    (REPORT / "codes.png").parent.mkdir(parents=True)
+    (REPORT / "codes.png").write_bytes(b"of an older suite")
+    fake_runs.write_params([fake_runs.DATASET], ["mean"])
+    report.main(fake_runs.DATASET)
+    assert sorted(file.stem for file in REPORT.glob("*.png")) == ["card", "reconstructions"]
+
+
+def test_curves_end_where_most_seeds_have_stopped(project):
+    losses = np.array([[3.0, 4.0, 9.0], [2.0, 3.0, np.nan], [1.0, np.nan, np.nan]])
+    history = runs.History({"train.loss": losses, "validation.loss": losses})
+    runs.save_history(runs.folder(fake_runs.DATASET, "ae") / "history.csv", fake_runs.SEEDS, history)
+    fake_runs.write_params([fake_runs.DATASET], ["ae"])
+    with canvas.style():
+        (axes,) = curves(read(fake_runs.DATASET)).axes
+    for line in axes.get_lines():
+        assert list(line.get_xdata()) == [1, 2]
+        assert list(line.get_ydata()) == [4.0, 2.5]
+    assert axes.get_legend_handles_labels()[1] == ["train", "validation"]
+
+
+def test_a_mosaic_clips_and_keeps_every_image():
+    row = np.array([[0.0, 0.5, 0.2, 2.0], [-1.0, 0.0, 1.0, 0.3]])
+    tiles = canvas.mosaic([row], (2, 2))
+    assert tiles.tolist() == [[0.0, 0.5, 1.0, 0.0, 0.0], [0.2, 1.0, 1.0, 1.0, 0.3]]
+    assert canvas.mosaic([np.zeros((3, 12))] * 2, (2, 2, 3)).shape == (5, 8, 3)
