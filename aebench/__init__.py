@@ -1,3 +1,5 @@
 """aebench: a benchmark of the autoencoder family, from PCA to the variational autoencoder."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("aebench")

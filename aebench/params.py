@@ -1,8 +1,9 @@
 """params.yaml and conf/<dataset>.yaml: their schema, checked at the door; the only reader and writer of YAML.
 
 `params.yaml` says what runs (`suite`), `conf/<dataset>.yaml` holds every number of one data set. The blocks of a data
-source and of a model are typed where they are used (`aebench.data.SOURCES`, `aebench.models.MODELS`); here they are
-plain dictionaries, so that reading parameters imports neither torch nor scikit-learn.
+source, a model and the evaluation are typed where they are used (`aebench.data`, `aebench.models`,
+`aebench.representation`); here they are plain dictionaries, so that reading parameters imports neither torch nor
+scikit-learn.
 
 Errors read: <file>:<path> must be <constraint>, got <value>.
 """
@@ -48,23 +49,12 @@ class Training(Schema):
     threads: PositiveInt = 1
 
 
-class Evaluation(Schema):
-    """How trained models are measured and pictured."""
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: PositiveInt = 1
-    images: PositiveInt = 10
-    """Test images shown in the reconstruction figure."""
-    scatter_per_class: PositiveInt = 500
-    """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
-
-
 class Dataset(Schema):
     """conf/<dataset>.yaml."""
 
     data: dict[str, Any]
     training: Training
-    evaluation: Evaluation
+    evaluation: dict[str, Any]
     models: dict[str, dict[str, Any]] = Field(min_length=1)
 
 

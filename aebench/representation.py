@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from pydantic import PositiveInt
+
+from aebench.params import Schema
 from aebench.runs import Split, Trained
 
 if TYPE_CHECKING:
@@ -12,6 +15,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BLOCK = 4096
+
+
+class Evaluation(Schema):
+    """How trained models are measured and pictured."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: PositiveInt = 1
+    images: PositiveInt = 10
+    """Test images shown in the reconstruction figure."""
+    scatter_per_class: PositiveInt = 500
+    """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import sys
 
 from aebench import data, models, params, provenance, runs
 from aebench.errors import one_line
+from aebench.representation import Evaluation
 
 STAGES = ("evaluate", "report", "index", "track")
 
@@ -22,6 +23,7 @@ def main() -> None:
 def check(dataset: str, wanted: params.Suite) -> dict[str, dict]:
     """The code behind the data set and each of its rows; an error if a block of them is wrong."""
     path, conf = params.conf_file(dataset), params.dataset(dataset)
+    params.check(Evaluation, conf.evaluation, f"{path}:evaluation")
     source = data.check(conf.data, f"{path}:data")
     code = {f"{dataset}/prepare.json": provenance.fingerprint("stages.prepare", type(source).__module__)}
     for model, block in params.rows(dataset, wanted).items():

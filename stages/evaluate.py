@@ -6,13 +6,13 @@ from tqdm import tqdm
 
 from aebench import errors, params, runs
 from aebench.metrics import METRICS
-from aebench.representation import pictures, represent
+from aebench.representation import Evaluation, pictures, represent
 from aebench.training import place
 
 
 def main(dataset: str, model: str) -> None:
     """`python -m stages.evaluate <dataset> <model>`."""
-    settings = params.dataset(dataset).evaluation
+    settings = params.check(Evaluation, params.dataset(dataset).evaluation, f"{params.conf_file(dataset)}:evaluation")
     folder = runs.folder(dataset, model)
     trained = runs.load_trained(folder / "weights.safetensors")
     columns: dict[str, list] = {"seed": list(trained.seeds)} | {name: [] for name in METRICS}

@@ -178,7 +178,7 @@ def test_a_tied_decoder_is_the_transposed_encoder():
 def test_bernoulli_reconstruction_is_a_probability():
     (model,) = ensemble("vanilla", loss="bernoulli", output="linear").replicas()
     reconstruction = model("decode", model("encode", pictures(9)))
-    assert 0 < reconstruction.min() and reconstruction.max() < 1
+    assert reconstruction.min() > 0 and reconstruction.max() < 1
 
 
 def test_pca_keeps_the_error_of_the_discarded_eigenvalues():

@@ -7,6 +7,7 @@ file is ignored and overwritten.
 
 import hashlib
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ class Checkpoint:
                 return
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         _unpack(descent, tensors, json.loads(facts["active"]), int(facts["epoch"]))
-        tqdm.write(f"resuming after epoch {descent.epoch} from {self.path}")
+        tqdm.write(f"resuming after epoch {descent.epoch} from {self.path}", file=sys.stderr)
 
     def _save(self, descent: "Descent") -> None:
         facts = {"identity": self.identity, "active": json.dumps(descent.active), "epoch": str(descent.epoch)}

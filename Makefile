@@ -1,0 +1,54 @@
+# make reproduce    set up, run the pipeline, print the comparison          make test    set up, run the tests
+# make ui           MLflow in the browser      make lint    ruff      make bench    speed, as ratios      make clean
+#
+# Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"   write the selection into params.yaml first
+#            TORCH_INDEX=https://download.pytorch.org/whl/cpu         the small CPU build of torch on Linux
+#            PYTHON=python3.12                                        which Python makes .venv (3.11 or newer)
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)")
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+.PHONY: reproduce test lint format ui track bench clean lock
+.DEFAULT_GOAL := reproduce
+
+$(BIN)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"error: PYTHON must be 3.11 or newer, got {v}")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+reproduce: $(BIN)/.ready
+	@$(if $(strip $(SELECT)),aebench select $(SELECT))
+	@aebench reproduce
+
+test: $(BIN)/.ready
+	pytest
+
+lint: $(BIN)/.ready
+	ruff check .
+	ruff format --check .
+
+format: $(BIN)/.ready
+	ruff check --fix .
+	ruff format .
+
+ui: $(BIN)/.ready
+	mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1 --port $${PORT:-5000}
+
+track: $(BIN)/.ready
+	python -m stages.track
+
+bench: $(BIN)/.ready
+	python -m benchmarks
+
+clean:
+	rm -rf $(VENV) data runs .checkpoints mlflow.db mlartifacts .pytest_cache .ruff_cache
+
+lock:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q pip-tools
+	$(BIN)/pip-compile -q --strip-extras --extra dev --no-emit-index-url --no-emit-find-links --no-annotate -o requirements.lock pyproject.toml
+	sed -i 's/^torch==\([0-9.]*\)+cpu$$/torch==\1/' requirements.lock

@@ -1,0 +1,56 @@
+"""Run DVC as a user would, and mend what a killed run may have left.
+
+DVC writes `.dvc/tmp/rwlock` and `dvc.lock` in place: a kill at the wrong moment leaves either of them torn, and the next
+run fails before it starts. Both can be made again: the first from nothing, the second from Git or from DVC's run cache,
+which restores every finished stage.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from aebench.errors import InputError
+from aebench.params import read_yaml
+from aebench.provenance import LOCK
+
+RWLOCK = Path(".dvc/tmp/rwlock")
+
+
+def reproduce() -> int:
+    """`dvc repro`; its exit status. The stages inherit the terminal, so their progress bars show."""
+    for file in heal():
+        print(f"mended {file}, torn by an interrupted run", file=sys.stderr)
+    return subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False).returncode
+
+
+def heal() -> list[Path]:
+    """Remove or restore the torn files of an interrupted run; the files mended."""
+    mended = []
+    if _torn_json(RWLOCK):
+        RWLOCK.unlink()
+        mended.append(RWLOCK)
+    if _torn_lock(LOCK):
+        _restore(LOCK)
+        mended.append(LOCK)
+    return mended
+
+
+def _torn_json(file: Path) -> bool:
+    try:
+        return file.exists() and not isinstance(json.loads(file.read_text()), dict)
+    except json.JSONDecodeError:
+        return True
+
+
+def _torn_lock(file: Path) -> bool:
+    try:
+        return file.exists() and "stages" not in read_yaml(file)
+    except InputError:
+        return True
+
+
+def _restore(file: Path) -> None:
+    """As last committed; without a commit, gone."""
+    file.unlink()
+    subprocess.run(["git", "checkout", "-q", "--", str(file)], check=False, capture_output=True)

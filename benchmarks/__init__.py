@@ -1,0 +1,1 @@
+"""How fast, against whom, as ratios in one run: `make bench`."""

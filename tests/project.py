@@ -1,0 +1,65 @@
+"""A user's clone in a temporary folder: the repository's files, committed, with the smoke profile selected."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+class Project:
+    """Runs commands in a clone; the clone's own `aebench` and `stages` are the ones imported."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def run(self, *command, status=0, **env):
+        """Run a command; its output, both streams. `status` is the exit status it must have (None: any)."""
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": f"{BIN}:{os.environ['PATH']}"} | env
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        output = done.stdout + done.stderr
+        assert status is None or done.returncode == status, f"{command} gave {done.returncode}:\n{output}"
+        return output
+
+    def aebench(self, *arguments, **options):
+        return self.run("python", "-c", "from aebench.cli import main; main()", *arguments, **options)
+
+    def dvc_json(self, *arguments):
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": f"{BIN}:{os.environ['PATH']}"}
+        done = subprocess.run(["dvc", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def repro(self, **options):
+        """`dvc repro`; the names of the stages that really ran, in order."""
+        output = self.run("dvc", "repro", **options)
+        return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+    def replace(self, file, old, new):
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {file}"
+        path.write_text(text.replace(old, new, 1))
+
+    def commit(self):
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "state", "--allow-empty")
+
+
+def clone(folder, models="mean raw random pca pca_2 ae ae_2d dae", seeds="0 1", datasets="smoke"):
+    """The repository's present files, as a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    project = Project(folder)
+    project.run("git", "init", "-q")
+    project.aebench("select", "--datasets", datasets, "--models", models, "--seeds", seeds)
+    project.commit()
+    return project
