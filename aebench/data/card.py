@@ -1,0 +1,46 @@
+"""The data card: what a reader of the results should know of the images behind them. Read by the report alone."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from aebench.runs import About, Split
+
+
+def describe(about: About, splits: dict[str, Split]) -> dict[str, Any]:
+    """The content of card.json: origin, image shape, pixel statistics of the training images, and each split."""
+    mean, sd = pixel_moments(splits["train"].images)
+    return {
+        "title": about.title,
+        "source": about.source,
+        "licence": about.licence,
+        "shape": list(about.shape),
+        "classes": list(about.classes),
+        "train_pixels": {"mean": mean, "sd": sd},
+        "splits": {name: _describe_split(split, about.classes) for name, split in splits.items()},
+    }
+
+
+def _describe_split(split: Split, classes: tuple[str, ...]) -> dict[str, Any]:
+    """`balance` is the smallest class over the largest, 1 when all are equal; `sha256` is of the float32 images."""
+    counts = np.bincount(split.labels, minlength=len(classes))
+    return {
+        "images": len(split.labels),
+        "per_class": counts.tolist(),
+        "balance": float(counts.min() / counts.max()),
+        "sha256": hashlib.sha256(np.ascontiguousarray(split.images, dtype="<f4")).hexdigest(),
+    }
+
+
+def pixel_moments(images: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels of `images` (n, pixels), summed in float64."""
+    mean = images.mean(dtype=np.float64)
+    square = np.einsum("ij,ij->", images, images, dtype=np.float64) / images.size
+    return float(mean), float(np.sqrt(max(square - mean**2, 0)))
+
+
+def mean_images(train: Split) -> dict[str, np.ndarray]:
+    """The mean training image, `overall` (pixels,), and that of each class, `by_class` (classes, pixels); float32."""
+    of_class = [train.images[train.labels == c].mean(0, dtype=np.float64) for c in range(train.labels.max() + 1)]
+    return {"overall": train.images.mean(0, dtype=np.float64).astype(np.float32), "by_class": np.float32(of_class)}

@@ -1,0 +1,30 @@
+"""digits: 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn, so nothing is fetched.
+
+Pixels count the black dots (0 to 16) in blocks of 4 x 4 of a 32 x 32 scan. These are the 1797 test images of the UCI set.
+"""
+
+import numpy as np
+
+from aebench.data.base import Amount, Raw, Source
+from aebench.runs import About, Split
+
+
+class Digits(Source):
+    """Optical recognition of handwritten digits; pixels / 16."""
+
+    test: Amount
+    """Images held out as the test set: a count, or a fraction of all."""
+
+    def read(self) -> Raw:
+        """All 1797 images."""
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        about = About(
+            title="Digits (scikit-learn)",
+            shape=(8, 8),
+            classes=tuple(str(c) for c in digits.target_names),
+            source="Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI, doi:10.24432/C50P49",
+            licence="CC BY 4.0",
+        )
+        return Raw(Split(np.float32(digits.data / 16), digits.target.astype(np.int64)), about, self.test)

@@ -1,0 +1,46 @@
+"""NumPy's npz: images and labels under two keys of one archive."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from aebench.data import files
+from aebench.data.base import Raw
+from aebench.data.own import Arrays, Found
+from aebench.errors import InputError, unknown
+
+BROKEN = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+class Npz(Arrays):
+    """An npz without pickled objects: images (n, pixels), (n, height, width) or (n, height, width, channels)."""
+
+    OFFICIAL: ClassVar = ("test_images", "test_labels")
+    path: str
+    images: str = "images"
+    labels: str = "labels"
+    test_images: str | None = None
+    test_labels: str | None = None
+
+    def read(self) -> Raw:
+        """The arrays under the keys `images` and `labels`, and those of the official test set."""
+        test = self.test or self._found(self.test_images, self.test_labels)
+        return self.raw(self.path, self._found(self.images, self.labels), test)
+
+    def _found(self, images: str, labels: str) -> Found:
+        file = files.locate(self.path)
+        return self.found(_array(file, images), _array(file, labels), self.path)
+
+
+def _array(file: Path, key: str) -> np.ndarray:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            known, array = archive.files, archive.get(key)
+    except BROKEN:
+        raise InputError(f"{file} must be an npz archive of plain arrays, got one that NumPy cannot read") from None
+    if array is None:
+        raise unknown(f"an array of {file}", key, known)
+    return np.asarray(array)

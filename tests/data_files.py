@@ -1,0 +1,59 @@
+"""A small project in a temporary folder, and its images in every format `aebench.data` reads."""
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from aebench import params
+
+CLASSES = ("cat", "dog", "owl")
+SIZES = (20, 30, 50)
+LABELS = np.repeat(np.arange(3), SIZES)
+IMAGES = np.random.default_rng(0).integers(0, 256, (100, 4, 4), dtype=np.uint8)
+TRAINING = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
+
+
+def write_conf(name: str, block: dict) -> None:
+    """conf/<name>.yaml with this `data:` block; JSON is YAML."""
+    params.CONF.mkdir(exist_ok=True)
+    content = {"data": block, "training": TRAINING, "evaluation": {}, "models": {"mean": {"kind": "mean_image"}}}
+    (params.CONF / f"{name}.yaml").write_text(json.dumps(content))
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    """uint8 `array` in the IDX format."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def as_idx(images=IMAGES, labels=LABELS) -> dict:
+    Path("images.idx.gz").write_bytes(gzip.compress(idx_bytes(images)))
+    Path("labels.idx").write_bytes(idx_bytes(labels))
+    return {"source": "idx", "images": "images.idx.gz", "labels": "labels.idx"}
+
+
+def as_npz(images=IMAGES, labels=LABELS, **more: np.ndarray) -> dict:
+    np.savez("data.npz", images=images, labels=labels, **more)
+    return {"source": "npz", "path": "data.npz"}
+
+
+def as_csv(images=IMAGES, labels=LABELS, name: str = "data.csv") -> dict:
+    flat = images.reshape(len(images), -1)
+    lines = [",".join(["kind", *(f"p{i}" for i in range(flat.shape[1]))])]
+    lines += [",".join(map(str, [label, *pixels])) for label, pixels in zip(labels, flat.tolist(), strict=True)]
+    Path(name).write_text("\n".join(lines) + "\n")
+    return {"source": "csv", "path": name, "label": "kind", "maximum": 255}
+
+
+def as_folder(images=IMAGES, labels=LABELS, name: str = "pictures") -> dict:
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = Path(name) / CLASSES[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i:03d}.png")
+    return {"source": "folder", "path": name}
+
+
+WRITERS = {"idx": as_idx, "npz": as_npz, "csv": as_csv, "folder": as_folder}
