@@ -9,7 +9,8 @@
     runs/<dataset>/<model>/cost.json             seconds, epochs, parameters: what differs from one run to the next
     runs/<dataset>/<model>/metrics.csv           seed, then every metric on the test set
     runs/<dataset>/<model>/pictures.npz          arrays for the figures, first seed
-    reports/<dataset>/                           tables and figures
+    runs/pages/<dataset>.html                    the data set's section of reports/index.html
+    reports/<dataset>/                           tables, and figures/
 
 Arrays are npz without pickle, tensors safetensors, the rest CSV and JSON.
 """

@@ -6,6 +6,12 @@ python -m stages.index
 from aebench.errors import one_line
 from aebench.reporting import page
 
+
+def main() -> None:
+    """Join the sections."""
+    page.write_index()
+
+
 if __name__ == "__main__":
     with one_line():
-        page.write_index()
+        main()

@@ -175,6 +175,19 @@ def test_a_tied_decoder_is_the_transposed_encoder():
     assert sum("weight" in name for name in family.state) == 1
 
 
+def test_a_deep_tied_decoder_mirrors_its_encoder():
+    family = ensemble("vanilla", hidden=[8, 4], code=2, tied=True, output="linear", activation="linear")
+    (model,) = family.replicas()
+    first, second, third = (model.state[f"encoder.layers.{i}.weight"] for i in range(3))
+    torch.testing.assert_close(model("decode", torch.eye(2)), third @ second @ first)
+
+
+def test_validation_uses_the_same_noise_at_every_epoch():
+    _, told = fitted("denoising", training=settings(epochs=3, learning_rate=1e-30))
+    assert len(set(told.terms["validation.loss"][:, 0].tolist())) == 1
+    assert len(set(told.terms["train.loss"][:, 0].tolist())) == 3
+
+
 def test_bernoulli_reconstruction_is_a_probability():
     (model,) = ensemble("vanilla", loss="bernoulli", output="linear").replicas()
     reconstruction = model("decode", model("encode", pictures(9)))

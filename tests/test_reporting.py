@@ -258,7 +258,7 @@ def test_every_file_says_its_stage_and_lock(there):
         with (REPORT / name).open() as stream:
             assert {line["lock"] for line in csv.DictReader(stream)} == {LOCK}
     for name in FIGURES:
-        with Image.open(REPORT / f"{name}.png") as image:
+        with Image.open(REPORT / "figures" / f"{name}.png") as image:
             assert origin in image.text["Description"]
             assert "Software" not in image.text
 
@@ -363,11 +363,11 @@ def test_codes_that_fell_into_one_point_can_be_drawn(project):
 
 
 def test_a_figure_with_nothing_to_show_is_removed(project):
-    (REPORT / "codes.png").parent.mkdir(parents=True)
-    (REPORT / "codes.png").write_bytes(b"of an older suite")
+    (REPORT / "figures" / "codes.png").parent.mkdir(parents=True)
+    (REPORT / "figures" / "codes.png").write_bytes(b"of an older suite")
     fake_runs.write_params([fake_runs.DATASET], ["mean"])
     report.main(fake_runs.DATASET)
-    assert sorted(file.stem for file in REPORT.glob("*.png")) == ["card", "reconstructions"]
+    assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == ["card", "reconstructions"]
 
 
 def test_curves_end_where_most_seeds_have_stopped(project):

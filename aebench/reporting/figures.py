@@ -59,9 +59,9 @@ FIGURES = {
 
 
 def write(results: Results) -> None:
-    """reports/<dataset>/<figure>.png of every figure that there is something to show in."""
+    """reports/<dataset>/figures/<figure>.png of every figure that there is something to show in."""
     for name, picture in FIGURES.items():
-        path = results.folder / f"{name}.png"
+        path = results.figures / f"{name}.png"
         with canvas.style():
             drawing = picture.draw(results)
             if drawing is None:

@@ -17,8 +17,8 @@ def section_file(dataset: str) -> Path:
 
 
 def write(results: Results) -> None:
-    """The data set's section: its card, tables, notes and the figures that are in its folder."""
-    images = {name: results.folder / f"{name}.png" for name in FIGURES}
+    """The data set's section: its card, tables, notes and the figures that were drawn."""
+    images = {name: results.figures / f"{name}.png" for name in FIGURES}
     splits = results.card.get("splits", {})
     templates.write(
         section_file(results.dataset),

@@ -46,6 +46,11 @@ class Results:
         return runs.REPORTS / self.dataset
 
     @property
+    def figures(self) -> Path:
+        """Where its figures go."""
+        return self.folder / "figures"
+
+    @property
     def origin(self) -> str:
         """Which stage writes the report, and from which lock."""
         return f"written by stages.report from {lock_name(self.lock)}"

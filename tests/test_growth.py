@@ -1,0 +1,125 @@
+"""The cost of growth: a model is one file, one registry line and one params block; a metric one function and one line; a
+data set one params block. Each is added to a clone and must appear in every table and in MLflow with nothing else changed."""
+
+import csv
+import sqlite3
+import textwrap
+
+import numpy as np
+import pytest
+from project import clone
+
+pytestmark = pytest.mark.slow
+
+MODEL = '''
+"""Toy: a linear autoencoder with a penalty on its code."""
+
+import torch
+from torch import nn
+
+from aebench import objectives
+from aebench.models.base import Autoencoder, ModelParams
+
+
+class ToyParams(ModelParams):
+    code: int
+    weight: float
+
+
+class Toy(Autoencoder):
+    Params = ToyParams
+
+    def __init__(self, params, pixels):
+        super().__init__(params, pixels)
+        self.w = nn.Parameter(nn.init.xavier_uniform_(torch.empty(params.code, pixels)))
+
+    def encode(self, x):
+        return x @ self.w.T
+
+    def decode(self, h):
+        return h @ self.w
+
+    def terms(self, x, noise):
+        h = self.encode(x)
+        return {"reconstruction": objectives.squared_error(x, self.decode(h)), "penalty": self.params.weight * h.abs().mean()}
+'''
+METRIC = '''
+"""Toy: how long is a code?"""
+
+
+def length(r):
+    """Mean Euclidean norm of the test codes."""
+    return float(r.codes.norm(dim=1).mean())
+'''
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """A clone with a toy of each kind, run."""
+    project = clone(tmp_path_factory.mktemp("growth"), models="pca ae")
+    (project.folder / "aebench/models/toy.py").write_text(MODEL)
+    project.replace("aebench/models/__init__.py", '        "pca":', '        "toy": "aebench.models.toy:Toy",\n        "pca":')
+    (project.folder / "aebench/metrics/toy.py").write_text(METRIC)
+    project.replace("aebench/metrics/__init__.py", "\n\n@dataclass", "\nfrom aebench.metrics.toy import length\n\n\n@dataclass")
+    project.replace(
+        "aebench/metrics/__init__.py",
+        "METRICS = {\n",
+        'METRICS = {\n    "length": Metric(length, "Length", "lower", "", 0.0, 2, "Mean norm of a code."),\n',
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (300, 6, 5)).astype("u1")
+    np.savez(project.folder / "mine.npz", images=noise, labels=np.arange(300) % 3)
+    (project.folder / "conf/mine.yaml").write_text(
+        textwrap.dedent("""
+        data: {source: npz, path: mine.npz, validation: 60, test: 60}
+        training: {epochs: 2, batch_size: 32, learning_rate: 0.01, device: cpu}
+        evaluation: {device: cpu}
+        models:
+          pca: {kind: pca, code: 2}
+          toy: {kind: toy, code: 3, weight: 0.1}
+        """)
+    )
+    project.aebench("select", "--datasets", "mine", "--models", "pca toy")
+    project.output = project.aebench("reproduce")
+    return project
+
+
+def table(project):
+    return {row["model"]: row for row in csv.DictReader((project.folder / "reports/mine/table.csv").open())}
+
+
+def test_the_toys_are_in_every_table(grown):
+    rows = table(grown)
+    assert list(rows) == ["pca", "toy"]
+    assert float(rows["toy"]["length.mean"]) > 0
+    for file in ("table.md", "table.tex", "../index.html"):
+        text = (grown.folder / "reports/mine" / file).read_text()
+        assert "toy" in text and "Length" in text, file
+    assert "toy" in grown.output
+
+
+def test_the_toys_term_is_in_the_history(grown):
+    header = (grown.folder / "runs/mine/toy/history.csv").read_text().splitlines()[0]
+    assert {"train.penalty", "validation.penalty", "train.loss"} <= set(header.split(","))
+
+
+def test_the_toys_are_in_mlflow(grown):
+    with sqlite3.connect(grown.folder / "mlflow.db") as database:
+        metrics = {key for (key,) in database.execute("select distinct key from latest_metrics")}
+        models = {value for (value,) in database.execute("select distinct value from params where key = 'model'")}
+    assert any("length" in key for key in metrics)
+    assert models == {"pca", "toy"}
+
+
+def test_the_toy_model_inherits_the_laws(grown):
+    grown.replace("tests/family.py", '    "pca": {', '    "toy": {"code": 3, "weight": 0.1},\n    "pca": {')
+    output = grown.run("python", "-m", "pytest", "-q", "tests/test_laws.py", "-k", "toy", "-p", "no:cacheprovider")
+    assert "passed" in output and "failed" not in output
+
+
+def test_a_new_chapter_retrains_no_other_row(grown):
+    """The registry's table is not behaviour: rows trained before the toy came are still valid."""
+    grown.aebench("select", "--models", "pca")
+    first = (grown.folder / "runs/code/mine/pca.json").read_text()
+    grown.replace("aebench/models/__init__.py", '        "toy": "aebench.models.toy:Toy",\n', "")
+    grown.run("python", "-m", "stages.check")
+    assert (grown.folder / "runs/code/mine/pca.json").read_text() == first
