@@ -2,7 +2,8 @@
 
 An experiment a data set, a run a model (the summary over seeds), nested below it a run a seed. Seen in the UI with 8 models
 and 10 seeds: nested, the table opens with one line a model and the charts with one bar or mean curve a model, to be unfolded;
-flat, both open with 88 runs in a heap until one groups by model, and a group shows neither spread nor parameters.
+flat, both open with 88 runs in a heap until one groups by model, and a group has means but no parameters, figures or interval.
+Sorted by a metric the table lists every run: filter by params.seed = "all", or by a seed.
 
 A row (a model on a data set) is replaced when, and only when, what its runs would say has changed: its fingerprint covers
 parameters, data, metrics and history. dvc.lock's entry would not do: it holds code and wall time, so that a rerun with equal
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import cycle
+from itertools import product
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,14 +40,14 @@ if TYPE_CHECKING:
 
 LOCAL_STORE = "sqlite:///mlflow.db"
 ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "6",  # seconds; a server that is down is noticed at once, a silent one after two tries
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds; a server that is down is noticed at once, a silent one after two tries
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """What MLflow is told unless the user has told it otherwise."""
-COLOURS = "3f90da ffa90e bd1f01 94a4a2 832db6 a96b59 e76300 b9ac70 717581 92dadd".split()
+COLOURS = ["3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd"]
 """One a model, shared by its runs: Petroff's (2021) ten, which the colour-blind can tell apart. MLflow's own are random."""
-POINTS = 1000  # metric points a call: MLflow's limit
 ALL = "all"  # the seed of a summary
 RESULTS = ("metrics.csv", "history.csv", "cost.json")
 CURRENT = "current"
@@ -82,23 +83,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Row:
-    """A model on a data set: what the parameters, the data set and Git and DVC say of it, and its files."""
+    """A model on a data set: its parameters, its data as MLflow is told of them, tags, and the results in its folder."""
 
     dataset: str
     model: str
     block: dict[str, Any]
     data: dict[str, str]
-    origin: dict[str, str]
+    notes: dict[str, str]
 
     @property
     def folder(self) -> Path:
         """Where its results lie."""
         return runs.folder(self.dataset, self.model)
-
-    @property
-    def finished(self) -> bool:
-        """Whether its results are there."""
-        return all((self.folder / name).exists() for name in RESULTS)
 
     @property
     def time(self) -> int:
@@ -132,7 +128,7 @@ class Row:
         """What is not a number of it: what made it, on which machine."""
         machine = {name: str(getattr(self.cost, name)) for name in ("device", "machine", "threads")}
         versions = {f"version.{name}": version for name, version in self.cost.versions.items()}
-        return {MODEL: self.model, FINGERPRINT: self.fingerprint} | self.origin | machine | versions
+        return {MODEL: self.model, FINGERPRINT: self.fingerprint} | self.notes | machine | versions
 
     @cached_property
     def fingerprint(self) -> str:
@@ -156,7 +152,7 @@ class Row:
             with np.errstate(invalid="ignore"):  # the PSNR of perfect images is infinite
                 over_seeds = estimate(values)
             scores[f"test/{name}"] = over_seeds.mean
-            scores |= {f"variation/{name}.{part}": getattr(over_seeds, part) for part in ("sd", "low", "high")}
+            scores |= {f"{name}.{part}": getattr(over_seeds, part) for part in ("sd", "low", "high")}
         epochs = self.history.drop(columns="seed").groupby("epoch")
         return Record(self.model, ALL, self.cost.seconds, scores, epochs.mean()[epochs.size() == len(self.metrics)])
 
@@ -168,42 +164,44 @@ def store() -> str:
 
 def mirror(wanted: params.Suite) -> Tally:
     """Make MLflow say what the results of the suite's rows say; an `InputError` if its store does not answer."""
-    lock, commit, tally = provenance.lock_entries("@"), _commit(), Tally()
-    rows = [row for dataset in wanted.datasets for row in _rows(dataset, wanted, lock, commit)]
+    lock, commit = provenance.lock_entries("@"), _commit()
+    rows = [row for dataset in wanted.datasets for row in _finished(dataset, wanted, lock, commit)]
+    names = [f"{row.dataset}/{row.model}" for row in rows]
+    tally = Tally(missing=[name for name in map("/".join, product(wanted.datasets, wanted.models)) if name not in names])
     with _client() as client:
         for row in rows:
-            if row.finished:
-                _mirror(client, row, tally)
-            else:
-                tally.missing.append(f"{row.dataset}/{row.model}")
+            _mirror(client, row, tally)
     return tally
 
 
-def _rows(dataset: str, wanted: params.Suite, lock: dict[str, dict], commit: dict[str, str]) -> Iterator[Row]:
-    conf, data = params.dataset(dataset), _data(dataset, lock)
-    for (model, block), colour in zip(params.rows(dataset, wanted).items(), cycle(COLOURS), strict=False):
-        training = params.training(conf, block, f"{params.conf_file(dataset)}:models.{model}.training")
+def _finished(dataset: str, wanted: params.Suite, lock: dict[str, dict], commit: dict[str, str]) -> Iterator[Row]:
+    """The rows of the data set that have results."""
+    conf, blocks = params.dataset(dataset), params.rows(dataset, wanted)
+    finished = [model for model in blocks if all((runs.folder(dataset, model) / name).exists() for name in RESULTS)]
+    data = _data(dataset, lock) if finished else {}
+    for model in finished:
+        training = params.training(conf, blocks[model], f"{params.conf_file(dataset)}:models.{model}.training")
         stages = {name: entry for name, entry in lock.items() if name.endswith(f"@{dataset}-{model}")}
-        looks = {"mlflow.runColor": f"#{colour}"}
-        origin = commit | looks | ({"dvc.stages": ", ".join(stages), "dvc.lock": _hash(stages)} if stages else {})
-        yield Row(dataset, model, block | {"training": training.model_dump()}, data, origin)
+        colour = COLOURS[wanted.models.index(model) % len(COLOURS)]
+        notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": _hash(stages)}
+        yield Row(dataset, model, blocks[model] | {"training": training.model_dump()}, data, commit | notes)
 
 
 def _data(dataset: str, lock: dict[str, dict]) -> dict[str, str]:
-    """What MLflow is told of the data set; its digest is that of the prepared splits."""
-    about = runs.load_about(dataset)
+    """The data set as MLflow is told of it; its digest is that of the prepared splits, which need not be here to be known."""
     recorded = {out["path"]: out.get("md5") for entry in lock.values() for out in entry.get("outs", ())}
-    splits = [runs.DATA / dataset / f"{name}.npz" for name in runs.SPLITS]
+    splits = [runs.split_file(dataset, name) for name in runs.SPLITS]
     digest = _hash([recorded.get(split.as_posix()) or _md5(split) for split in splits])
+    profile = json.dumps(asdict(runs.load_about(dataset)))
     source = json.dumps({"uri": (runs.DATA / dataset).as_posix()})
-    return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": json.dumps(asdict(about))}
+    return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": profile}
 
 
 def _mirror(client: "MlflowClient", row: Row, tally: Tally) -> None:
     """Log the row unless it is there, retire what else stands in its place, bring its figures up to date."""
     experiment = _experiment(client, row.dataset)
     found = client.search_runs([experiment], f"tags.`{MODEL}` = '{row.model}'")
-    kept = [run for run in found if (_state(run), run.data.tags[FINGERPRINT]) == (CURRENT, row.fingerprint)]
+    kept = [run for run in found if (_state(run), run.data.tags.get(FINGERPRINT)) == (CURRENT, row.fingerprint)]
     if len(kept) != 1 + len(row.metrics):
         kept = []
     made = [] if kept else _log_row(client, experiment, row)
@@ -231,11 +229,9 @@ def _log(client: "MlflowClient", experiment: str, row: Row, record: Record, end:
     tags = row.tags | parent | {STATE: "unfinished"}
     run_id = client.create_run(experiment, end - round(1000 * record.seconds), tags, record.name).info.run_id
     client.log_inputs(run_id, [DatasetInput(Dataset(**row.data))])
-    said = row.params | {"seed": record.seed}
-    client.log_batch(run_id, params=[Param(name, value) for name, value in said.items()])
     metrics = [Metric(name, value, row.time, step) for name, value, step in record.points()]
-    for i in range(0, len(metrics), POINTS):
-        client.log_batch(run_id, metrics=metrics[i : i + POINTS])
+    said = [Param(name, value) for name, value in (row.params | {"seed": record.seed}).items()]
+    client.log_batch(run_id, metrics, said)  # which the client splits into calls of 1000, MLflow's limit
     client.set_terminated(run_id, end_time=end)
     return run_id
 
@@ -254,7 +250,7 @@ def _draw(client: "MlflowClient", experiment: str, row: Row) -> None:
     [summary] = client.search_runs(
         [experiment], f"tags.`{MODEL}` = '{row.model}' and params.seed = '{ALL}' and tags.`{STATE}` = '{CURRENT}'"
     )
-    figures = sorted((runs.REPORTS / row.dataset).glob("*.png"))
+    figures = sorted((runs.REPORTS / row.dataset / "figures").glob("*.png"))
     drawn = _hash([_md5(figure) for figure in figures])
     if summary.data.tags.get(FIGURES) != drawn:
         for figure in figures:
@@ -272,7 +268,7 @@ def _experiment(client: "MlflowClient", dataset: str) -> str:
     known = client.get_experiment_by_name(name)
     if known is None:
         place = Path("mlartifacts", dataset).resolve().as_uri() if store() == LOCAL_STORE else None
-        return client.create_experiment(name, place, {"mlflow.experimentKind": "custom_model_development"})
+        return client.create_experiment(name, place)
     if known.lifecycle_stage == "deleted":
         client.restore_experiment(known.experiment_id)
     return known.experiment_id
@@ -292,13 +288,15 @@ def _client() -> Iterator["MlflowClient"]:
     try:
         yield MlflowClient(tracking_uri=store())
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(_public(f"MLFLOW_TRACKING_URI must be a store that answers, got {store()}: {reason}")) from None
+        text = f"MLFLOW_TRACKING_URI must be a store that answers, got {store()}: {_root(error)}"
+        raise InputError(re.sub(r"//[^/@\s]+@", "//", text)) from None  # no password
 
 
-def _public(text: str) -> str:
-    """Without the password of an address."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
+def _root(error: BaseException) -> str:
+    """What went wrong first, in a line: "[Errno 111] Connection refused"."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return " ".join(str(error).split())[:200]
 
 
 def _commit() -> dict[str, str]:
@@ -332,6 +330,8 @@ def _hash(content: Any) -> str:
 
 
 def _md5(path: Path) -> str:
-    """As DVC has it."""
+    """As DVC takes it."""
+    if not path.exists():
+        raise InputError(f"{path} must have been written by an earlier stage, got no such file: run dvc repro")
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "md5").hexdigest()

@@ -83,20 +83,22 @@ def test_a_changed_leaf_touches_exactly_these_stages(unchanged, file, old, new, 
     assert changed(unchanged) == expected
 
 
+DOWNSTREAM = ["report@smoke", "index", "track"]
+
+
 def test_a_changed_chapter_retrains_its_row_alone_and_a_comment_nothing(unchanged):
     unchanged.replace("aebench/models/denoising.py", "corrupt(x, noise)", "corrupt(x + 0, noise)")
-    assert unchanged.repro() == ["check", "train@smoke-dae", "evaluate@smoke-dae"]
-    unchanged.replace("aebench/models/denoising.py", "x + 0", "x + 0")
+    assert unchanged.repro() == ["check", "train@smoke-dae", "evaluate@smoke-dae", *DOWNSTREAM]
     (unchanged.folder / "aebench/models/vanilla.py").open("a").write("\n# a comment\n")
     assert unchanged.repro() == ["check"]
     unchanged.run("git", "checkout", "-q", "--", ".")
-    assert unchanged.repro() == []
+    assert not [name for name in unchanged.repro() if name.startswith(("train", "evaluate"))], "they are in the run cache"
 
 
 def test_an_experiment_by_one_word(unchanged):
     output = unchanged.run("dvc", "exp", "run", "-S", "conf/smoke.yaml:models.dae.corruption=0.4")
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "report@smoke", "index", "track"]
+    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", *DOWNSTREAM]
     shown = unchanged.run("dvc", "exp", "show", "--csv")
     assert "0.4" in shown
     unchanged.run("git", "checkout", "-q", "--", ".")
@@ -150,7 +152,7 @@ def test_with_tracking_down_everything_but_track_works(unchanged):
         "dvc", "repro", status=None, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
     )
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "report@smoke", "index", "track"]
+    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", *DOWNSTREAM]
     assert "Traceback" not in output
     assert changed(unchanged) == {"track"}
     assert unchanged.repro() == ["track"]
