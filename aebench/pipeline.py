@@ -6,6 +6,7 @@ which restores every finished stage.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +19,11 @@ RWLOCK = Path(".dvc/tmp/rwlock")
 
 
 def reproduce() -> int:
-    """`dvc repro`; its exit status. The stages inherit the terminal, so their progress bars show."""
+    """`dvc repro`; its exit status. The stages run this very Python and inherit the terminal, so progress bars show."""
     for file in heal():
         print(f"mended {file}, torn by an interrupted run", file=sys.stderr)
-    return subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False).returncode
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return subprocess.run([sys.executable, "-m", "dvc", "repro"], env=os.environ | {"PATH": path}, check=False).returncode
 
 
 def heal() -> list[Path]:

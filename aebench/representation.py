@@ -28,9 +28,9 @@ class Evaluation(Schema):
     """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Representation:
-    """What one seed of one model makes of a data set.
+    """What one seed of one model makes of a data set; equal only to itself.
 
     `images`, `reconstructions` (n, pixels), `codes` (n, k), `labels` (n,) are of the test set. `reference_codes` (m, k) and
     `reference_labels` (m,) are of train and validation together: what a classifier of codes may look up.

@@ -147,12 +147,13 @@ class Row:
 
     def _summary(self) -> Record:
         """Mean, standard deviation and 95 % interval over seeds; the mean curves as far as every seed trained."""
-        scores = {"train/seconds": self.cost.seconds / len(self.metrics)}
+        scores = {}
         for name, values in self.metrics.items():
             with np.errstate(invalid="ignore"):  # the PSNR of perfect images is infinite
                 over_seeds = estimate(values)
             scores[f"test/{name}"] = over_seeds.mean
             scores |= {f"{name}.{part}": getattr(over_seeds, part) for part in ("sd", "low", "high")}
+        scores["train/seconds"] = self.cost.seconds / len(self.metrics)
         epochs = self.history.drop(columns="seed").groupby("epoch")
         return Record(self.model, ALL, self.cost.seconds, scores, epochs.mean()[epochs.size() == len(self.metrics)])
 

@@ -11,7 +11,8 @@ def main() -> None:
     """One line says what was done and how to look at it."""
     tally = tracking.mirror(params.suite())
     missing = f"; no results yet: {', '.join(tally.missing)}" if tally.missing else ""
-    print(f"MLflow: {tally.made} runs made, {tally.kept} kept, {tally.superseded} superseded{missing}; see them with: make ui")
+    done = f"{tally.made} runs made, {tally.kept} kept, {tally.superseded} superseded"
+    print(f"MLflow: {done}{missing}; to see them: make ui, then Model training at the top left")
 
 
 if __name__ == "__main__":
