@@ -96,7 +96,7 @@ class Row:
         """Where its results lie."""
         return runs.folder(self.dataset, self.model)
 
-    @property
+    @cached_property
     def time(self) -> int:
         """When it was finished, in ms."""
         return int((self.folder / "metrics.csv").stat().st_mtime * 1000)

@@ -112,8 +112,8 @@ def test_the_toys_are_in_mlflow(grown):
 
 def test_the_toy_model_inherits_the_laws(grown):
     grown.replace("tests/family.py", '    "pca": {', '    "toy": {"code": 3, "weight": 0.1},\n    "pca": {')
-    output = grown.run("python", "-m", "pytest", "-q", "tests/test_laws.py", "-k", "toy", "-p", "no:cacheprovider")
-    assert "passed" in output and "failed" not in output
+    output = grown.run("python", "-m", "pytest", "tests/test_laws.py", "-k", "toy", "-p", "no:cacheprovider", status=0)
+    assert output.count(".") > 9
 
 
 def test_a_new_chapter_retrains_no_other_row(grown):
