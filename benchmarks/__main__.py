@@ -8,7 +8,7 @@ from benchmarks import pipeline, seeds
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements; the median ratio is printed")
+    parser.add_argument("--rounds", type=int, default=15, help="pairs of measurements; the median ratio is printed")
     parser.add_argument("--only", choices=["seeds", "pipeline"])
     chosen = parser.parse_args()
     if chosen.only != "pipeline":
