@@ -120,11 +120,12 @@ def conf_file(name: str) -> Path:
 
 
 def check(schema: type[T], block: Any, path: str) -> T:
-    """`block` as a `schema`; `path` is where it was written."""
+    """`block` as a `schema`; `path` is where it was written. A misspelt key is told before the key it leaves missing."""
     try:
         return schema.model_validate(block)
     except ValidationError as invalid:
-        raise _explain(invalid.errors(include_url=False)[0], schema, path) from None
+        errors = invalid.errors(include_url=False)
+        raise _explain(next((e for e in errors if e["type"] == "extra_forbidden"), errors[0]), schema, path) from None
 
 
 def _explain(error: dict[str, Any], schema: type[BaseModel], path: str) -> InputError:

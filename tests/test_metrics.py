@@ -81,7 +81,7 @@ def test_adversarial_reconstruction_one_bad_pixel_counts_the_same_wherever_it_is
 def test_knn_agrees_with_scikit_learn(dim, k, monkeypatch):
     monkeypatch.setattr(neighbours, "BLOCK_BYTES", 10_000)
     rng = np.random.default_rng(0)
-    codes, reference = rng.normal(50, 1, (300, dim)).astype("f4"), rng.normal(50, 1, (500, dim)).astype("f4")
+    codes, reference = rng.normal(10 * dim, 1, (300, dim)).astype("f4"), rng.normal(10 * dim, 1, (500, dim)).astype("f4")
     labels, reference_labels = rng.integers(0, 4, 300), rng.integers(0, 4, 500)
     expected = KNeighborsClassifier(k, algorithm="brute").fit(reference.astype("f8"), reference_labels)
     r = representation(*(torch.from_numpy(a) for a in (codes, reference, labels, reference_labels)))
