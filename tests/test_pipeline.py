@@ -134,14 +134,17 @@ def meets(a, b):
     return a == b or Path(a) in Path(b).parents or Path(b) in Path(a).parents
 
 
-def test_training_needs_no_test_file(project, tmp_path):
-    """Not only declared: the stage runs with the test images gone."""
-    test = project.folder / "data/smoke/test.npz"
-    kept = test.read_bytes()
+def test_training_needs_no_test_file(project):
+    """Not only declared: with the test images gone the stage makes the same weights, and evaluation cannot run."""
+    test, weights = project.folder / "data/smoke/test.npz", project.folder / "runs/smoke/dae/weights.safetensors"
+    kept, trained = test.read_bytes(), weights.read_bytes()
     test.unlink()
     try:
         project.run("python", "-m", "stages.train", "smoke", "dae")
-        project.run("python", "-m", "stages.evaluate", "smoke", "dae", status=1)
+        assert weights.read_bytes() == trained
+        assert "data/smoke/test.npz must have been written" in project.run(
+            "python", "-m", "stages.evaluate", "smoke", "dae", status=1
+        )
     finally:
         test.write_bytes(kept)
 

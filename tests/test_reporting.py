@@ -219,7 +219,10 @@ def test_a_dollar_in_a_name_is_drawn_as_it_is(project):
     fake_runs.write_run(fake_runs.DATASET, r"$\no$", 0.5, 2, fake_runs.SEEDS)
     fake_runs.write_params([fake_runs.DATASET], [r"$\no$"])
     with canvas.style():
-        canvas.save(curves(read(fake_runs.DATASET)), Path("curves.png"), "")
+        drawn = curves(read(fake_runs.DATASET))
+        canvas.save(drawn, Path("curves.png"), "")
+    assert Path("curves.png").stat().st_size > 1000
+    assert any("no" in axes.get_title() for axes in drawn.axes)
 
 
 @pytest.mark.parametrize("name", ["007", "NA"])
@@ -359,7 +362,10 @@ def test_codes_that_fell_into_one_point_can_be_drawn(project):
     place = runs.folder(fake_runs.DATASET, "ae_2d") / "pictures.npz"
     runs.write_arrays(place, **runs.read_arrays(place) | {"scatter": np.ones((30, 2), np.float32)})
     with canvas.style():
-        canvas.save(FIGURES["codes"].draw(read(fake_runs.DATASET)), Path("codes.png"), "")
+        drawn = FIGURES["codes"].draw(read(fake_runs.DATASET))
+        canvas.save(drawn, Path("codes.png"), "")
+    assert Path("codes.png").stat().st_size > 1000
+    assert all(axes.get_xlim()[0] < axes.get_xlim()[1] for axes in drawn.axes)
 
 
 def test_a_figure_with_nothing_to_show_is_removed(project):
