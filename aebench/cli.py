@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from aebench import params
-from aebench.errors import InputError, one_line
+from aebench.errors import InputError, one_line, unknown
 
 app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help=True, add_completion=False)
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
@@ -22,7 +22,7 @@ def select(datasets: Names = None, models: Names = None, seeds: Names = None) ->
     """Write what is to run into params.yaml; finished stages of anything else stay valid."""
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
     wanted = params.select({field: values for field, values in changes.items() if values})
-    typer.echo(f"params.yaml: {wanted.datasets} x {wanted.models} x seeds {wanted.seeds}")
+    typer.echo(f"params.yaml: {wanted.datasets} x {wanted.rows} x seeds {wanted.seeds}")
 
 
 @app.command()
@@ -58,9 +58,52 @@ def list_names() -> None:
     from aebench.models import MODELS
 
     for name in sorted(path.stem for path in params.CONF.glob("*.yaml")):
-        typer.echo(f"data set {name}: {', '.join(params.dataset(name).models)}")
+        typer.echo(f"data set {name}: {', '.join(params.dataset(name).rows)}")
     for title, names in {"kinds of model": MODELS, "data sources": SOURCES, "metrics": METRICS}.items():
         typer.echo(f"{title}: {', '.join(names)}")
+
+
+@app.command()
+def tune(dataset: str, models: Names = None) -> None:
+    """Try the learning rates of conf/<dataset>.yaml:search on every row, alike, on validation images alone."""
+    from aebench import tuning
+
+    rows = params.rows(dataset, params.suite())
+    if missing := [name for name in _names(models) if name not in rows]:
+        raise unknown("--models", missing[0], rows)
+    trials = []
+    for row in _names(models) or rows:
+        if tried := list(tuning.trials(dataset, row)):
+            typer.echo(tuning.line(tried))
+            trials += tried
+    typer.echo(f"wrote {tuning.write(dataset, trials)}; the best rates are for you to put into {params.conf_file(dataset)}")
+
+
+@app.command()
+def certify(
+    names: Annotated[list[str] | None, typer.Argument(help="Kinds, rows or <data set>:<row>; none: every kind.")] = None,
+) -> None:
+    """Prove terms, gradients, units and signs of models against independent calculations; exit status 1 if one is wrong."""
+    from aebench import certification
+    from aebench.training import place
+
+    place("cpu", threads=1)
+    certificates = certification.certify(names or [])
+    typer.echo(certification.table(certificates))
+    certification.require(certificates)
+    typer.echo(f"certified: {len(certificates)} of {len(certificates)}")
+
+
+@app.command("new-model")
+def new_model(name: str, dataset: str = "digits") -> None:
+    """Write a chapter file to start from, certified as it is, and its row in a data set's parameters."""
+    from aebench import scaffold
+
+    file = scaffold.new_model(name, dataset)
+    typer.echo(f"wrote aebench/models/{file.name} and the row {name} of conf/{dataset}.yaml; next:")
+    typer.echo(f"  aebench certify {dataset}:{name}")
+    typer.echo(f"  make reproduce DATASETS={dataset} MODELS={name}")
+    typer.echo("  make test")
 
 
 def _names(text: str | None) -> list[str]:

@@ -16,6 +16,22 @@ def masking(n: int, d: int, level: float, generator: Generator) -> Draw:
     return keep, torch.zeros_like(keep)
 
 
+def subset_masking(n: int, d: int, level: float, generator: Generator) -> Draw:
+    """round(level d) pixels of each image, drawn without replacement, become 0 (Vincent et al. 2008; Erhan et al. 2009)."""
+    rank = torch.rand(n, d, generator=generator, device=generator.device).argsort(1).argsort(1)
+    keep = (rank >= round(level * d)).float()
+    return keep, torch.zeros_like(keep)
+
+
+def dropout(n: int, d: int, level: float, generator: Generator) -> Draw:
+    """Masking, the rest multiplied by 1 / (1 - level), level in [0, 1): dropout on the input (Srivastava et al. 2014).
+
+    So E x̃ = x, which masking has not: evaluated on clean images, a first layer sees inputs of the scale it was trained on.
+    """
+    keep, add = masking(n, d, level, generator)
+    return keep / (1 - level), add
+
+
 def gaussian(n: int, d: int, level: float, generator: Generator) -> Draw:
     """Adds N(0, level²) to each pixel; the result may leave [0, 1]."""
     add = level * torch.randn(n, d, generator=generator, device=generator.device)
@@ -29,7 +45,13 @@ def salt_and_pepper(n: int, d: int, level: float, generator: Generator) -> Draw:
     return keep, (1 - keep) * salt
 
 
-CORRUPTIONS = {"masking": masking, "gaussian": gaussian, "salt_and_pepper": salt_and_pepper}
+CORRUPTIONS = {
+    "masking": masking,
+    "subset_masking": subset_masking,
+    "dropout": dropout,
+    "gaussian": gaussian,
+    "salt_and_pepper": salt_and_pepper,
+}
 
 
 def corrupt(x: Tensor, draw: Draw) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from aebench.errors import InputError, unknown
 
@@ -28,11 +29,17 @@ class Schema(BaseModel):
 
 
 class Suite(Schema):
-    """What to run: every model on every data set, each with every seed."""
+    """What to run: every row on every data set, each with every seed. `stacks` are rows that are pretrained layer by layer."""
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
+    stacks: list[str] = []
     seeds: list[NonNegativeInt] = Field(min_length=1)
+
+    @property
+    def rows(self) -> list[str]:
+        """The rows of every table, in its order."""
+        return [*self.models, *self.stacks]
 
 
 class Training(Schema):
@@ -56,6 +63,19 @@ class Dataset(Schema):
     training: Training
     evaluation: dict[str, Any]
     models: dict[str, dict[str, Any]] = Field(min_length=1)
+    stacks: dict[str, dict[str, Any]] = {}
+    search: dict[str, Any] = {}
+    remarks: list[str] = []
+    """Sentences for the report: what is surprising in this data set's tables, and why."""
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Every row's block, of models and stacks."""
+        return self.models | self.stacks
+
+    def part(self, row: str) -> str:
+        """The part of the file that the row's block is in."""
+        return "models" if row in self.models else "stacks"
 
 
 def suite(file: Path = SUITE_FILE) -> Suite:
@@ -64,7 +84,7 @@ def suite(file: Path = SUITE_FILE) -> Suite:
     if set(document) != {"suite"}:
         raise InputError(f"{file} must be one block named suite, got {', '.join(document) or 'nothing'}")
     wanted = check(Suite, document["suite"], f"{file}:suite")
-    for field in ("datasets", "models", "seeds"):
+    for field in ("datasets", "rows", "seeds"):
         names = getattr(wanted, field)
         if len(set(names)) < len(names):
             raise InputError(f"{file}:suite.{field} must be without repetition, got {names}")
@@ -72,11 +92,23 @@ def suite(file: Path = SUITE_FILE) -> Suite:
 
 
 def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
-    """Write other datasets, models or seeds into params.yaml (comments stay); the file is untouched if they are wrong."""
+    """Write other datasets, models (stacks among them) or seeds into params.yaml; comments stay.
+
+    The models stay too, if all these data sets have them; otherwise they become all that these data sets have in common.
+    The file is untouched if something is wrong.
+    """
     yaml = YAML()
     document = yaml.load(file.read_text())
-    for field, values in changes.items():
-        document["suite"][field][:] = values
+    chosen = dict(document["suite"]) | changes
+    confs = [dataset(name) for name in chosen["datasets"]]
+    names = changes.get("models") or [*chosen["models"], *chosen.get("stacks", [])]
+    if confs and "models" not in changes and any(set(names) - set(conf.rows) for conf in confs):
+        names = [name for name in confs[0].rows if all(name in conf.rows for conf in confs)]
+    stacks = [name for name in names if confs and name in confs[0].stacks]
+    chosen |= {"models": [name for name in names if name not in stacks], "stacks": stacks}
+    for field in {**changes, "models": names, "stacks": stacks}:
+        document["suite"][field] = CommentedSeq(chosen[field])
+        document["suite"][field].fa.set_flow_style()
     partial = file.with_name(file.name + ".partial")
     with partial.open("w") as stream:
         yaml.dump(document, stream)
@@ -97,13 +129,30 @@ def dataset(name: str) -> Dataset:
     return check(Dataset, read_yaml(file), f"{file}:")
 
 
+def add_row(name: str, row: str, block: dict[str, Any]) -> None:
+    """Write `block` into the `models` of conf/<name>.yaml, on a line of its own behind the others; comments stay."""
+    file, yaml = conf_file(name), YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(file.read_text())
+    document["models"][row] = CommentedMap(block)
+    document["models"][row].fa.set_flow_style()
+    partial = file.with_name(file.name + ".partial")
+    with partial.open("w") as stream:
+        yaml.dump(document, stream)
+    partial.replace(file)
+
+
 def rows(name: str, wanted: Suite) -> dict[str, dict[str, Any]]:
-    """The model blocks the suite wants of data set `name`, in the suite's order."""
-    blocks = dataset(name).models
-    for model in wanted.models:
-        if model not in blocks:
-            raise unknown(f"{SUITE_FILE}:suite.models (for {conf_file(name)}:models)", model, blocks)
-    return {model: blocks[model] for model in wanted.models}
+    """The blocks that the suite wants of data set `name`, in the suite's order."""
+    conf, found = dataset(name), {}
+    for part in ("models", "stacks"):
+        blocks = getattr(conf, part)
+        for row in getattr(wanted, part):
+            if row not in blocks:
+                raise unknown(f"{SUITE_FILE}:suite.{part} (for {conf_file(name)}:{part})", row, blocks)
+            found[row] = blocks[row]
+    return found
 
 
 def training(conf: Dataset, block: dict[str, Any], path: str) -> Training:
@@ -125,6 +174,8 @@ def check(schema: type[T], block: Any, path: str) -> T:
         return schema.model_validate(block)
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
+        if isinstance(inner := errors[0].get("ctx", {}).get("error"), InputError):
+            raise InputError(_nested(path, str(inner))) from None
         raise _explain(next((e for e in errors if e["type"] == "extra_forbidden"), errors[0]), schema, path) from None
 
 
@@ -138,6 +189,12 @@ def _explain(error: dict[str, Any], schema: type[BaseModel], path: str) -> Input
         return InputError(f"{where} must be given, got nothing")
     constraint = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("should", "must")
     return InputError(f"{where} {constraint[max(constraint.find('must'), 0) :]}, got {error['input']!r}")
+
+
+def _nested(path: str, text: str) -> str:
+    """The text of an error in a block within the block at `path`."""
+    key = "a key of "
+    return f"{key}{path}.{text.removeprefix(key)}" if text.startswith(key) else f"{path}.{text}"
 
 
 def _known_keys(schema: type[BaseModel], location: list[str]) -> list[str]:

@@ -5,15 +5,23 @@ package adds its own names through an entry point of the registry's group, e.g. 
 
     [project.entry-points."aebench.models"]
     mine = "my_package.mine:MyAutoencoder"
+
+A name with a colon is such a target itself and needs no entry.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib import import_module
 from importlib.metadata import entry_points
+from pkgutil import resolve_name
 from typing import Any
 
-from aebench.errors import unknown
+from aebench.errors import InputError, unknown
+
+CONTRACTS = {
+    "aebench.models": ("Params", "code", "encode", "decode", "draw", "terms", "fit"),
+    "aebench.datasets": ("model_fields", "read"),
+}
+"""What everything that a group's names open onto must have."""
 
 
 class Registry(Mapping[str, Any]):
@@ -29,10 +37,14 @@ class Registry(Mapping[str, Any]):
         return {e.name: e.value for e in entry_points(group=self.group)} | self._builtin
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.targets:
+        target = self.targets.get(name, name)
+        if ":" not in target:
             raise KeyError(name)
-        module, _, attribute = self.targets[name].partition(":")
-        return getattr(import_module(module), attribute)
+        return resolve_name(target)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether `name` is listed; nothing imported."""
+        return name in self.targets
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.targets)
@@ -41,7 +53,14 @@ class Registry(Mapping[str, Any]):
         return len(self.targets)
 
     def find(self, name: str, path: str) -> Any:
-        """The object called `name`; `path` says where the name was written, for the error."""
-        if name not in self.targets:
-            raise unknown(path, name, self.targets)
-        return self[name]
+        """The object called `name`, held to its group's contract; `path` says where the name was written, for the error."""
+        if name not in self and ":" not in name:
+            raise unknown(path, name, self)
+        try:
+            found = self[name]
+        except (ImportError, AttributeError, ValueError) as error:
+            raise InputError(f"{path} must be a listed name or <module>:<class>, got '{name}': {error}") from None
+        contract = CONTRACTS.get(self.group, ())
+        if contract and not (isinstance(found, type) and all(hasattr(found, part) for part in contract)):
+            raise InputError(f"{path} must be a class with {', '.join(contract)}, got '{name}'")
+        return found

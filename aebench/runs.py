@@ -9,6 +9,9 @@
     runs/<dataset>/<model>/cost.json             seconds, epochs, parameters: what differs from one run to the next
     runs/<dataset>/<model>/metrics.csv           seed, then every metric on the test set
     runs/<dataset>/<model>/pictures.npz          arrays for the figures, first seed
+    runs/<dataset>/<row>/layers/, layers.csv     what pretraining made of a stack, layer by layer
+    runs/<dataset>/<row>/classif*                a stack's classifiers, and their accuracy on the test set
+    runs/certificates/<dataset>.json             row -> certified, failures
     runs/pages/<dataset>.html                    the data set's section of reports/index.html
     reports/<dataset>/                           tables, and figures/
 
@@ -102,6 +105,8 @@ class Cost:
     threads: int = 1
     machine: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the model tells of itself beyond its parameters."""
 
 
 def folder(dataset: str, model: str) -> Path:
@@ -112,6 +117,11 @@ def folder(dataset: str, model: str) -> Path:
 def checkpoint_file(dataset: str, model: str) -> Path:
     """Where an unfinished training waits to be resumed; outside `runs/`, which DVC clears before a stage."""
     return CHECKPOINTS / dataset / f"{model}.safetensors"
+
+
+def certificates_file(dataset: str) -> Path:
+    """{row: {"certified": bool, "failures": [str]}}; there once the data set's rows have been certified."""
+    return RUNS / "certificates" / f"{dataset}.json"
 
 
 @contextmanager

@@ -168,7 +168,7 @@ def mirror(wanted: params.Suite) -> Tally:
     lock, commit = provenance.lock_entries("@"), _commit()
     rows = [row for dataset in wanted.datasets for row in _finished(dataset, wanted, lock, commit)]
     names = [f"{row.dataset}/{row.model}" for row in rows]
-    tally = Tally(missing=[name for name in map("/".join, product(wanted.datasets, wanted.models)) if name not in names])
+    tally = Tally(missing=[name for name in map("/".join, product(wanted.datasets, wanted.rows)) if name not in names])
     with _client() as client:
         for row in rows:
             _mirror(client, row, tally)
@@ -183,7 +183,7 @@ def _finished(dataset: str, wanted: params.Suite, lock: dict[str, dict], commit:
     for model in finished:
         training = params.training(conf, blocks[model], f"{params.conf_file(dataset)}:models.{model}.training")
         stages = {name: entry for name, entry in lock.items() if name.endswith(f"@{dataset}-{model}")}
-        colour = COLOURS[wanted.models.index(model) % len(COLOURS)]
+        colour = COLOURS[wanted.rows.index(model) % len(COLOURS)]
         notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": _hash(stages)}
         yield Row(dataset, model, blocks[model] | {"training": training.model_dump()}, data, commit | notes)
 

@@ -3,21 +3,26 @@
 import sys
 
 from aebench import data, models, params, provenance, runs
-from aebench.errors import one_line
+from aebench.errors import InputError, one_line
+from aebench.metrics import PLUGGED
 from aebench.representation import Evaluation
 
-STAGES = ("evaluate", "report", "index", "track")
+STAGES = ("classify", "certify", "report", "index", "track")
+TRAINING = {"models": ["stages.train"], "stacks": ["stages.pretrain", "stages.finetune"]}
+"""The stages that make the weights of a row."""
 
 
 def main() -> None:
     """`python -m stages.check`."""
     wanted = params.suite()
     code = {f"{stage}.json": provenance.fingerprint(f"stages.{stage}") for stage in STAGES}
+    plugged = [target.partition(":")[0] for target in PLUGGED.targets.values()]
+    code["evaluate.json"] = provenance.fingerprint("stages.evaluate", *plugged)
     for dataset in wanted.datasets:
         code |= check(dataset, wanted)
     for name, content in code.items():
         runs.write_json(runs.CODE / name, content)
-    print(f"parameters are sound: {len(wanted.models)} models on {', '.join(wanted.datasets)}", file=sys.stderr)
+    print(f"parameters are sound: {len(wanted.rows)} models on {', '.join(wanted.datasets)}", file=sys.stderr)
 
 
 def check(dataset: str, wanted: params.Suite) -> dict[str, dict]:
@@ -26,11 +31,14 @@ def check(dataset: str, wanted: params.Suite) -> dict[str, dict]:
     params.check(Evaluation, conf.evaluation, f"{path}:evaluation")
     source = data.check(conf.data, f"{path}:data")
     code = {f"{dataset}/prepare.json": provenance.fingerprint("stages.prepare", type(source).__module__)}
-    for model, block in params.rows(dataset, wanted).items():
-        kind = models.find(block, f"{path}:models.{model}")
-        params.check(kind.Params, block, f"{path}:models.{model}")
-        params.training(conf, block, f"{path}:models.{model}.training")
-        code[f"{dataset}/{model}.json"] = provenance.fingerprint("stages.train", kind.__module__)
+    for row, block in params.rows(dataset, wanted).items():
+        part, where = conf.part(row), f"{path}:{conf.part(row)}.{row}"
+        kind = models.find(block, where)
+        if part == "stacks" and not hasattr(kind, "pretrain"):
+            raise InputError(f"{where}.kind must be a model that is pretrained layer by layer, got {block['kind']}")
+        params.check(kind.Params, block, where)
+        params.training(conf, block, f"{where}.training")
+        code[f"{dataset}/{row}.json"] = provenance.fingerprint(*TRAINING[part], kind.__module__)
     return code
 
 

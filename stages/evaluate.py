@@ -6,24 +6,24 @@ from tqdm import tqdm
 
 from aebench import errors, params, runs
 from aebench.metrics import METRICS
-from aebench.representation import Evaluation, pictures, represent
+from aebench.representation import Evaluation, represent
+from aebench.representation.pictures import pictures
 from aebench.training import place
 
 
 def main(dataset: str, model: str) -> None:
     """`python -m stages.evaluate <dataset> <model>`."""
     settings = params.check(Evaluation, params.dataset(dataset).evaluation, f"{params.conf_file(dataset)}:evaluation")
+    device = place(settings.device, settings.threads)
     folder = runs.folder(dataset, model)
     trained = runs.load_trained(folder / "weights.safetensors")
     columns: dict[str, list] = {"seed": list(trained.seeds)} | {name: [] for name in METRICS}
-    seen = represent(
-        trained, runs.load_reference(dataset), runs.load_split(dataset, "test"), place(settings.device, settings.threads)
-    )
+    seen = represent(trained, runs.load_reference(dataset), runs.load_split(dataset, "test"), settings, device)
     for i, representation in enumerate(tqdm(seen, total=len(trained.seeds), desc="evaluating", unit="seed")):
         for name, metric in METRICS.items():
             columns[name].append(metric.measure(representation))
         if i == 0:
-            runs.write_arrays(folder / "pictures.npz", **pictures(representation, settings.images, settings.scatter_per_class))
+            runs.write_arrays(folder / "pictures.npz", **pictures(trained, representation, settings))
     runs.write_columns(folder / "metrics.csv", columns)
 
 

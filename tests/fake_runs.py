@@ -21,12 +21,22 @@ BLOCKS = {
     "mean": "{kind: mean_image}",
     "pca_2": "{kind: pca, code: 2}",
     "ae": "{kind: vanilla, hidden: [16], code: 8}",
-    "ae_2d": "{kind: vanilla, hidden: [16], code: 2}",
+    "ae_2d": "{kind: variational, hidden: [16], code: 2}",
 }
 """The rows of the suite: name -> block of conf/fake.yaml."""
 QUALITY = {"mean": 0.1, "pca_2": 0.4, "ae": 0.9, "ae_2d": 0.6}
 CODES = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2}
 DETERMINISTIC = ("mean", "pca_2")
+PRIOR = ("ae_2d",)
+"""Those whose samples are of a prior."""
+FACTS = {"ae_2d": {"effective beta": 1.0, "observation": "bernoulli"}}
+CERTIFICATES = {
+    "mean": {"certified": True, "failures": []},
+    "ae": {"certified": True, "failures": []},
+    "ae_2d": {"certified": False, "failures": ["the seed decides the start", "terms leave their input alone"]},
+}
+"""runs/certificates/fake.json: one row broke two laws, one was not checked."""
+REMARKS = ["Discs & rings share a centre.", "Bars do not."]
 EPOCHS = 40
 
 
@@ -40,6 +50,7 @@ def write_fake_suite(root: Path, dataset: str = DATASET) -> None:
         for model in BLOCKS:
             seeds = SEEDS[:1] if model in DETERMINISTIC else SEEDS
             write_run(dataset, model, QUALITY[model], CODES[model], seeds)
+        runs.write_json(runs.certificates_file(dataset), CERTIFICATES)
 
 
 def write_params(datasets: list[str], models: list[str]) -> None:
@@ -52,7 +63,8 @@ def write_conf(dataset: str, blocks: dict[str, str]) -> None:
     """conf/<dataset>.yaml."""
     lines = ["data: {source: digits, test: 360, validation: 180, split_seed: 0}"]
     lines += [f"training: {{epochs: {EPOCHS}, batch_size: 64, learning_rate: 0.003}}"]
-    lines += ["evaluation: {images: 6, scatter_per_class: 30}", "models:"]
+    lines += ["evaluation: {images: 6, scatter_per_class: 30, corruption: 0.3}"]
+    lines += [f"remarks: {json.dumps(REMARKS)}", "models:"]
     lines += [f"  {json.dumps(model)}: {block}" for model, block in blocks.items()]
     Path("conf").mkdir(exist_ok=True)
     Path("conf", f"{dataset}.yaml").write_text("\n".join(lines) + "\n")
@@ -79,14 +91,16 @@ def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[
     epochs = {"epochs": [EPOCHS] * len(seeds), "best": [EPOCHS - 3] * len(seeds), "updates": [EPOCHS] * len(seeds)}
     versions = {"aebench": "0.1.0", "torch": "2.13.0"}
     cost = {"seconds": 3.5 * len(seeds), "seeds": len(seeds), "parameters": 12_345, "code": code, "versions": versions}
+    cost |= {"facts": FACTS.get(model, {})}
     runs.save_cost(place / "cost.json", runs.Cost(**cost, **(epochs if stochastic else {})))
-    runs.write_arrays(place / "pictures.npz", **_pictures(dataset, quality, code, rng))
+    drawn = _decoded(quality, code, rng) | {"from_prior": np.array(model in PRIOR)} if code > 1 else {}
+    runs.write_arrays(place / "pictures.npz", **_pictures(dataset, quality, code, rng), **drawn)
 
 
 def _scores(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:
     """Every metric of METRICS; those not known here get percentages."""
     sse = 20 * (1 - quality) + rng.normal(0, 0.05, n)
-    known = {"sse": sse, "mse": sse / np.prod(SHAPE), "psnr": -10 * np.log10(sse / np.prod(SHAPE))}
+    known = {"sse": sse, "sse_corrupted": 2 * sse, "mse": sse / np.prod(SHAPE), "psnr": -10 * np.log10(sse / np.prod(SHAPE))}
     percent = {name: 100 * quality + rng.normal(0, 0.5, n) for name in METRICS}
     return {name: (percent | known)[name].tolist() for name in METRICS}
 
@@ -110,6 +124,13 @@ def _pictures(dataset: str, quality: float, code: int, rng: np.random.Generator)
         scatter = np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(0, 0.3, (len(angle), 2))
         arrays |= {"scatter": scatter.astype(np.float32), "scatter_labels": test.labels}
     return arrays
+
+
+def _decoded(quality: float, code: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Blurred blobs in the number that each picture has; a manifold where the code has two numbers."""
+    counts = {"samples": 20, "interpolations": 40, "traversals": 9 * min(code, 8)} | ({"manifold": 225} if code == 2 else {})
+    images = {name: _blobs(count, place).images for place, (name, count) in enumerate(counts.items())}
+    return {n: (quality * x + (1 - quality) * rng.random(x.shape)).astype(np.float32) for n, x in images.items()}
 
 
 def _blobs(n: int, seed: int) -> runs.Split:

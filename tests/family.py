@@ -1,25 +1,51 @@
 """Small instances of every registered model: the laws run over these, so a new model inherits every test."""
 
+from pathlib import Path
+
 import torch
 
 from aebench.models import MODELS, Images, build
-from aebench.params import Training
+from aebench.params import Training, read_yaml
 from aebench.training.ensemble import Ensemble
 from aebench.training.minimise import minimise
 
 PIXELS = 16
+CONF = Path(__file__).parent.parent / "conf"
 EXTRA = {
     "random_encoder": {"hidden": [16], "code": 4},
     "pca": {"code": 4},
     "vanilla": {"hidden": [16], "code": 4},
     "denoising": {"hidden": [16], "code": 4, "corruption": 0.3},
+    "sparse": {"code": 32, "weight": 0.1},
+    "sparse/l1": {"code": 32, "weight": 0.1, "penalty": "l1", "code_activation": "relu", "tied": True},
+    "contractive": {"code": 32, "weight": 0.1},
+    "contractive/exact": {"hidden": [16], "code": 4, "weight": 0.1, "jacobian": "exact", "activation": "tanh"},
+    "contractive/hutchinson": {"hidden": [16], "code": 4, "weight": 0.1, "jacobian": "hutchinson", "probes": 2},
+    "stacked": {
+        "layers": [
+            {"pretrainer": "dae", "code": 16, "code_activation": "sigmoid", "corruption": 0.3},
+            {"pretrainer": "ae", "code": 4, "training": {"epochs": 2}},
+        ]
+    },
+    "variational": {"hidden": [16], "code": 4, "warm_up": 0.5},
+    "variational/gaussian": {"hidden": [16], "code": 4, "observation": "gaussian", "variance": "learnt", "samples": 2},
+    "variational/iwae": {"hidden": [16], "code": 4, "bound": "iwae", "samples": 3},
 }
-KINDS = sorted(MODELS)
+"""By kind, or kind/variant. Widths are multiples of 4: see `aebench.training.ensemble` on odd ones."""
+ROWS = [block for file in sorted(CONF.glob("*.yaml")) for block in read_yaml(file)["models"].values()]
+EXTRA |= {block["kind"]: block for block in ROWS if ":" in block["kind"]}
+KINDS = sorted([*MODELS, *(kind for kind in EXTRA if ":" in kind)])
+VARIANTS = [name for name in EXTRA if "/" in name]
 
 
 def block(kind, **changes):
     """A small params block; of a kind that is not listed above, its defaults."""
-    return {"kind": kind} | EXTRA.get(kind, {}) | changes
+    return {"kind": kind.partition("/")[0]} | EXTRA.get(kind, {}) | changes
+
+
+def chapter(kind):
+    """The class of a kind or of its variant."""
+    return MODELS[kind.partition("/")[0]]
 
 
 def ensemble(kind, seeds=(0,), **changes):
@@ -44,12 +70,16 @@ def settings(**changes):
     return Training(**{"epochs": 3, "batch_size": 32, "learning_rate": 0.01} | changes)
 
 
+def descend(training):
+    """What a model's `fit` is given: descent with these settings, or with `changes` of them."""
+    return lambda family, data, changes=None: minimise(family, data, Training(**training.model_dump() | (changes or {})))
+
+
 def fitted(kind, seeds=(0,), data=None, training=None, **changes):
     """A trained ensemble and its history."""
     family = ensemble(kind, seeds, **changes)
-    history = family.model.fit(family, data or images(), lambda e, i: minimise(e, i, training or settings()))
-    return family, history
+    return family, family.model.fit(family, data or images(), descend(training or settings()))
 
 
-def draws(family, n, stream="noise"):
-    return family.draw(n, family.generators(stream))
+def draws(family, n, stream="noise", progress=1.0):
+    return family.draw(n, family.generators(stream), progress)

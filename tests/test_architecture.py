@@ -15,10 +15,14 @@ FLOORS = [
     {"registry"},
     {"params", "runs", "randomness"},
     {"provenance", "data", "objectives", "corruptions"},
-    {"models", "training"},
+    {"models", "training", "probe"},
+    {"experiment"},
+    {"stacking", "tuning"},
+    {"finetuning"},
     {"representation"},
     {"metrics", "statistics"},
-    {"tracking", "reporting", "pipeline"},
+    {"certification"},
+    {"tracking", "reporting", "pipeline", "scaffold"},
     {"cli"},
 ]
 """An arrow goes down, never up; `models` and `training` share a floor and do not import each other."""

@@ -4,56 +4,344 @@ import math
 
 import pytest
 import torch
+from scipy import integrate, stats
+from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy
 
 from aebench.corruptions import CORRUPTIONS, corrupt
-from aebench.objectives import bernoulli_nll, squared_error
+from aebench.objectives import (
+    activation_kl,
+    bernoulli_nll,
+    gaussian_kl,
+    gaussian_nll,
+    general_gaussian_kl,
+    importance_bound,
+    l1,
+    layer_contraction,
+    squared_error,
+    squared_norm,
+)
 from aebench.randomness import Streams
 
-X = torch.rand(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-Z = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+def numbers(*shape, seed=0):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def tensor(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def covariance(k, seed, *batch):
+    root = numbers(*batch, k, k, seed=seed)
+    return root @ root.mT + 0.5 * torch.eye(k, dtype=torch.float64)
+
+
+X = torch.sigmoid(numbers(5, 7))
+Z = numbers(5, 7, seed=1).requires_grad_()
+L = numbers(5, 7, seed=2).requires_grad_()
 
 
 def test_squared_error_by_hand():
-    """Two images of two pixels: (0.25 + 1) and 0, mean 0.625: summed over pixels, averaged over images."""
-    x = torch.tensor([[0.5, 1.0], [0.0, 1.0]], dtype=torch.float64)
-    y = torch.tensor([[0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
-    assert squared_error(x, y).item() == 0.625
-    assert squared_error(x, x).item() == 0
+    """Two images of two pixels: (0.25 + 1) and 0: summed over pixels, a number an image."""
+    x, y = tensor([0.5, 1.0], [0.0, 1.0]), tensor([0.0, 0.0], [0.0, 1.0])
+    assert squared_error(x, y).tolist() == [1.25, 0]
+    assert squared_error(x, x).tolist() == [0, 0]
 
 
-def test_squared_errors_gradient_is_twice_the_difference_over_n():
-    (gradient,) = torch.autograd.grad(squared_error(X, Z), Z)
-    torch.testing.assert_close(gradient, 2 * (Z.detach() - X) / 5)
+def test_squared_errors_gradient_is_twice_the_difference():
+    (gradient,) = torch.autograd.grad(squared_error(X, Z).sum(), Z)
+    torch.testing.assert_close(gradient, 2 * (Z.detach() - X))
 
 
 def test_bernoulli_by_hand():
     """One pixel at p = sigmoid(log 3) = 3/4: -log(3/4) for a 1, -log(1/4) for a 0."""
-    logit = torch.tensor([[math.log(3.0)]], dtype=torch.float64)
+    logit = tensor([math.log(3.0)])
     assert bernoulli_nll(torch.ones(1, 1), logit).item() == pytest.approx(-math.log(3 / 4))
     assert bernoulli_nll(torch.zeros(1, 1), logit).item() == pytest.approx(-math.log(1 / 4))
 
 
 def test_bernoulli_against_the_library_written_with_probabilities():
-    expected = binary_cross_entropy(torch.sigmoid(Z), X, reduction="sum") / 5
+    expected = binary_cross_entropy(torch.sigmoid(Z), X, reduction="none").sum(1)
     torch.testing.assert_close(bernoulli_nll(X, Z), expected)
 
 
-def test_bernoullis_gradient_is_probability_minus_pixel_over_n():
-    (gradient,) = torch.autograd.grad(bernoulli_nll(X, Z), Z)
-    torch.testing.assert_close(gradient, (torch.sigmoid(Z.detach()) - X) / 5)
+def test_bernoullis_gradient_is_probability_minus_pixel():
+    (gradient,) = torch.autograd.grad(bernoulli_nll(X, Z).sum(), Z)
+    torch.testing.assert_close(gradient, torch.sigmoid(Z.detach()) - X)
 
 
 def test_bernoulli_in_the_limit_of_certainty():
     """Right and sure costs nothing, wrong and sure costs the logit, and neither is infinite or NaN."""
-    logit = torch.tensor([[800.0]], dtype=torch.float64)
+    logit = tensor([800.0])
     assert bernoulli_nll(torch.ones(1, 1), logit).item() == 0
     assert bernoulli_nll(torch.zeros(1, 1), logit).item() == 800
 
 
-@pytest.mark.parametrize("loss", [squared_error, bernoulli_nll])
-def test_gradients_against_finite_differences(loss):
-    assert torch.autograd.gradcheck(lambda z: loss(X, z), (Z,))
+def test_gaussian_nll_by_hand():
+    """At the mean ½ log 2πσ² a pixel, and ½ more at a distance of σ."""
+    assert gaussian_nll(tensor([3.0]), tensor([3.0]), 0.0).item() == pytest.approx(0.5 * math.log(2 * math.pi))
+    assert gaussian_nll(tensor([5.0]), tensor([3.0]), math.log(4.0)).item() == pytest.approx(
+        0.5 * math.log(2 * math.pi * 4) + 0.5
+    )
+
+
+def test_gaussian_nll_is_scipys():
+    expected = -stats.norm.logpdf(X.numpy(), Z.detach().numpy(), (L / 2).exp().detach().numpy()).sum(1)
+    torch.testing.assert_close(gaussian_nll(X, Z, L).detach(), torch.from_numpy(expected))
+
+
+def test_a_gaussian_of_variance_one_half_is_the_squared_error_and_a_constant():
+    """The lecture's MSE is a likelihood: ‖x - x̂‖² + d/2 log π, not half of it."""
+    expected = squared_error(X, Z) + 7 / 2 * math.log(math.pi)
+    torch.testing.assert_close(gaussian_nll(X, Z, math.log(0.5)), expected)
+
+
+def test_the_best_variance_of_a_gaussian_is_the_mean_squared_error():
+    best = ((X - Z).square().mean()).log().detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(gaussian_nll(X, Z.detach(), best).sum(), best)
+    assert gradient.item() == pytest.approx(0, abs=1e-12)
+
+
+def test_gaussian_kl_by_hand():
+    """A mean of 1 costs ½; four times the variance costs ½ (4 - 1 - log 4); both units together cost the sum."""
+    mean, log_variance = tensor([1.0, 0.0], [0.0, 0.0]), tensor([0.0, math.log(4.0)], [0.0, 0.0])
+    assert gaussian_kl(mean, log_variance).tolist() == pytest.approx([0.5 + 0.5 * (3 - math.log(4)), 0])
+
+
+def test_gaussian_kl_is_torchs():
+    expected = kl_divergence(Normal(Z, (L / 2).exp()), Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(gaussian_kl(Z, L), expected)
+
+
+@pytest.mark.parametrize(("mean", "variance"), [(0.0, 1.0), (0.7, 0.3), (-2.0, 1.9)])
+def test_gaussian_kl_is_the_integral(mean, variance):
+    p, q = stats.norm(0, 1), stats.norm(mean, variance**0.5)
+    integral, _ = integrate.quad(lambda z: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), -15, 15)
+    assert gaussian_kl(tensor(mean), tensor(math.log(variance))).item() == pytest.approx(integral, abs=1e-9)
+
+
+def test_gaussian_kl_is_least_and_0_at_the_standard_normal():
+    zero = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
+    divergence = gaussian_kl(zero, zero)
+    assert divergence.item() == 0
+    (gradient,) = torch.autograd.grad(divergence.sum(), zero)
+    assert (gradient == 0).all()
+    assert (gaussian_kl(numbers(1000, 3), numbers(1000, 3, seed=1)) > 0).all()
+
+
+def test_general_gaussian_kl_by_hand():
+    """From N(1, 4) to N(0, 2): ½ (4/2 + 1/2 - 1 + log 2/4)."""
+    divergence = general_gaussian_kl(tensor(1.0), tensor([4.0]), tensor(0.0), tensor([2.0]))
+    assert divergence.item() == pytest.approx(0.5 * (2 + 0.5 - 1 + math.log(0.5)))
+
+
+def test_general_gaussian_kl_is_torchs_for_every_pair_of_a_batch():
+    means, spreads = (numbers(2, 3, 4, seed=3), numbers(2, 3, 4, seed=4)), (covariance(4, 5, 2, 3), covariance(4, 6, 2, 3))
+    p, q = (MultivariateNormal(mean, spread) for mean, spread in zip(means, spreads, strict=True))
+    torch.testing.assert_close(general_gaussian_kl(means[0], spreads[0], means[1], spreads[1]), kl_divergence(p, q))
+
+
+def test_general_gaussian_kl_is_the_integral_over_the_plane():
+    """The trapezoidal rule on a grid converges faster than any power for what vanishes at the edge."""
+    means, spreads = (tensor(0.3, -0.2), tensor(-0.4, 0.5)), (covariance(2, 5), covariance(2, 6))
+    p, q = (MultivariateNormal(mean, spread) for mean, spread in zip(means, spreads, strict=True))
+    step = 0.05
+    axis = torch.arange(-20, 20, step, dtype=torch.float64)
+    z = torch.cartesian_prod(axis, axis)
+    integral = (p.log_prob(z).exp() * (p.log_prob(z) - q.log_prob(z))).sum() * step**2
+    divergence = general_gaussian_kl(means[0], spreads[0], means[1], spreads[1])
+    assert divergence.item() == pytest.approx(integral.item(), abs=1e-8)
+
+
+def test_the_general_kl_to_the_standard_normal_is_the_special_one():
+    identity = torch.eye(7, dtype=torch.float64).expand(5, 7, 7)
+    general = general_gaussian_kl(Z, torch.diag_embed(L.exp()), torch.zeros_like(Z), identity)
+    torch.testing.assert_close(general, gaussian_kl(Z, L))
+
+
+def test_the_general_kl_is_0_to_itself_above_0_to_others_and_not_symmetric():
+    mean, other, p, q = numbers(6, 3), numbers(6, 3, seed=1), covariance(3, 5, 6), covariance(3, 6, 6)
+    torch.testing.assert_close(general_gaussian_kl(mean, p, mean, p), torch.zeros(6, dtype=torch.float64))
+    there, back = general_gaussian_kl(mean, p, other, q), general_gaussian_kl(other, q, mean, p)
+    assert (there > 0).all() and (back > 0).all()
+    assert not torch.isclose(there, back).any()
+
+
+ONE = torch.ones(1, dtype=torch.float64)
+
+
+def log_normal(z, mean=0.0, variance=1.0):
+    return -0.5 * (math.log(2 * math.pi * variance) + (z - mean) ** 2 / variance)
+
+
+def test_importance_bound_by_hand_with_one_sample():
+    """K = 1: log p(x|z) + log p(z) - log q(z), with q = N(1, 2) and z = 0.5."""
+    bound = importance_bound(tensor([1.25]), tensor([[0.5]]), tensor([1.0]), tensor([math.log(2.0)]), ONE)
+    assert bound.item() == pytest.approx(-1.25 + log_normal(0.5) - log_normal(0.5, 1, 2))
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.5, 0.0])
+def test_importance_bound_by_hand_with_two_samples(beta):
+    """K = 2: the mean of two weights, not of their logs; β is the power of p(z) / q(z)."""
+    z, nll = [0.5, -1.0], [1.25, 3.0]
+    weights = [math.exp(-n + beta * (log_normal(v) - log_normal(v, 1, 2))) for v, n in zip(z, nll, strict=True)]
+    samples = torch.tensor(z, dtype=torch.float64)[None, :, None]
+    bound = importance_bound(tensor(nll), samples, tensor([1.0]), tensor([math.log(2.0)]), beta * ONE)
+    assert bound.item() == pytest.approx(math.log(sum(weights) / 2))
+
+
+def test_importance_bound_survives_weights_that_exp_cannot_hold():
+    bound = importance_bound(tensor([5000.0, 5000.0]), numbers(1, 2, 1) * 0, tensor([0.0]), tensor([0.0]), ONE)
+    assert bound.item() == pytest.approx(-5000)
+
+
+class LinearGaussian:
+    """z ~ N(0, I), x = W z + N(0, s² I): probabilistic PCA (Tipping & Bishop 1999), whose log p(x) and posterior are known."""
+
+    def __init__(self, weight, variance=0.3):
+        d, k = weight.shape
+        self.weight, self.variance = weight, variance
+        density = MultivariateNormal(torch.zeros(d, dtype=torch.float64), weight @ weight.T + variance * torch.eye(d))
+        self.x = numbers(4, d, seed=9) @ density.scale_tril.T
+        self.evidence = density.log_prob(self.x)
+        self.spread = torch.linalg.inv(torch.eye(k) + weight.T @ weight / variance)  # covariance of p(z|x)
+        self.centre = self.x @ weight @ self.spread / variance  # means of p(z|x)
+
+    def nll(self, z):
+        """-log p(x|z), (4, ..., k) -> (4, ...)."""
+        x = self.x.reshape(4, *[1] * (z.ndim - 2), -1)
+        return gaussian_nll(x, z @ self.weight.T, math.log(self.variance))
+
+    def elbo(self, mean, log_variance):
+        """Exact, (4,): E_q of the squared error is that of the mean and the trace of W Σ Wᵀ."""
+        blur = (self.weight.square() @ log_variance.exp().T).sum(0) / (2 * self.variance)
+        return -self.nll(mean) - blur - gaussian_kl(mean, log_variance)
+
+    def bound(self, mean, log_variance, draws, k):
+        """The mean over `draws` of the bound with K = k, (4,)."""
+        mean, log_variance, beta = mean[:, None], log_variance[:, None], torch.ones(4, 1, dtype=torch.float64)
+        z = mean[..., None, :] + (log_variance / 2).exp()[..., None, :] * numbers(4, draws, k, 2, seed=k)
+        return importance_bound(self.nll(z), z, mean, log_variance, beta).mean(1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_elbo_falls_short_of_the_evidence_by_the_divergence_from_the_posterior(seed):
+    """log p(x) = ELBO + D[q(z) ‖ p(z|x)], for any q: two divergences and two likelihoods in one exact equation."""
+    world = LinearGaussian(numbers(6, 2, seed=8))
+    mean, log_variance = world.centre + numbers(4, 2, seed=seed), numbers(4, 2, seed=seed + 10)
+    gap = general_gaussian_kl(mean, torch.diag_embed(log_variance.exp()), world.centre, world.spread.expand(4, 2, 2))
+    torch.testing.assert_close(world.elbo(mean, log_variance) + gap, world.evidence)
+
+
+def test_elbo_below_importance_bounds_that_rise_with_k_below_the_evidence():
+    """With a q that is too wide and off the mark; standard errors of these means are below 0.02 nat."""
+    world = LinearGaussian(numbers(6, 2, seed=8))
+    q = world.centre + 0.3, (3 * world.spread.diagonal()).log().expand(4, 2)
+    elbo = world.elbo(*q)
+    one, four, many = (world.bound(*q, 2**16 // k, k) for k in (1, 4, 64))
+    torch.testing.assert_close(one, elbo, atol=0.05, rtol=0)
+    assert (four > elbo + 1).all() and (many > four + 0.2).all() and (many < world.evidence + 0.02).all()
+    torch.testing.assert_close(many, world.evidence, atol=0.05, rtol=0)
+
+
+def test_importance_bound_is_the_evidence_whatever_is_drawn_when_q_is_the_posterior():
+    """Orthogonal columns make the posterior diagonal, as q is."""
+    world = LinearGaussian(torch.linalg.qr(numbers(6, 2, seed=8)).Q * tensor(2.0, 0.5))
+    posterior = world.centre, world.spread.diagonal().log().expand(4, 2)
+    torch.testing.assert_close(world.bound(*posterior, 1, 3), world.evidence)
+    torch.testing.assert_close(world.elbo(*posterior), world.evidence)
+
+
+def test_activation_kl_by_hand():
+    """Means over the batch 0.3, the target, and 0.5: the first unit is free, the second pays."""
+    h = tensor([0.2, 0.1], [0.4, 0.9])
+    assert activation_kl(h, 0.3).item() == pytest.approx(0.3 * math.log(0.3 / 0.5) + 0.7 * math.log(0.7 / 0.5))
+
+
+def test_activation_kl_is_torchs_of_the_mean_over_the_batch():
+    h = torch.sigmoid(Z)
+    expected = kl_divergence(Bernoulli(torch.full_like(h.mean(0), 0.05)), Bernoulli(h.mean(0))).sum()
+    torch.testing.assert_close(activation_kl(h, 0.05), expected)
+
+
+def test_activations_are_averaged_over_the_batch_and_not_over_units():
+    """A unit that is always on and one that never is have the right mean together, and are both wrong."""
+    lopsided = tensor([1.0, 0.0], [1.0, 0.0])
+    alternating = tensor([1.0, 0.0], [0.0, 1.0])
+    assert activation_kl(alternating, 0.5).item() == 0
+    assert 10 < activation_kl(lopsided, 0.5).item() < math.inf
+
+
+def test_activation_kl_is_0_at_the_target_alone_and_pulls_towards_it():
+    for mean in (0.01, 0.2, 0.21, 0.9):
+        h = torch.full((8, 1), mean, dtype=torch.float64, requires_grad=True)
+        penalty = activation_kl(h, 0.2)
+        (gradient,) = torch.autograd.grad(penalty, h)
+        assert penalty.item() == pytest.approx(0, abs=1e-12) if mean == 0.2 else penalty.item() > 0
+        assert (gradient.sum().item() > 1e-3) == (mean > 0.2) and (gradient.sum().item() < -1e-3) == (mean < 0.2)
+
+
+def test_l1_by_hand():
+    assert l1(tensor([1.0, -2.0, 0.0], [0.0, 0.0, 0.0])).tolist() == [3, 0]
+    (gradient,) = torch.autograd.grad(l1(Z).sum(), Z)
+    torch.testing.assert_close(gradient, Z.detach().sign())
+
+
+def test_layer_contraction_by_hand():
+    """Slopes ½ and 2, rows of squared length 5 and 1: ¼ · 5 + 4 · 1."""
+    assert layer_contraction(tensor([0.5, 2.0]), tensor([1.0, 2.0], [0.0, 1.0])).tolist() == [5.25]
+
+
+def test_layer_contraction_is_the_sum_of_the_squares_of_autograds_jacobian():
+    """Not the square of their sum over units (equal in a one-unit code alone)."""
+    weight, bias = numbers(3, 7, seed=3), numbers(3, seed=4)
+    h = torch.sigmoid(X @ weight.T + bias)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda x: torch.sigmoid(weight @ x + bias)))(X)
+    torch.testing.assert_close(layer_contraction(h * (1 - h), weight), jacobian.square().sum((1, 2)))
+
+
+def test_squared_norm_by_hand():
+    assert squared_norm(tensor([[1.0, 2.0], [0.0, -3.0]], [[0.0, 0.0], [1.0, 0.0]])).tolist() == [14, 1]
+
+
+def symmetric_gaussian_kl(mean_0, covariance_0, mean_1, covariance_1):
+    """Finite differences of one corner of a covariance make it asymmetric, which the formula may not see."""
+    return general_gaussian_kl(mean_0, (covariance_0 + covariance_0.mT) / 2, mean_1, (covariance_1 + covariance_1.mT) / 2)
+
+
+FORMULAS = {
+    "squared_error": (squared_error, X, Z),
+    "bernoulli_nll": (bernoulli_nll, X, Z),
+    "gaussian_nll": (gaussian_nll, X, Z, L),
+    "gaussian_kl": (gaussian_kl, Z, L),
+    "general_gaussian_kl": (
+        symmetric_gaussian_kl,
+        numbers(5, 2),
+        covariance(2, 1, 5),
+        numbers(5, 2, seed=1),
+        covariance(2, 2, 5),
+    ),
+    "l1": (l1, Z),
+    "layer_contraction": (lambda slopes: layer_contraction(slopes, numbers(7, 3)), L),
+    "squared_norm": (squared_norm, numbers(5, 3, 4)),
+    "importance_bound": (importance_bound, numbers(5, 4), numbers(5, 4, 7), Z, L, torch.ones(5, dtype=torch.float64)),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_formula_is_a_number_an_image_whatever_the_other_axes(name):
+    formula, *arguments = FORMULAS[name]
+    together = formula(*arguments)
+    assert together.shape == (5,)
+    torch.testing.assert_close(together, torch.stack([formula(*(a[i] for a in arguments)) for i in range(5)]))
+    torch.testing.assert_close(formula(*(a[None] for a in arguments)), together[None])
+
+
+@pytest.mark.parametrize("name", [*FORMULAS, "activation_kl"])
+def test_gradients_against_finite_differences(name):
+    formula, *arguments = FORMULAS.get(name, (lambda h: activation_kl(torch.sigmoid(h), 0.05), Z))
+    assert torch.autograd.gradcheck(formula, [a.detach().clone().requires_grad_() for a in arguments])
 
 
 def draw(name, level, n=200, d=500, seed=0):
@@ -79,6 +367,23 @@ def test_masking_zeroes_its_share_and_leaves_the_rest():
     assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
     assert torch.equal(y[y != 0], x[y != 0])
     assert (corrupt(x, draw("masking", 1.0)) == 0).all()
+
+
+@pytest.mark.parametrize(("level", "zeroes"), [(0.3, 3), (0.25, 2), (0.38, 4), (1.0, 10)])
+def test_subset_masking_zeroes_as_many_pixels_in_every_image(level, zeroes):
+    """Of 10 pixels round(10 level), and no pixel more often than another."""
+    kept, added = draw("subset_masking", level, 4000, 10)
+    assert set(kept.unique().tolist()) <= {0.0, 1.0} and (added == 0).all()
+    assert (kept.sum(1) == 10 - zeroes).all()
+    torch.testing.assert_close(kept.mean(0), torch.full((10,), 1 - zeroes / 10), atol=0.04, rtol=0)
+
+
+def test_dropout_is_masking_and_the_rest_brighter_so_that_the_mean_stays():
+    x = torch.rand(200, 500)
+    dropped, masked = corrupt(x, draw("dropout", 0.3)), corrupt(x, draw("masking", 0.3))
+    torch.testing.assert_close(dropped, masked / 0.7)
+    assert dropped.mean().item() == pytest.approx(x.mean().item(), abs=0.01)
+    assert masked.mean().item() == pytest.approx(0.7 * x.mean().item(), abs=0.01)
 
 
 def test_gaussian_adds_its_standard_deviation_and_no_mean():

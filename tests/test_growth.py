@@ -41,7 +41,8 @@ class Toy(Autoencoder):
 
     def terms(self, x, noise):
         h = self.encode(x)
-        return {"reconstruction": objectives.squared_error(x, self.decode(h)), "penalty": self.params.weight * h.abs().mean()}
+        error = objectives.squared_error(x, self.decode(h)).mean()
+        return {"reconstruction": error, "penalty": self.params.weight * h.abs().mean()}
 '''
 METRIC = '''
 """Toy: how long is a code?"""

@@ -120,9 +120,23 @@ def test_a_mistake_is_one_line_before_anything_runs(project, file, old, new, sta
 
 
 def test_select_writes_the_suite_and_keeps_comments(project):
-    params.select({"datasets": ["smoke"], "seeds": [3]})
-    assert (params.suite().datasets, params.suite().seeds) == (["smoke"], [3])
+    params.select({"datasets": ["digits"], "models": ["pca", "stacked", "ae"], "seeds": [3]})
+    wanted = params.suite()
+    assert (wanted.datasets, wanted.models, wanted.stacks, wanted.seeds) == (["digits"], ["pca", "ae"], ["stacked"], [3])
     assert "make reproduce DATASETS=" in Path("params.yaml").read_text()
+
+
+def test_another_data_set_keeps_the_rows_it_has_and_takes_its_own_where_it_has_them_not(project):
+    params.select({"datasets": ["digits"], "models": ["pca", "stacked"]})
+    params.select({"datasets": ["smoke"]})
+    assert params.suite().rows == ["pca", "stacked"]
+    params.select({"datasets": ["digits"], "models": ["pca", "sae_05"]})
+    params.select({"datasets": ["smoke"]})
+    assert params.suite().rows == list(params.dataset("smoke").rows)
+    params.select({"datasets": ["digits"], "models": ["sae_05"]})
+    params.select({"datasets": ["digits", "smoke"]})
+    both = [name for name in params.dataset("digits").rows if name in params.dataset("smoke").rows]
+    assert params.suite().rows == both
 
 
 def test_select_of_something_unknown_leaves_the_file_alone(project):
@@ -134,7 +148,7 @@ def test_select_of_something_unknown_leaves_the_file_alone(project):
 
 
 def test_a_models_block_changes_the_training_of_that_model_alone(project):
-    replace("conf/digits.yaml", "ae: {kind: vanilla,", "ae: {kind: vanilla, training: {epochs: 7},")
+    replace("conf/digits.yaml", " ae: {kind: vanilla,", " ae: {kind: vanilla, training: {epochs: 7},")
     conf = params.dataset("digits")
     assert params.training(conf, conf.models["ae"], "here").epochs == 7
     assert params.training(conf, conf.models["dae"], "here").epochs == conf.training.epochs

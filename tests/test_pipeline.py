@@ -4,19 +4,24 @@ import csv
 from pathlib import Path
 
 import pytest
+import torch
 from project import clone
 from ruamel.yaml import YAML
 
+from aebench.experiment import Experiment
+from aebench.finetuning import STARTS, Finetuning
 from aebench.metrics import METRICS
+from aebench.stacking import greedy
 
 pytestmark = pytest.mark.slow
-MODELS = ["mean", "raw", "random", "pca", "pca_2", "ae", "ae_2d", "dae"]
+MODELS = ["mean", "pca", "ae", "ae_2d", "dae", "vae"]
+STACK = "stacked"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A clone in which everything has run once."""
-    clone_ = clone(tmp_path_factory.mktemp("pipeline"))
+    clone_ = clone(tmp_path_factory.mktemp("pipeline"), models=" ".join([*MODELS, STACK]))
     clone_.first_output = clone_.aebench("reproduce")
     clone_.commit()
     return clone_
@@ -41,17 +46,21 @@ def stages(verb, models=MODELS):
     return {f"{verb}@smoke-{model}" for model in models}
 
 
+TRAINED = stages("train") | stages("pretrain", [STACK]) | stages("finetune", [STACK])
+EVALUATED = stages("evaluate") | stages("evaluate_stack", [STACK])
+
+
 def test_it_ends_with_the_table_and_says_where_to_look(project):
     assert "reports/index.html" in project.first_output and "make ui" in project.first_output
-    for model in MODELS:
+    for model in [*MODELS, STACK]:
         assert model in project.first_output.split("smoke: test set")[1]
     assert (project.folder / "mlflow.db").exists()
 
 
 def test_the_table_holds_what_the_runs_measured(project):
     table = {row["model"]: row for row in csv.DictReader((project.folder / "reports/smoke/table.csv").open())}
-    assert list(table) == MODELS
-    for model in MODELS:
+    assert list(table) == [*MODELS, STACK]
+    for model in table:
         runs = list(csv.DictReader((project.folder / f"runs/smoke/{model}/metrics.csv").open()))
         for name in METRICS:
             values = [float(run[name]) for run in runs]
@@ -69,11 +78,23 @@ def test_a_second_run_does_no_work_and_says_so(project):
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("conf/smoke.yaml", "corruption: 0.2", "corruption: 0.4", ALWAYS | {"report@smoke"} | stages("train", ["dae"])),
-        ("conf/smoke.yaml", "epochs: 2", "epochs: 3", ALWAYS | {"report@smoke"} | stages("train")),
-        ("conf/smoke.yaml", "images: 10", "images: 5", ALWAYS | stages("evaluate")),
+        (
+            "conf/smoke.yaml",
+            "masking, corruption: 0.2",
+            "masking, corruption: 0.4",
+            ALWAYS | {"certify@smoke", "report@smoke"} | stages("train", ["dae"]),
+        ),
+        ("conf/smoke.yaml", "epochs: 2", "epochs: 3", ALWAYS | {"report@smoke"} | TRAINED),
+        ("conf/smoke.yaml", "images: 10", "images: 5", ALWAYS | EVALUATED),
         ("conf/smoke.yaml", "split_seed: 0", "split_seed: 1", ALWAYS | {"prepare@smoke"}),
-        ("params.yaml", "[0, 1]", "[0, 2]", {"check", "report@smoke", "index", "track"} | stages("train")),
+        (
+            "conf/smoke.yaml",
+            "pretrainer: ae, code: 8",
+            "pretrainer: ae, code: 7",
+            ALWAYS | {"certify@smoke", "report@smoke", "pretrain@smoke-stacked", "finetune@smoke-stacked"},
+        ),
+        ("conf/smoke.yaml", "updates: 5", "updates: 6", ALWAYS | {"certify@smoke", "report@smoke", "finetune@smoke-stacked"}),
+        ("params.yaml", "[0, 1]", "[0, 2]", {"check", "certify@smoke", "report@smoke", "index", "track"} | TRAINED),
         ("conf/digits.yaml", "epochs:", "# a comment\n  epochs:", ALWAYS),
         ("aebench/models/denoising.py", "corrupt(x, noise)", "corrupt(x + 0, noise)", {"check"}),
     ],
@@ -84,11 +105,87 @@ def test_a_changed_leaf_touches_exactly_these_stages(unchanged, file, old, new, 
 
 
 DOWNSTREAM = ["report@smoke", "index", "track"]
+STACKED = [f"{verb}@smoke-stacked" for verb in ("pretrain", "finetune", "evaluate_stack", "classify")]
+
+
+def test_a_change_in_the_third_layer_retrains_neither_of_the_first_two(unchanged):
+    layers = unchanged.folder / "runs/smoke/stacked/layers"
+    before = {file.name: file.read_bytes() for file in layers.glob("*.safetensors")}
+    unchanged.replace("conf/smoke.yaml", "pretrainer: ae, code: 8", "pretrainer: ae, code: 7")
+    output = unchanged.run("dvc", "repro", "pretrain@smoke-stacked")
+    assert [line for line in output.splitlines() if line.startswith("layer ")] == [
+        "layer 1: as it was",
+        "layer 2: as it was",
+        "layer 3: training",
+    ]
+    after = {file.name: file.read_bytes() for file in layers.glob("*.safetensors")}
+    assert before["1.safetensors"] == after["1.safetensors"] and before["2.safetensors"] == after["2.safetensors"]
+    assert before["3.safetensors"] != after["3.safetensors"]
+    unchanged.replace("conf/smoke.yaml", "pretrainer: dae, code: 32", "pretrainer: dae, code: 16")
+    output = unchanged.run("dvc", "repro", "pretrain@smoke-stacked")
+    assert "as it was" not in output, "what a layer is trained on has changed"
+    unchanged.run("git", "checkout", "-q", "--", ".")
+    unchanged.run("dvc", "checkout", "-q")
+    assert {file.name: file.read_bytes() for file in layers.glob("*.safetensors")} == before
+
+
+@pytest.fixture
+def finetuning(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    row = Experiment("smoke", STACK)
+    return Finetuning(row), greedy(row)
+
+
+def test_each_seed_has_its_own_few_labels_every_class_among_them(finetuning):
+    few = finetuning[0]._labelled(0.05).train
+    assert few.shape == (2, 63, 64 + 10)
+    assert (few[..., 64:].sum(1) >= 1).all() and (few[..., 64:].sum(2) == 1).all()
+    assert not torch.equal(few[0], few[1])
+    assert finetuning[0]._labelled(1.0).train.shape == (1257, 64 + 10), "all labels are shared"
+    assert finetuning[0]._labelled(1.0).validation.numel() == 0, "nothing is chosen"
+
+
+def test_starts_differ_in_what_they_should_alone(finetuning):
+    """`random` is what pretraining found; `pretrained` is what it left; heads know nothing."""
+    tune, pretrained = finetuning
+    random, fresh = tune.classifiers("random"), tune.row.ensemble()
+    for name, value in fresh.state.items():
+        assert torch.equal(random.state[f"encoder.{name}"], value)
+    assert any(not torch.equal(value, pretrained.ensemble.state[name]) for name, value in fresh.state.items())
+    assert all(not value.any() for name, value in random.state.items() if name.startswith("head"))
+    sizes = [{n: v.shape for n, v in tune.classifiers(start).state.items() if n.startswith("head")} for start in STARTS]
+    assert sizes[0] == sizes[1] == sizes[2]
+
+
+def test_controls_take_as_many_updates_as_pretraining_and_finetuning_together(finetuning, monkeypatch):
+    tune, pretrained = finetuning
+    assert pretrained.updates == 3 * 5, "three layers, an epoch of five batches each"
+    taken = {}
+
+    def count(ensemble, images, changes, subject):
+        taken[subject[1]] = changes["epochs"] * -(-images.train.shape[-2] // changes["batch_size"])
+
+    monkeypatch.setattr(tune.row, "minimise", count)
+    for start in STARTS:
+        tune.train(start, 1.0, pretrained)
+    assert taken == {"pretrained": 5, "random": 20, "modern": 20}
+
+
+def test_every_layer_and_every_start_of_the_stack_is_told(project):
+    folder = project.folder / "runs/smoke/stacked"
+    layers = next(csv.DictReader((folder / "layers.csv").open()))
+    assert set(layers) == {"seed", "probe.0", *(f"{part}.{i}" for part in ("loss", "probe") for i in (1, 2, 3))}
+    told = next(csv.DictReader((folder / "classification.csv").open()))
+    assert set(told) == {"seed", *(f"{start}.{f}" for start in ("pretrained", "random", "modern") for f in ("0.05", "1.0"))}
+    text = (project.folder / "reports/smoke/table.md").read_text()
+    assert "layer by layer" in text and "pretrained - random" in text
 
 
 def test_a_changed_chapter_retrains_its_row_alone_and_a_comment_nothing(unchanged):
     unchanged.replace("aebench/models/denoising.py", "corrupt(x, noise)", "corrupt(x + 0, noise)")
-    assert unchanged.repro() == ["check", "train@smoke-dae", "evaluate@smoke-dae", *DOWNSTREAM]
+    ran = unchanged.repro()
+    assert ran[:3] == ["check", "train@smoke-dae", "evaluate@smoke-dae"] and ran[-3:] == DOWNSTREAM
+    assert set(ran[3:-3]) == {"certify@smoke", *STACKED}, "the stack's layers are denoising autoencoders"
     (unchanged.folder / "aebench/models/vanilla.py").open("a").write("\n# a comment\n")
     assert unchanged.repro() == ["check"]
     unchanged.run("git", "checkout", "-q", "--", ".")
@@ -98,7 +195,7 @@ def test_a_changed_chapter_retrains_its_row_alone_and_a_comment_nothing(unchange
 def test_an_experiment_by_one_word(unchanged):
     output = unchanged.run("dvc", "exp", "run", "-S", "conf/smoke.yaml:models.dae.corruption=0.4")
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", *DOWNSTREAM]
+    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "certify@smoke", *DOWNSTREAM]
     shown = unchanged.run("dvc", "exp", "show", "--csv")
     assert "0.4" in shown
     unchanged.run("git", "checkout", "-q", "--", ".")
@@ -150,12 +247,12 @@ def test_training_needs_no_test_file(project):
 
 
 def test_with_tracking_down_everything_but_track_works(unchanged):
-    unchanged.replace("conf/smoke.yaml", "corruption: 0.2", "corruption: 0.3")
+    unchanged.replace("conf/smoke.yaml", "masking, corruption: 0.2", "masking, corruption: 0.3")
     output = unchanged.run(
         "dvc", "repro", status=None, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
     )
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", *DOWNSTREAM]
+    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "certify@smoke", *DOWNSTREAM]
     assert "Traceback" not in output
     assert changed(unchanged) == {"track"}
     assert unchanged.repro() == ["track"]
@@ -175,7 +272,8 @@ def test_a_data_set_is_switched_on_by_a_word_and_finished_stages_stay(unchanged)
     unchanged.aebench("select", "--datasets", "digits", "--models", "pca")
     unchanged.replace("conf/digits.yaml", "threads: 2", "threads: 1")
     assert unchanged.repro() == [
-        "check", "prepare@digits", "train@digits-pca", "evaluate@digits-pca", "report@digits", "index", "track",
+        "check", "prepare@digits", "train@digits-pca", "evaluate@digits-pca", "certify@digits", "report@digits",
+        "index", "track",
     ]  # fmt: skip
     unchanged.run("git", "checkout", "-q", "--", "params.yaml", "conf")
-    assert set(unchanged.repro()) <= {"check", "report@smoke", "index", "track"}
+    assert set(unchanged.repro()) <= {"check", "certify@smoke", "report@smoke", "index", "track"}

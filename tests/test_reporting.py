@@ -25,9 +25,11 @@ from aebench.reporting.results import read
 from stages import report
 
 LOCK = "0123456789ab"
+GRIDS = ("interpolations", "traversals", "manifold")
 T_975_2 = 4.302652729911275
 """Student's 97.5 % quantile with 2 degrees of freedom, from a printed table: three seeds."""
 REPORT = runs.REPORTS / fake_runs.DATASET
+PRINTED = {name: metric for name, metric in METRICS.items() if metric.printed}
 TEXTS = (REPORT / "table.csv", REPORT / "table.md", REPORT / "table.tex", page.section_file(fake_runs.DATASET))
 
 
@@ -109,10 +111,29 @@ def test_csv_has_the_cost_of_a_seed(there):
     assert (line["code"], line["parameters"], float(line["seconds_per_seed"]), line["n"]) == ("8", "12345", 3.5, "3")
 
 
+def test_a_metric_that_is_not_printed_is_in_the_csv_alone(there):
+    (name,) = [name for name, metric in METRICS.items() if not metric.printed]
+    title = METRICS[name].title
+    assert f"{name}.mean" in lines()["ae"]
+    for text in ((REPORT / "table.md").read_text(), page.INDEX.read_text(), tables.terminal(fake_runs.DATASET)):
+        assert not re.search(rf"\b{title}\b", text)
+
+
+def test_a_metric_that_judges_nothing_has_no_arrow_and_no_better(there):
+    text = (REPORT / "table.md").read_text()
+    assert re.search(r"\| Activation \(per unit\) +\|", text)
+    assert "- Activation (per unit): " in text
+    assert "- SSE (per image, lower is better): " in text
+
+
+def test_how_images_were_corrupted_is_in_the_notes(there):
+    assert "corrupted by masking at level 0.3" in (REPORT / "table.md").read_text()
+
+
 @pytest.mark.parametrize(("file", "sign"), [("table.md", " ± "), ("table.tex", r" \pm "), ("index.html", " ± ")])
 def test_printed_cells_round_the_measured_values(there, file, sign):
     text = (REPORT / file if file.startswith("table") else page.INDEX).read_text()
-    for metric, facts in METRICS.items():
+    for metric, facts in PRINTED.items():
         values = measured("ae", metric)
         half = T_975_2 * statistics.stdev(values) / 3**0.5
         cell = f"{statistics.fmean(values):.{facts.decimals}f}{sign}{half:.{facts.decimals}f}"
@@ -165,9 +186,9 @@ def test_a_metric_is_in_every_table_by_its_line_in_METRICS(project, monkeypatch)
 def test_the_points_of_a_column_align(there):
     printed = tables.terminal(fake_runs.DATASET).splitlines()
     column = printed[0].index("SSE")
-    points = {line.index(".", column) for line in printed[3:]}
+    points = {line.index(".", column) for line in printed[3:-2]}
     assert printed[1][column:].startswith("per image")
-    assert len(printed) == 3 + len(fake_runs.BLOCKS)
+    assert len(printed) == 5 + len(fake_runs.BLOCKS)
     assert len(points) == 1
 
 
@@ -207,9 +228,9 @@ def test_names_are_escaped(project):
     fake_runs.write_params([fake_runs.DATASET], ["ae", name])
     texts = write_texts()
     latex = r"50\%\_a\&b\#\{c\}\$x\textasciicircum{}\textasciitilde{}\textbackslash{}$|$$<$i$>${[}d]"
-    assert f"\n{latex} & 8 & " in texts[".tex"]
-    assert r"50%_a&b#{c}$x^~\\|<i>[d]" in texts[".md"]
-    assert "50%_a&amp;b#{c}$x^~\\|&lt;i&gt;[d]</th>" in texts[".html"]
+    assert f"\n{latex} \\dag{{}} & 8 & " in texts[".tex"]
+    assert r"50%_a&b#{c}$x^~\\|<i>[d] †" in texts[".md"]
+    assert "50%_a&amp;b#{c}$x^~\\|&lt;i&gt;[d] †</th>" in texts[".html"]
     assert "<i>" not in texts[".html"]
     assert lines()[name]["model"] == name
 
@@ -239,8 +260,78 @@ def test_latex_is_balanced(there):
     assert text.count("{") == text.count("}")
     body = re.search(r"\\toprule(.*)\\bottomrule", text, re.DOTALL)[1]
     rows = [row for row in body.split(r"\\") if "&" in row]
-    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(METRICS) + 5}
+    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(PRINTED) + 5}
     assert len(rows) == 2 + len(fake_runs.BLOCKS)
+
+
+# Certificates, remarks, facts
+
+
+def mark(model: str, text: str) -> bool:
+    """Whether a dagger stands behind the model's name."""
+    return bool(re.search(rf"\b{model} (†|\\dag)", text.replace(r"\_", "_")))
+
+
+def test_a_row_without_a_certificate_is_marked_in_every_table(project):
+    texts = write_texts()
+    texts["terminal"] = tables.terminal(fake_runs.DATASET)
+    certified = {model: line["certified"] for model, line in lines().items()}
+    assert certified == {"mean": "True", "pca_2": "False", "ae": "True", "ae_2d": "False"}
+    for ending in (".md", ".tex", ".html", "terminal"):
+        assert {model: mark(model, texts[ending]) for model in certified} == {m: c == "False" for m, c in certified.items()}
+
+
+def test_the_note_says_which_laws_a_row_broke_or_that_none_was_asked(project):
+    for text in map(str, (write_texts()[".md"], page.section_file(fake_runs.DATASET).read_text())):
+        assert "† ae_2d: not certified: the seed decides the start; terms leave their input alone." in text
+        assert "† pca_2: not certified: aebench certify has not run." in text
+    assert "table.md says why" in tables.terminal(fake_runs.DATASET)
+
+
+def test_without_certificates_one_note_is_enough(project):
+    runs.certificates_file(fake_runs.DATASET).unlink()
+    text = write_texts()[".md"]
+    assert text.count("not certified") == 1
+    assert "- †: not certified: aebench certify has not run.\n" in text
+    assert all(mark(model, text) for model in fake_runs.BLOCKS)
+
+
+def test_with_all_certified_nothing_is_said_of_certificates(project):
+    sound = {"certified": True, "failures": []}
+    runs.write_json(runs.certificates_file(fake_runs.DATASET), dict.fromkeys(fake_runs.BLOCKS, sound))
+    texts = write_texts()
+    for text in (*texts.values(), tables.terminal(fake_runs.DATASET)):
+        assert "†" not in text and "dag{}" not in text and "not certified" not in text
+
+
+def test_remarks_stand_under_the_table(project):
+    texts = write_texts()
+    first, second = fake_runs.REMARKS
+    assert f"## Remarks\n\n- {first}\n- {second}\n" in texts[".md"]
+    assert f'<h3>Remarks</h3>\n<ul class="notes">\n<li>{first.replace("&", "&amp;")}</li>' in texts[".html"]
+    conf = Path("conf", f"{fake_runs.DATASET}.yaml")
+    conf.write_text("".join(line for line in conf.read_text().splitlines(True) if not line.startswith("remarks")))
+    assert not any("Remarks" in text for text in write_texts().values())
+
+
+def test_recipes_have_each_rows_settings_and_facts(project):
+    columns = {column.head: column.cells for column in tables.recipes(read(fake_runs.DATASET))}
+    settings = dict(zip(columns["model"], columns["settings"], strict=True))
+    facts = dict(zip(columns["model"], columns["facts"], strict=True))
+    assert settings["ae"] == "kind: vanilla, hidden: [16], code: 8"
+    assert facts["ae_2d"] == "effective beta: 1.0, observation: bernoulli"
+    assert facts["ae"] == ""
+
+
+def test_a_stacks_layers_are_settings_too(project):
+    block = "{kind: stacked, layers: [{pretrainer: ae, code: 4, tied: true}]}"
+    conf = Path("conf", f"{fake_runs.DATASET}.yaml")
+    conf.write_text(conf.read_text() + f"stacks:\n  deep: {block}\n")
+    Path("params.yaml").write_text(Path("params.yaml").read_text() + "  stacks: [deep]\n")
+    fake_runs.write_run(fake_runs.DATASET, "deep", 0.7, 4, fake_runs.SEEDS)
+    results = read(fake_runs.DATASET)
+    assert [row.model for row in results.rows] == [*fake_runs.BLOCKS, "deep"]
+    assert tables.recipes(results)[1].cells[-1] == block[1:-1]
 
 
 # Files
@@ -366,6 +457,29 @@ def test_codes_that_fell_into_one_point_can_be_drawn(project):
         canvas.save(drawn, Path("codes.png"), "")
     assert Path("codes.png").stat().st_size > 1000
     assert all(axes.get_xlim()[0] < axes.get_xlim()[1] for axes in drawn.axes)
+
+
+def test_decoded_codes_are_drawn_of_the_rows_that_have_them(project):
+    results = read(fake_runs.DATASET)
+    with canvas.style():
+        titles = {name: [axes.get_title() for axes in FIGURES[name].draw(results).axes] for name in GRIDS}
+        (axes,) = FIGURES["samples"].draw(results).axes
+    decoding = ["pca_2", "ae", "ae_2d"]
+    assert titles == {"interpolations": decoding, "traversals": decoding, "manifold": ["pca_2", "ae_2d"]}
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["pca_2 (normals)", "ae (normals)", "ae_2d (prior)"]
+
+
+@pytest.mark.parametrize(("name", "across"), [("interpolations", 10), ("traversals", 9), ("manifold", 15)])
+def test_a_grid_has_the_images_in_their_order(project, name, across):
+    """Of a tile's width and gap: the first of the second line stands under the first of the first."""
+    results = read(fake_runs.DATASET)
+    with canvas.style():
+        axes = FIGURES[name].draw(results).axes[0]
+    shown, images, (high, wide) = axes.get_images()[0].get_array(), results.rows[1].pictures[name], fake_runs.SHAPE
+    assert shown.shape == (13 * len(images) // across - 1, 13 * across - 1)
+    np.testing.assert_allclose(shown[:high, 13 : 13 + wide], images[1].reshape(fake_runs.SHAPE))
+    np.testing.assert_allclose(shown[13 : 13 + high, :wide], images[across].reshape(fake_runs.SHAPE))
 
 
 def test_a_figure_with_nothing_to_show_is_removed(project):

@@ -8,13 +8,17 @@ PSNR is taken of the mean error, not averaged over images: one perfect image wou
 """
 
 import math
+from typing import TYPE_CHECKING
 
 from aebench.representation import Representation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def sse(r: Representation) -> float:
     """Squared error summed over pixels, mean over test images; >= 0."""
-    return float((r.images.double() - r.reconstructions.double()).square().sum(1).mean())
+    return sum_of_squares(r.images, r.reconstructions)
 
 
 def mse(r: Representation) -> float:
@@ -26,3 +30,8 @@ def psnr(r: Representation) -> float:
     """Peak signal-to-noise ratio in dB for pixels in [0, 1]."""
     error = mse(r)
     return -10 * math.log10(error) if error else math.inf
+
+
+def sum_of_squares(images: "Tensor", reconstructions: "Tensor") -> float:
+    """Mean over rows of ‖x - x̂‖², both (n, d), in float64."""
+    return float((images.double() - reconstructions.double()).square().sum(1).mean())

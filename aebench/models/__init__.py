@@ -17,10 +17,14 @@ MODELS = Registry(
     {
         "mean_image": "aebench.models.controls:MeanImage",
         "raw_pixels": "aebench.models.controls:RawPixels",
-        "random_encoder": "aebench.models.controls:RandomEncoder",
+        "random_encoder": "aebench.models.random_encoder:RandomEncoder",
         "pca": "aebench.models.pca:PCA",
         "vanilla": "aebench.models.vanilla:Vanilla",
         "denoising": "aebench.models.denoising:Denoising",
+        "sparse": "aebench.models.sparse:Sparse",
+        "contractive": "aebench.models.contractive:Contractive",
+        "stacked": "aebench.models.stacked:Stacked",
+        "variational": "aebench.models.variational:Variational",
     },
 )
 

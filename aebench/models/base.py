@@ -1,7 +1,8 @@
 """The contract of a model: a dictionary of named loss terms whose sum is its loss.
 
 A model is written for one seed and one batch; `aebench.training` lifts it over all seeds at once. Randomness comes in as
-an argument, drawn by `draw` from the seed's own stream, so that `terms` is a pure function of weights, images and noise.
+an argument, drawn by `draw` from the seed's own stream, so that `terms` is a pure function of weights, images and noise. What
+changes while training (a level, a weight that warms up) is drawn too: `terms` has no memory.
 
 Shapes: n images, d pixels, k code units. Units: every term is a mean over images; reconstruction is summed over pixels.
 """
@@ -28,7 +29,10 @@ class ModelParams(Schema):
 
 @dataclass(frozen=True)
 class Images:
-    """Unlabelled images (n, d) for fitting. Epochs are chosen on `validation`; what chooses nothing may use `both`."""
+    """Unlabelled images (n, d) for fitting, or (S, n, d) where each seed has its own (codes of a layer below).
+
+    Epochs are chosen on `validation`; what chooses nothing may use `both`.
+    """
 
     train: Tensor
     validation: Tensor
@@ -36,7 +40,7 @@ class Images:
     @cached_property
     def both(self) -> Tensor:
         """Train, then validation, for closed forms."""
-        return torch.cat([self.train, self.validation])
+        return torch.cat([self.train, self.validation], -2)
 
 
 class Autoencoder(nn.Module):
@@ -45,10 +49,14 @@ class Autoencoder(nn.Module):
     Params: ClassVar[type[ModelParams]] = ModelParams
     stochastic: ClassVar[bool] = True
     """False if the fit does not depend on the seed: then one replica is fitted, and its numbers are exact."""
+    signed: ClassVar[frozenset[str]] = frozenset()
+    """Terms that may be negative: logs of densities."""
 
     def __init__(self, params: ModelParams, pixels: int):
         super().__init__()
         self.params, self.pixels = params, pixels
+        self.facts: dict[str, Any] = {}
+        """What a reader of the tables should know of this row beyond its parameters."""
 
     @property
     def code(self) -> int:
@@ -63,14 +71,24 @@ class Autoencoder(nn.Module):
         """(n, k) -> (n, d): the reconstruction."""
         raise NotImplementedError
 
-    def draw(self, n: int, generator: Generator) -> tuple[Tensor, ...]:
-        """The randomness that `terms` needs for n images: tensors with n rows."""
+    def draw(self, n: int, generator: Generator, progress: float = 1.0) -> tuple[Tensor, ...]:
+        """What `terms` needs for n images beside them: tensors with n rows.
+
+        `progress` in [0, 1] is the share of the epochs that is done; validation and evaluation are at 1.
+        """
         return ()
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Scalars by name, whose sum is the loss; x (n, d) stays as it is."""
         raise NotImplementedError
 
-    def fit(self, ensemble: Any, images: Images, minimise: Callable[[Any, Images], History]) -> History:
-        """Fit every replica of `ensemble`; the default descends the loss."""
+    def prior(self, n: int, generator: Generator) -> Tensor | None:
+        """n codes (n, k) of the distribution that the model was trained to decode; None if it has none."""
+        return None
+
+    def fit(self, ensemble: Any, images: Images, minimise: Callable[..., History]) -> History:
+        """Fit every replica of `ensemble`; the default descends the loss.
+
+        `minimise(ensemble, images)` does; with a third argument, `changes` of the data set's settings, in their place.
+        """
         return minimise(ensemble, images)

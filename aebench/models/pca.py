@@ -45,7 +45,7 @@ class PCA(Autoencoder):
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
         """The squared error that PCA minimises."""
-        return {"reconstruction": objectives.squared_error(x, self.decode(self.encode(x)))}
+        return {"reconstruction": objectives.squared_error(x, self.decode(self.encode(x))).mean()}
 
     def fit(self, ensemble, images: Images, minimise) -> History:
         """Eigenvectors of the covariance of all images that are not for testing."""

@@ -9,23 +9,20 @@ With k >= d nothing forces it to learn: the identity is a perfect answer.
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from aebench import objectives
-from aebench.models.base import Autoencoder, ModelParams
-from aebench.models.layers import ACTIVATIONS, Activation, Dense, Transposed
+from aebench.models.base import Autoencoder
+from aebench.models.layers import ACTIVATIONS, Activation, Dense, EncoderParams, Start, Transposed
 
 
-class VanillaParams(ModelParams):
-    """Encoder sizes d -> hidden... -> code; the decoder mirrors them."""
+class VanillaParams(EncoderParams):
+    """`tied`: the decoder's weights are the encoder's, transposed."""
 
-    hidden: list[PositiveInt] = Field(default_factory=list)
-    code: PositiveInt
-    activation: Activation = "relu"
     code_activation: Activation = "linear"
     output: Literal["linear", "sigmoid"] = "sigmoid"
     tied: bool = False
+    start: Start = "scaled"
     loss: Literal["squared_error", "bernoulli"] = "squared_error"
     """`bernoulli` is computed from logits, so its reconstruction is sigmoid(logits) whatever `output` says."""
 
@@ -38,8 +35,9 @@ class Vanilla(Autoencoder):
     def __init__(self, params: VanillaParams, pixels: int):
         super().__init__(params, pixels)
         sizes = [pixels, *params.hidden, params.code]
-        self.encoder = Dense(sizes, params.activation)
-        self.decoder = (Transposed if params.tied else Dense)(sizes[::-1], params.activation)
+        self.encoder = Dense(sizes, params.activation, params.start)
+        mirrored = sizes[::-1], params.activation
+        self.decoder = Transposed(*mirrored) if params.tied else Dense(*mirrored, params.start)
         self.output = ACTIVATIONS["sigmoid" if params.loss == "bernoulli" else params.output]
 
     def encode(self, x: Tensor) -> Tensor:
@@ -55,10 +53,10 @@ class Vanilla(Autoencoder):
         return self.output(self.logits(h))
 
     def reconstruction(self, x: Tensor, h: Tensor) -> Tensor:
-        """The loss between images x (n, d) and what their codes h (n, k) decode to."""
+        """The mean loss between images x (n, d) and what their codes h (n, k) decode to."""
         if self.params.loss == "bernoulli":
-            return objectives.bernoulli_nll(x, self.logits(h))
-        return objectives.squared_error(x, self.decode(h))
+            return objectives.bernoulli_nll(x, self.logits(h)).mean()
+        return objectives.squared_error(x, self.decode(h)).mean()
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
         """The reconstruction error alone."""

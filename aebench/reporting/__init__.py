@@ -2,7 +2,7 @@
 
 results.py     read what the suite names of one data set: rows, data card, lock
 tables.py      numbers in text: table.csv, and the same lines as Markdown, LaTeX, HTML and plain text
-figures.py     the table of contents of the figures; images.py, codes.py and curves.py draw them on canvas.py
+figures.py     the table of contents of the figures; images.py, decoded.py, codes.py and curves.py draw them on canvas.py
 page.py        a data set's section, and the page that joins the sections
 templates.py   how text becomes a file; templates/ holds the wording
 """

@@ -21,6 +21,10 @@ WIDTH = 8.0
 DPI = 125
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 """Of Okabe and Ito's palette, and apart in lightness."""
+TILE, LETTER = 0.5, 0.08
+"""Inches: the greatest height of an image in a strip, and the mean width of a letter of its name."""
+SHADES = {"cmap": "gray", "vmin": 0, "vmax": 1}
+"""How images are shown: 0 black, 1 white."""
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -74,7 +78,36 @@ def mosaic(rows: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([np.concatenate(list(row), axis=1) for row in tiles])[:-gap, :-gap]
 
 
+def strips(rows: Sequence[np.ndarray], names: Sequence[str], shape: tuple[int, ...]) -> "Figure":
+    """A row of images under another, each (m, pixels), with its name at its left."""
+    tiles = mosaic(rows, shape)
+    room = 0.2 + LETTER * max(len(line) for name in names for line in name.splitlines())
+    scale = min(TILE / shape[0], (WIDTH - room) / tiles.shape[1])
+    drawing = figure(scale * tiles.shape[0] + 0.1, scale * tiles.shape[1] + room)
+    axes = drawing.subplots()
+    show(axes, tiles, scale * tiles.shape[1])
+    step = len(tiles) / len(names)
+    axes.set_yticks([(i + 0.5) * step for i in range(len(names))], names)
+    return drawing
+
+
+def show(axes: "Axes", tiles: np.ndarray, width: float) -> None:
+    """A mosaic without frame or ticks, `width` inches wide: pixels as squares if they are magnified, otherwise smoothed."""
+    axes.imshow(tiles, **SHADES, interpolation="nearest" if width * DPI >= 2 * tiles.shape[1] else "auto")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set(xticks=[], yticks=[], anchor="NW")
+
+
 def save(drawing: "Figure", path: Path, description: str) -> None:
-    """A PNG without date or version, so that an equal drawing is an equal file."""
+    """A PNG without date or version, so that an equal drawing is an equal file; of 256 colours, half the size."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    painted, facts = FigureCanvasAgg(drawing), PngInfo()
+    painted.draw()
+    facts.add_itxt("Description", description)
     with whole(path) as partial:
-        drawing.savefig(partial, format="png", metadata={"Software": None, "Description": description})
+        few = Image.fromarray(np.asarray(painted.buffer_rgba())).convert("RGB").quantize(256)
+        few.save(partial, "png", optimize=True, pnginfo=facts)

@@ -4,11 +4,13 @@ A single value has no ±, "—" was not measured. Means are padded to one width,
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aebench.metrics import Metric
 from aebench.reporting.templates import Latex
+from aebench.statistics import Estimate, estimate
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,7 +51,16 @@ def scores(table: "DataFrame", name: str, metric: Metric, notation: Notation) ->
     means, halves = ([_number(value, metric.decimals) for value in values[column]] for column in values)
     width = max(len(mean) for mean in means)
     cells = [_cell(mean, half, width, notation) for mean, half in zip(means, halves, strict=True)]
-    return Column(f"{metric.title} {ARROWS[metric.better]}", cells, unit=metric.unit)
+    head = f"{metric.title} {ARROWS[metric.better]}" if metric.better else metric.title
+    return Column(head, cells, unit=metric.unit)
+
+
+def estimates(samples: Sequence[Sequence[float] | None], decimals: int, notation: Notation) -> list[str]:
+    """A cell for each sample over seeds; None is what was not measured."""
+    found = [estimate(sample) if sample is not None else Estimate(math.nan, math.nan, math.nan, 0) for sample in samples]
+    means, halves = ([_number(getattr(e, field), decimals) for e in found] for field in ("mean", "half_width"))
+    width = max(len(mean) for mean in means)
+    return [_cell(mean, half, width, notation) for mean, half in zip(means, halves, strict=True)]
 
 
 def span(values: list[int]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aebench.reporting import canvas
 from aebench.reporting.codes import codes
 from aebench.reporting.curves import curves
+from aebench.reporting.decoded import interpolations, manifold, samples, traversals
 from aebench.reporting.images import card, reconstructions
 from aebench.reporting.results import Results
 
@@ -40,6 +41,36 @@ FIGURES = {
         "Codes of two numbers",
         "Scatter plots of the test images' codes, one for each model whose code has two numbers, coloured by class.",
         "Test images where their code lies (first seed). A number stands at the median of its class. Axes have no unit.",
+    ),
+    "samples": Picture(
+        samples,
+        "Samples",
+        "A grid of images: in each row what one model decodes codes to that were drawn at random.",
+        "Decoded draws of codes (first seed). prior: the distribution that the model was trained to decode. normals: the model "
+        "has no prior and was lent one, independent normals with the mean and standard deviation of each unit over training "
+        "and validation codes; what it makes of them shows what its training does not promise.",
+    ),
+    "interpolations": Picture(
+        interpolations,
+        "Between two images",
+        "Grids of images, one for each model: each row goes from one image to another of a different class in ten steps.",
+        "Codes in a straight line between those of two test images of different classes, decoded (first seed); the ends are "
+        "the two reconstructions.",
+    ),
+    "traversals": Picture(
+        traversals,
+        "Along one unit of the code",
+        "Grids of images, one for each model: in each row one unit of the code grows from left to right.",
+        "From the mean code of train and validation (middle), a unit a line: those of largest standard deviation, largest "
+        "first, moved from -2 to 2 of their deviations and decoded (first seed).",
+    ),
+    "manifold": Picture(
+        manifold,
+        "The plane of codes",
+        "Grids of images, one for each model whose code has two numbers: what its decoder makes of each place of the plane.",
+        "Decoded codes of a 15 × 15 grid at equally spaced quantiles, 0.03 to 0.97, of each number: of the prior where the "
+        "model has one, otherwise of training and validation codes (first seed). First number to the right, second upwards, as "
+        "in the scatter of codes.",
     ),
     "curves": Picture(
         curves,

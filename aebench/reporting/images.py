@@ -15,24 +15,14 @@ if TYPE_CHECKING:
 
 ACROSS = 11
 """Mean images in a row: all, and ten classes."""
-TILE, LABELS = 0.65, 1.2
-"""Inches: the height of a reconstruction, and the room for the models' names."""
 COLOURS = {"train": canvas.ORANGE, "validation": canvas.BLUE, "test": canvas.GREY}
-SHADES = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 
 
 def reconstructions(results: Results) -> "Figure":
     """The originals, then a row a model with its squared error on all test images."""
     pictures = [row.pictures for row in results.rows]
-    tiles = canvas.mosaic([pictures[0]["images"], *(p["reconstructions"] for p in pictures)], results.about.shape)
     names = ["original", *(_named(row) for row in results.rows)]
-    scale = min(TILE / results.about.shape[0], (canvas.WIDTH - LABELS) / tiles.shape[1])
-    figure = canvas.figure(scale * tiles.shape[0] + 0.1, scale * tiles.shape[1] + LABELS)
-    axes = figure.subplots()
-    _show(axes, tiles)
-    step = len(tiles) / len(names)
-    axes.set_yticks([(i + 0.5) * step for i in range(len(names))], names)
-    return figure
+    return canvas.strips([pictures[0]["images"], *(p["reconstructions"] for p in pictures)], names, results.about.shape)
 
 
 def card(results: Results) -> "Figure | None":
@@ -56,7 +46,7 @@ def _show_means(grid: np.ndarray, means: list[np.ndarray], names: list[str], sha
         axes.set_axis_off()
     for axes, mean, name in zip(grid, means, names, strict=False):
         axes.set_title(name, fontsize=8)
-        axes.imshow(canvas.mosaic([mean[None]], shape), **SHADES)
+        axes.imshow(canvas.mosaic([mean[None]], shape), **canvas.SHADES, interpolation="nearest")
 
 
 def _count(axes: "Axes", counts: dict[str, list[int]], classes: tuple[str, ...]) -> None:
@@ -71,10 +61,3 @@ def _count(axes: "Axes", counts: dict[str, list[int]], classes: tuple[str, ...])
 def _named(row: Row) -> str:
     error = row.scores["sse"].mean
     return row.model if np.isnan(error) else f"{row.model}\nSSE {error:.{METRICS['sse'].decimals}f}"
-
-
-def _show(axes: "Axes", tiles: np.ndarray) -> None:
-    axes.imshow(tiles, **SHADES)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    axes.set_xticks([])

@@ -9,7 +9,16 @@ import numpy as np
 from aebench import params, provenance, runs
 from aebench.errors import InputError
 from aebench.metrics import METRICS
+from aebench.representation import Evaluation
 from aebench.statistics import Estimate, estimate
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether a row keeps the laws of its family, and what it broke; none of either where they were not checked."""
+
+    certified: bool = False
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Row:
     scores: dict[str, Estimate]
     history: dict[str, list[float]]
     pictures: dict[str, np.ndarray]
+    certificate: Certificate = Certificate()
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ class Results:
     card: dict[str, Any]
     mean_images: dict[str, np.ndarray]
     rows: list[Row]
+    remarks: list[str]
+    evaluation: Evaluation
     seeds: tuple[int, ...]
     lock: str
 
@@ -58,13 +70,16 @@ class Results:
 
 def read(dataset: str) -> Results:
     """The results of the suite's models on `dataset`; an `InputError` names the first file that is missing."""
-    wanted, card = params.suite(), runs.DATA / dataset / "card"
+    wanted, conf, card = params.suite(), params.dataset(dataset), runs.DATA / dataset / "card"
+    certificates = _certificates(dataset)
     return Results(
         dataset=dataset,
         about=runs.load_about(dataset),
         card=runs.read_json(card / "card.json"),
         mean_images=runs.read_arrays(card / "mean_images.npz"),
-        rows=[_row(dataset, model, block) for model, block in params.rows(dataset, wanted).items()],
+        rows=[_row(dataset, name, block, certificates) for name, block in params.rows(dataset, wanted).items()],
+        remarks=conf.remarks,
+        evaluation=params.check(Evaluation, conf.evaluation, f"{params.conf_file(dataset)}:evaluation"),
         seeds=tuple(wanted.seeds),
         lock=provenance.lock_fingerprint(dataset),
     )
@@ -82,7 +97,13 @@ def written(path: Path) -> Path:
     return path
 
 
-def _row(dataset: str, model: str, block: dict[str, Any]) -> Row:
+def _certificates(dataset: str) -> dict[str, Certificate]:
+    file = runs.certificates_file(dataset)
+    found = runs.read_json(file) if file.exists() else {}
+    return {row: Certificate(each["certified"], tuple(each["failures"])) for row, each in found.items()}
+
+
+def _row(dataset: str, model: str, block: dict[str, Any], certificates: dict[str, Certificate]) -> Row:
     folder = runs.folder(dataset, model)
     columns = runs.read_columns(folder / "metrics.csv")
     missing = [float("nan")] * len(columns["seed"])
@@ -93,6 +114,7 @@ def _row(dataset: str, model: str, block: dict[str, Any]) -> Row:
         scores={name: _score(columns.get(name, missing)) for name in METRICS},
         history=runs.read_columns(folder / "history.csv"),
         pictures=runs.read_arrays(folder / "pictures.npz"),
+        certificate=certificates.get(model, Certificate()),
     )
 
 

@@ -1,17 +1,18 @@
 """The tables: one that is measured, table.csv, and the same lines printed as Markdown, LaTeX, HTML and plain text.
 
-Every metric of METRICS is a column of each.
+Every metric of METRICS is a column of table.csv, and those that are to be printed of the others.
 """
 
+import json
 import math
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aebench import runs
-from aebench.metrics import METRICS
-from aebench.reporting import templates
+from aebench.metrics import METRICS, Metric
+from aebench.reporting import stacked, templates
 from aebench.reporting.cells import FIGURE_SPACE, LATEX, TEXT, Column, Notation, aligned, scores, span
 from aebench.reporting.curves import losses
 from aebench.reporting.results import Results, Row, written
@@ -24,6 +25,8 @@ HEADLINE = ("sse", "knn_5")
 """The metrics of summary.json: one for reconstruction, one for representation."""
 SPANS = {"epochs": "epochs", "epoch kept": "best", "updates": "updates"}
 """Head -> field of `Cost` that has a number a seed."""
+DAGGER = "†"
+"""Stands beside the name of a row that is not certified."""
 
 
 def write(results: Results) -> None:
@@ -32,13 +35,15 @@ def write(results: Results) -> None:
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "curves.csv", losses(results).assign(lock=results.lock))
     facts = {"title": results.about.title, "notes": notes(results), "origin": results.origin}
-    templates.write(folder / "table.md", "table.md", table=_markdown(columns(table)), **facts)
+    extras = [{"title": t.title, "note": t.note, "table": _markdown(t.columns)} for t in stacked.tables(results)]
+    text = {"table": _markdown(columns(table)), "remarks": results.remarks, "extras": extras}
+    templates.write(folder / "table.md", "table.md", **text, **facts)
     templates.write(folder / "table.tex", "table.tex", **_latex(columns(table, LATEX)), label=_label(results), **facts)
     runs.write_json(folder / "summary.json", summary(results))
 
 
 def measured(results: Results) -> "DataFrame":
-    """One line a model: for every metric mean, sd, half_width and n, then cost, at full precision."""
+    """One line a model: certified, for every metric mean, sd, half_width and n, then cost, at full precision."""
     from pandas import DataFrame
 
     return DataFrame([_line(row) | {"lock": results.lock} for row in results.rows])
@@ -46,10 +51,11 @@ def measured(results: Results) -> "DataFrame":
 
 def columns(table: "DataFrame", notation: Notation = TEXT) -> list[Column]:
     """The measured table as it is printed: heads with the direction of better and the unit."""
+    names = zip(table["model"], table["certified"], strict=True)
     return [
-        Column("model", list(table["model"])),
+        Column("model", [name if certified else f"{name} {DAGGER}" for name, certified in names]),
         Column("code size", [f"{size:,}" for size in table["code"]], "right"),
-        *(scores(table, name, metric, notation) for name, metric in METRICS.items()),
+        *(scores(table, name, metric, notation) for name, metric in METRICS.items() if metric.printed),
         Column("parameters", [f"{count:,}" for count in table["parameters"]], "right"),
         Column("training ↓", [f"{seconds:,.2f}" for seconds in table["seconds_per_seed"]], "right", "s per seed"),
         Column("n", [str(n) for n in table["n"]], "right"),
@@ -58,9 +64,13 @@ def columns(table: "DataFrame", notation: Notation = TEXT) -> list[Column]:
 
 def notes(results: Results) -> list[str]:
     """What the table's columns and signs mean, a line each."""
-    alone = "n = 1: a model without randomness, whose value is exact and has no interval."
+    alone = "n = 1: a model without randomness, whose value is exact but for the draw of the corruption, and has no interval."
+    how = results.evaluation
     return [
-        *(f"{m.title} ({m.unit}, {m.better} is better): {m.meaning}" for m in METRICS.values()),
+        *uncertified(results),
+        *(f"{m.title} ({_judged(m)}): {m.meaning}" for m in METRICS.values() if m.printed),
+        f"Images are corrupted by {how.noise.replace('_', ' ')} at level {how.corruption}: one draw a seed, the same for every "
+        f"model. Jacobians are of the first {how.jacobian_images} test images.",
         "±: half-width of the mean's 95 % interval over n seeds (Student); it covers the choice of seed, not of test images.",
         alone if len(results.seeds) > 1 else "Only one seed was run: intervals are not known.",
         "Training: wall time of all seeds, which train together, divided by their number.",
@@ -69,12 +79,24 @@ def notes(results: Results) -> list[str]:
     ]
 
 
+def uncertified(results: Results) -> list[str]:
+    """A line a reason why rows are not certified, with their names if there are several reasons."""
+    reasons: dict[str, list[str]] = {}
+    for row in results.rows:
+        if not row.certificate.certified:
+            reason = "; ".join(row.certificate.failures) or "aebench certify has not run"
+            reasons.setdefault(reason, []).append(row.model)
+    several = len(reasons) > 1
+    return [f"{DAGGER}{' ' * several}{', '.join(rows * several)}: not certified: {why}." for why, rows in reasons.items()]
+
+
 def recipes(results: Results) -> list[Column]:
     """How each row was made: its settings, how long it trained and on what."""
     costs = [row.cost for row in results.rows]
     return [
         Column("model", [row.model for row in results.rows]),
-        Column("settings", [", ".join(f"{k}: {v}" for k, v in row.block.items()) for row in results.rows]),
+        Column("settings", [_flow(row.block) for row in results.rows]),
+        Column("facts", [_flow(cost.facts) for cost in costs]),
         *(Column(head, [span(getattr(cost, field)) for cost in costs]) for head, field in SPANS.items()),
         Column("device", [f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}" for cost in costs]),
         Column("versions", [", ".join(f"{k} {v}" for k, v in sorted(cost.versions.items())) for cost in costs]),
@@ -93,14 +115,24 @@ def terminal(dataset: str) -> str:
 
     file = written(runs.REPORTS / dataset / "table.csv")
     table = read_csv(file, dtype={"model": str}, keep_default_na=False, na_values=[""])
-    return aligned(columns(table), "simple", "{head}\n{unit}").replace(FIGURE_SPACE, " ")
+    why = "" if table["certified"].all() else f"\n\n{DAGGER} not certified: {file.with_suffix('.md')} says why"
+    return aligned(columns(table), "simple", "{head}\n{unit}").replace(FIGURE_SPACE, " ") + why
 
 
 def _line(row: Row) -> dict:
     estimates = {f"{name}.{field}": value for name, e in row.scores.items() for field, value in asdict(e).items()}
     n = next(iter(row.scores.values())).n
     cost = {"parameters": row.cost.parameters, "seconds_per_seed": row.cost.seconds / row.cost.seeds, "n": n}
-    return {"model": row.model, "code": row.cost.code} | estimates | cost
+    return {"model": row.model, "certified": row.certificate.certified, "code": row.cost.code} | estimates | cost
+
+
+def _judged(metric: Metric) -> str:
+    return f"{metric.unit}, {metric.better} is better" if metric.better else metric.unit
+
+
+def _flow(block: dict[str, Any]) -> str:
+    """A block on one line, as YAML would have it, without outer braces and quotes."""
+    return json.dumps(block, ensure_ascii=False).replace('"', "")[1:-1]
 
 
 def _markdown(printed: list[Column]) -> str:

@@ -18,6 +18,7 @@ LATEX = str.maketrans(
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
     | {"[": "{[}", "*": "{*}"}
     | {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "—": "---", "×": r"$\times$", "|": "$|$"}
+    | {"†": r"\dag{}", "‖": r"$\|$", "∂": r"$\partial$"}
 )
 
 

@@ -23,6 +23,7 @@ def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> 
         threads=threads,
         machine=platform.machine(),
         versions={name: version(name) for name in PACKAGES},
+        facts=ensemble.model.facts,
     )
 
 

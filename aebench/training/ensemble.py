@@ -31,14 +31,16 @@ class Layout:
         """Tensors (S, ...) with S = `count` -> rows (S, P), zeros between them."""
         if not self.shapes:
             return torch.zeros(count, 0)
-        parts = [nn.functional.pad(stacked[n].flatten(1), (0, -s.numel() % LANES)) for n, s in self.shapes.items()]
+        parts = [
+            nn.functional.pad(stacked[n].reshape(count, s.numel()), (0, -s.numel() % LANES)) for n, s in self.shapes.items()
+        ]
         return torch.cat(parts, 1)
 
     def tensors(self, rows: Tensor) -> dict[str, Tensor]:
         """Rows (..., P) -> views (..., *shape)."""
         parts = rows.split(self.sizes, -1)[::2]
         named = zip(self.shapes.items(), parts, strict=True)
-        return {name: part.view(*part.shape[:-1], *shape) for (name, shape), part in named}
+        return {name: part.view((*part.shape[:-1], *shape)) for (name, shape), part in named}
 
 
 class _Call(nn.Module):
@@ -63,6 +65,10 @@ class Replica:
         with torch.no_grad():
             return functional_call(self._call, {f"model.{k}": v for k, v in self.state.items()}, (method, *args))
 
+    def function(self, method: str) -> Callable[..., Any]:
+        """A method of the model as a function of its arguments that torch.func can differentiate."""
+        return lambda *args: functional_call(self._call, {f"model.{k}": v for k, v in self.state.items()}, (method, *args))
+
 
 class Ensemble:
     """The replicas of `build()` for `seeds`, each started from its own stream `init`.
@@ -77,11 +83,13 @@ class Ensemble:
             with Streams(seed).initialising():
                 replicas.append(build())
         params, buffers = stack_module_state(replicas)
-        self.device = torch.device(device)
+        self._hold(replicas[0].to("meta"), seeds, {n: v.detach() for n, v in params.items()}, buffers, device)
+
+    def _hold(self, model: nn.Module, seeds: Sequence[int], params: dict, buffers: dict, device: torch.device | str) -> None:
+        self.model, self.device = model, torch.device(device)
         self.layout, self._buffer_names = Layout(params), list(buffers)
         self.become(seeds, params | buffers)
-        self.model = replicas[0].to("meta")
-        self._call = _Call(self.model)
+        self._call = _Call(model)
         self._terms = vmap(self._terms_of_one)
 
     @property
@@ -101,8 +109,27 @@ class Ensemble:
 
     def assign(self, **values: Tensor) -> None:
         """Give every replica the same weight or buffer."""
+        self.load(values)
+
+    def load(self, values: dict[str, Tensor], path: str = "") -> None:
+        """Copy values (S, ...) or (...) into the weights and buffers of the submodule at `path`."""
+        state = self.state
         for name, value in values.items():
-            self.state[name].copy_(value)
+            state[path + name].copy_(value)
+
+    def part(self, path: str) -> "Ensemble":
+        """The submodule at `path` of every replica as an ensemble of its own; `load` brings its weights back."""
+        part, model = object.__new__(Ensemble), self.model.get_submodule(path.rstrip("."))
+        state = {name.removeprefix(path): value for name, value in self.state.items() if name.startswith(path)}
+        buffers = {name: state.pop(name) for name, _ in model.named_buffers()}
+        part._hold(model, self.seeds, state, buffers, self.device)
+        return part
+
+    def codes(self, x: Tensor, block: int = 4096) -> Tensor:
+        """Each seed's codes (S, n, k) of images (n, d), or of its own (S, n, d)."""
+        own = x if x.ndim == 3 else x.expand(len(self.seeds), *x.shape)
+        replicas = zip(self.replicas(), own, strict=True)
+        return torch.stack([torch.cat([replica("encode", rows) for rows in mine.split(block)]) for replica, mine in replicas])
 
     def replicas(self) -> Iterator[Replica]:
         """One model a seed."""
@@ -113,9 +140,9 @@ class Ensemble:
         """Each seed's stream, on the ensemble's device."""
         return [Streams(seed).torch(stream, step, self.device) for seed in self.seeds]
 
-    def draw(self, n: int, generators: Sequence[torch.Generator]) -> tuple[Tensor, ...]:
+    def draw(self, n: int, generators: Sequence[torch.Generator], progress: float = 1.0) -> tuple[Tensor, ...]:
         """What each seed's model draws for n images, stacked to (S, n, ...)."""
-        draws = [self.model.draw(n, generator) for generator in generators]
+        draws = [self.model.draw(n, generator, progress) for generator in generators]
         return tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:

@@ -2,8 +2,8 @@
 
 Images stay on the device; an epoch is a permutation of them, its last batch may be ragged and counts by its size. After
 each epoch every seed is validated; the epoch of least validation loss is kept, and a seed that has not improved for
-`patience` epochs leaves the stack. Nothing depends on where a training was interrupted: order and noise of an epoch come
-from streams named by it, the rest is in the checkpoint.
+`patience` epochs leaves the stack. Without validation images the last epoch is kept. Nothing depends on where a training
+was interrupted: order and noise of an epoch come from streams named by it, the rest is in the checkpoint.
 """
 
 import math
@@ -25,8 +25,8 @@ VALIDATION_BLOCK = 2048
 def minimise(ensemble: Ensemble, images: Any, settings: Training, checkpoint: Checkpoint | None = None) -> History:
     """Descend the sum of the model's terms; the ensemble ends with each seed's best weights.
 
-    `images` has `train` and `validation` (n, d) on the ensemble's device. With a `checkpoint` the training is saved now
-    and then, and goes on, bit for bit, from where an earlier process was killed.
+    `images` has `train` and `validation` on the ensemble's device: (n, d), or (S, n, d) where each seed has its own. With a
+    `checkpoint` the training is saved now and then, and goes on, bit for bit, from where an earlier process was killed.
     """
     descent = Descent(ensemble, images, settings)
     if checkpoint:
@@ -65,13 +65,15 @@ class Descent:
         validation = self._validate()
         self.epoch += 1
         self._record("train", train)
-        self._record("validation", validation)
-        self._select(sum(validation.values()))
+        if validation:
+            self._record("validation", validation)
+        self._select(sum(validation.values()) if validation else -self.epoch)
 
     def progress(self) -> str:
         """What the bar shows: mean losses of the running seeds, and how many run."""
-        train, validation = (np.nanmean(self.history[f"{part}.loss"][-1]) for part in ("train", "validation"))
-        return f"loss {train:.4g}, validation {validation:.4g}, seeds {len(self.active)}/{len(self.seeds)}"
+        losses = {name.removesuffix(".loss"): values[-1] for name, values in self.history.items() if name.endswith(".loss")}
+        told = ", ".join(f"{name} {np.nanmean(loss):.4g}" for name, loss in losses.items())
+        return f"{told}, seeds {len(self.active)}/{len(self.seeds)}"
 
     def finish(self) -> History:
         """Load each seed's best weights into the ensemble and tell what happened."""
@@ -93,26 +95,32 @@ class Descent:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         x = self.images.train
-        order = [torch.randperm(len(x), generator=g, device=g.device) for g in self.ensemble.generators("batches", self.epoch)]
+        n, progress = x.shape[-2], self.epoch / self.settings.epochs
+        order = [torch.randperm(n, generator=g, device=g.device) for g in self.ensemble.generators("batches", self.epoch)]
         noise = self.ensemble.generators("noise", self.epoch)
         sums: dict[str, Tensor] = {}
         for rows in torch.stack(order).split(self.settings.batch_size, dim=1):
-            terms = self.ensemble.terms(x[rows], self.ensemble.draw(rows.shape[1], noise))
+            terms = self.ensemble.terms(self._batch(x, rows), self.ensemble.draw(rows.shape[1], noise, progress))
             self.optimiser.zero_grad()
             sum(terms.values()).sum().backward()
             self.optimiser.step()
             _add(sums, terms, rows.shape[1])
-        self.updates[self.active] += math.ceil(len(x) / self.settings.batch_size)
-        return {name: total / len(x) for name, total in sums.items()}
+        self.updates[self.active] += math.ceil(n / self.settings.batch_size)
+        return {name: total / n for name, total in sums.items()}
 
     @torch.no_grad()
     def _validate(self) -> dict[str, Tensor]:
         noise = self.ensemble.generators("validation")
         sums: dict[str, Tensor] = {}
-        for part in self.images.validation.split(VALIDATION_BLOCK):
-            everyone = part.expand(len(self.ensemble.seeds), *part.shape)
-            _add(sums, self.ensemble.terms(everyone, self.ensemble.draw(len(part), noise)), len(part))
-        return {name: total / len(self.images.validation) for name, total in sums.items()}
+        everyone = torch.arange(self.images.validation.shape[-2], device=self.ensemble.device)
+        for rows in everyone.split(VALIDATION_BLOCK) if len(everyone) else ():
+            x = self._batch(self.images.validation, rows.expand(len(self.active), -1))
+            _add(sums, self.ensemble.terms(x, self.ensemble.draw(len(rows), noise)), len(rows))
+        return {name: total / len(everyone) for name, total in sums.items()}
+
+    def _batch(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Each active seed's rows (S, b) of the images that all share (n, d), or of its own (seeds, n, d)."""
+        return x[rows] if x.ndim == 2 else x[torch.tensor(self.active, device=x.device)[:, None], rows]
 
     def _record(self, part: str, terms: dict[str, Tensor]) -> None:
         for name, values in (terms | {"loss": sum(terms.values())}).items():
@@ -120,8 +128,8 @@ class Descent:
             line[self.active] = values.double().cpu()
             self.history.setdefault(f"{part}.{name}", []).append(line)
 
-    def _select(self, losses: Tensor) -> None:
-        losses = losses.double().cpu()
+    def _select(self, losses: Tensor | int) -> None:
+        losses = torch.as_tensor(losses, dtype=torch.float64).cpu().expand(len(self.active))
         better = (losses < self.best_loss[self.active]).nonzero().flatten().tolist()
         seeds = [self.active[p] for p in better]
         self.best_loss[seeds] = losses[better]

@@ -1,0 +1,71 @@
+"""What stacking gave: after each layer a loss and a probe, and with labels the classifiers from three starts.
+
+Differences are paired: seed by seed, the same labelled images, batches and head. An interval that excludes 0 is a
+difference beyond the choice of seed; intervals of single means may overlap where their difference is certain.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aebench import runs
+from aebench.reporting.cells import TEXT, Column, estimates
+from aebench.reporting.results import Results, Row
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table beside the comparison: its heading, what to know of it and its columns."""
+
+    title: str
+    note: str
+    columns: list[Column]
+
+
+def tables(results: Results) -> list[Table]:
+    """Two tables for each row that was pretrained layer by layer."""
+    found = []
+    for row in results.rows:
+        folder = runs.folder(results.dataset, row.model)
+        if (folder / "layers.csv").exists():
+            found.append(_layers(row, folder))
+        if (folder / "classification.csv").exists() and "classifier" in row.block:
+            found.append(_labels(row, folder))
+    return found
+
+
+def _layers(row: Row, folder: Path) -> Table:
+    told, blocks = runs.read_columns(folder / "layers.csv"), row.block["layers"]
+    steps = range(len(blocks) + 1)
+    return Table(
+        f"{row.model}, layer by layer",
+        "Loss: of the layer's own pretraining, at the epoch kept. Probe: share of validation images whose class a ridge "
+        "regression reads off the codes, fitted to those of the training images.",
+        [
+            Column("after layer", [str(i) if i else "pixels" for i in steps], "right"),
+            Column("pretrainer", [TEXT.missing, *(block["pretrainer"] for block in blocks)]),
+            Column("units", [TEXT.missing, *(f"{block['code']:,}" for block in blocks)], "right"),
+            Column("loss ↓", estimates([told.get(f"loss.{i}") for i in steps], 3, TEXT), unit="validation"),
+            Column("probe ↑", estimates([told.get(f"probe.{i}") for i in steps], 2, TEXT), unit="validation, %"),
+        ],
+    )
+
+
+def _labels(row: Row, folder: Path) -> Table:
+    told = {name: np.array(values) for name, values in runs.read_columns(folder / "classification.csv").items()}
+    fractions = row.block["classifier"]["fractions"]
+    first, *others = dict.fromkeys(name.partition(".")[0] for name in told if name != "seed")
+    columns = [Column("labels", [f"{100 * fraction:g}" for fraction in fractions], "right", "%")]
+    for start in (first, *others):
+        columns.append(Column(f"{start} ↑", estimates([told[f"{start}.{f}"] for f in fractions], 2, TEXT), unit="%"))
+    for other in others:
+        differences = [told[f"{first}.{f}"] - told[f"{other}.{f}"] for f in fractions]
+        columns.append(Column(f"{first} - {other}", estimates(differences, 2, TEXT), unit="points"))
+    return Table(
+        f"{row.model}, then classified with few labels and many",
+        "Accuracy on test images of a softmax head and its encoder, fine-tuned with a share of the training labels: from "
+        "greedy pretraining; from the same start without it; from ReLU units with scaled weights. The last two take as many "
+        "updates more as pretraining took. Nothing was chosen: no validation label was used. Differences are paired by seed.",
+        columns,
+    )

@@ -1,0 +1,141 @@
+"""A right model with its oracle, and models that are wrong in one way each: what `aebench certify` must tell apart."""
+
+import numpy as np
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import nn
+
+from aebench import objectives
+from aebench.models import Autoencoder
+from aebench.models.base import ModelParams
+
+
+class RightParams(ModelParams):
+    code: PositiveInt
+    weight: NonNegativeFloat
+
+
+class Right(Autoencoder):
+    """h = W x̃, x̂ = Wᵀ h, loss = E ‖x - x̂‖² + λ E ‖h‖², x̃ = x + ε."""
+
+    Params = RightParams
+
+    def __init__(self, params, pixels):
+        super().__init__(params, pixels)
+        self.w = nn.Parameter(nn.init.xavier_uniform_(torch.empty(params.code, pixels)))
+
+    def encode(self, x):
+        return x @ self.w.T
+
+    def decode(self, h):
+        return h @ self.w
+
+    def draw(self, n, generator, progress=1.0):
+        return (0.1 * torch.randn(n, self.pixels, generator=generator, device=generator.device),)
+
+    def reconstruction(self, x, noise):
+        return objectives.squared_error(x, self.decode(self.encode(x + noise))).mean()
+
+    def length(self, h):
+        return h.square().sum(1).mean()
+
+    def terms(self, x, noise):
+        length = self.params.weight * self.length(self.encode(x + noise[0]))
+        return {"reconstruction": self.reconstruction(x, noise[0]), "length": length}
+
+    @staticmethod
+    def oracle(params, weights, x, noise):
+        codes = [weights["w"] @ image for image in x + noise[0]]
+        errors = [np.linalg.norm(image - h @ weights["w"]) ** 2 for image, h in zip(x, codes, strict=True)]
+        return {"reconstruction": np.mean(errors), "length": params.weight * np.mean([h @ h for h in codes])}
+
+
+class HalfTheError(Right):
+    def reconstruction(self, x, noise):
+        return super().reconstruction(x, noise) / 2
+
+
+class NoisyTarget(Right):
+    def reconstruction(self, x, noise):
+        return super().reconstruction(x + noise, 0)
+
+
+class MeanOverUnits(Right):
+    def length(self, h):
+        return h.square().mean()
+
+
+class WholeDivision(Right):
+    def length(self, h):
+        return (super().length(h) / 1e-12).floor() * 1e-12
+
+
+class DoubleGradient(Right):
+    def length(self, h):
+        return 2 * super().length(h) - super().length(h).detach()
+
+
+class WrongSign(Right):
+    def length(self, h):
+        return -super().length(h)
+
+
+class FixedBatchSize(Right):
+    def length(self, h):
+        return h.square().sum() / 100
+
+
+class PairsOfImages(Right):
+    def length(self, h):
+        return (h.sum(0) ** 2).sum()
+
+
+class NotANumber(Right):
+    def length(self, h):
+        return super().length(h) * torch.inf
+
+
+class NoiseInPlace(Right):
+    def reconstruction(self, x, noise):
+        return super().reconstruction(x, noise.add_(x).sub_(2))
+
+
+class ImagesInPlace(Right):
+    def reconstruction(self, x, noise):
+        return super().reconstruction(x.mul_(0.5), noise)
+
+
+class RandomnessOfItsOwn(Right):
+    def reconstruction(self, x, noise):
+        return super().reconstruction(x, torch.rand_like(x))
+
+
+class Memory(Right):
+    calls = 0
+
+    def length(self, h):
+        self.calls += 1
+        return super().length(h) * (1 + self.calls)
+
+
+class ForgottenTerm(Right):
+    def terms(self, x, noise):
+        return {"reconstruction": self.reconstruction(x, noise[0])}
+
+
+class UnknownTerm(Right):
+    def terms(self, x, noise):
+        return super().terms(x, noise) | {"extra": self.w.square().sum()}
+
+
+class WrongCode(Right):
+    code = property(lambda self: self.params.code + 1)
+
+
+class OneImageFails(Right):
+    def encode(self, x):
+        return (x @ self.w.T).squeeze().reshape(-1, 1, self.params.code)[:, 0] if len(x) > 1 else x[3]
+
+
+class WithoutOracle(Right):
+    oracle = None
