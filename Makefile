@@ -1,4 +1,5 @@
 # make reproduce    set up, run the pipeline, print the comparison          make test    set up, run the tests
+# make mutants      put known mistakes into copies of the project, one at a time; each must turn a test red
 # make ui           MLflow in the browser      make lint    ruff      make bench    speed, as ratios      make clean
 #
 # Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"   write the selection into params.yaml first
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)")
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-.PHONY: reproduce test lint format ui track bench clean lock
+.PHONY: reproduce test mutants lint format ui track bench clean lock
 .DEFAULT_GOAL := reproduce
 
 $(BIN)/.ready: requirements.lock pyproject.toml
@@ -26,6 +27,9 @@ reproduce: $(BIN)/.ready
 
 test: $(BIN)/.ready
 	pytest
+
+mutants: $(BIN)/.ready
+	python tests/mutants.py --fast
 
 lint: $(BIN)/.ready
 	ruff check .

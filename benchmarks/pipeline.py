@@ -15,6 +15,8 @@ from pathlib import Path
 from aebench import params
 
 ROOT = Path(__file__).parent.parent
+ROWS = {"models": ("train", "evaluate"), "stacks": ("pretrain", "finetune", "evaluate", "classify")}
+"""The stages of a row."""
 
 
 def main() -> None:
@@ -32,14 +34,17 @@ def main() -> None:
 
 
 def _in_one_process() -> float:
-    stages = {name: importlib.import_module(f"stages.{name}") for name in ("prepare", "train", "evaluate", "report", "index")}
+    verbs = {verb for each in ROWS.values() for verb in each} | {"prepare", "certify", "report", "index"}
+    stages = {verb: importlib.import_module(f"stages.{verb}") for verb in verbs}
     wanted = params.suite()
     start = time.perf_counter()
     for dataset in wanted.datasets:
         stages["prepare"].main(dataset)
-        for model in wanted.models:
-            stages["train"].main(dataset, model)
-            stages["evaluate"].main(dataset, model)
+        for part, its in ROWS.items():
+            for row in getattr(wanted, part):
+                for verb in its:
+                    stages[verb].main(dataset, row)
+        stages["certify"].main(dataset)
         stages["report"].main(dataset)
     stages["index"].main()
     return time.perf_counter() - start
