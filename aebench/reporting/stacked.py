@@ -37,6 +37,7 @@ def tables(results: Results) -> list[Table]:
 
 def _layers(row: Row, folder: Path) -> Table:
     told, blocks = runs.read_columns(folder / "layers.csv"), row.block["layers"]
+    told["probe.0"] = told["probe.0"][:1]  # pixels have no seed
     steps = range(len(blocks) + 1)
     return Table(
         f"{row.model}, layer by layer",
