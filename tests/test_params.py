@@ -54,14 +54,14 @@ MISTAKES = [  # file, text replaced, by what; how the message starts and what it
     ("params.yaml", "suite:", "suite: [", "params.yaml must be valid YAML", ""),
     (
         "conf/digits.yaml",
-        "learning_rate: 0.003",
+        "learning_rate: 0.024",
         "learning_rate: -1",
         "conf/digits.yaml:training.learning_rate must be greater",
         "got -1",
     ),
     (
         "conf/digits.yaml",
-        "learning_rate: 0.003",
+        "learning_rate: 0.024",
         "learning_rat: 1",
         "a key of conf/digits.yaml:training must",
         "'learning_rate'?",
