@@ -92,7 +92,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Cost:
-    """What training took. `seconds` is the wall time of all seeds together; a seed's share is `seconds` / seeds."""
+    """What training took. `seconds` is the wall time of all seeds together; a seed's share is `seconds` / seeds.
+
+    `peak_memory` is in bytes, of all seeds together; 0 where it was not measured.
+    """
 
     seconds: float
     seeds: int
@@ -101,6 +104,7 @@ class Cost:
     epochs: list[int] = field(default_factory=list)
     best: list[int] = field(default_factory=list)
     updates: list[int] = field(default_factory=list)
+    peak_memory: int = 0
     device: str = "cpu"
     threads: int = 1
     machine: str = ""

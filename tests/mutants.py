@@ -485,9 +485,9 @@ MUTANTS = [
     ),
     Mutant(
         "the code is log σ²",
-        VARIATIONAL,
-        "self.encoder(x).chunk(2, -1)[0]",
-        "self.encoder(x).chunk(2, -1)[1]",
+        "aebench/models/base.py",
+        "return self.posterior(x)[0]",
+        "return self.posterior(x)[1]",
         f"{LIMITS}_codes_are_drawn_from_q_and_the_code_is_its_mean",
     ),
     Mutant(

@@ -64,8 +64,8 @@ class Autoencoder(nn.Module):
         return self.params.code
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, k): the deterministic code; a distribution's is its mean."""
-        raise NotImplementedError
+        """(n, d) -> (n, k): the deterministic code; a distribution's is its mean, and then this need not be written."""
+        return self.posterior(x)[0]
 
     def decode(self, h: Tensor) -> Tensor:
         """(n, k) -> (n, d): the reconstruction."""
@@ -81,6 +81,14 @@ class Autoencoder(nn.Module):
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Scalars by name, whose sum is the loss; x (n, d) stays as it is."""
         raise NotImplementedError
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Mean and log-variance (n, k) of the code's distribution q(z|x), a Gaussian; an empty tuple if a code is a point."""
+        return ()
+
+    def nll(self, x: Tensor, z: Tensor) -> Tensor | None:
+        """-log p(x|z) in nats of images (..., d) and codes (..., k) -> (...); None if the model has no density."""
+        return None
 
     def prior(self, n: int, generator: Generator) -> Tensor | None:
         """n codes (n, k) of the distribution that the model was trained to decode; None if it has none."""

@@ -3,8 +3,7 @@
     pretraining  for l = 1..L: an autoencoder of h_{l-1} is trained by its own loss; h_l = f_l(h_{l-1}), h_0 = x
     fine-tuning  x̂ = g_1(...g_L(f_L(...f_1(x)))), all layers together, by the first layer's reconstruction error of x
 
-Each layer is a model of another chapter; its corruption or penalty acts while it is pretrained. The codes passed up are
-clean, h_l (n, k_l). One layer, not fine-tuned, is that model. With labels: `classifier`.
+A layer is a model of another chapter, pretrained with its corruption or penalty; the codes passed up, h_l (n, k_l), are clean.
 """
 
 from functools import reduce
@@ -44,7 +43,7 @@ class StackedParams(ModelParams):
 
 
 class Stacked(Autoencoder):
-    """Models on top of each other; the code is the last one's."""
+    """Models on top of each other; the code is the last one's. One layer, not fine-tuned, is that model."""
 
     Params = StackedParams
     code = property(lambda self: self.layers[-1].code)

@@ -45,13 +45,19 @@ class Variational(Autoencoder):
         self.log_variance = nn.Parameter(torch.tensor(math.log(0.5))) if learnt else math.log(params.variance)
         self.facts = {"effective beta": params.beta, "observation": params.observation}
 
-    def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, k): μ."""
-        return self.encoder(x).chunk(2, -1)[0]
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, d) -> (n, k) twice: μ, which is the code, and log σ²."""
+        return self.encoder(x).chunk(2, -1)
 
     def decode(self, h: Tensor) -> Tensor:
         """(..., k) -> (..., d)."""
         return torch.sigmoid(self.decoder(h))
+
+    def nll(self, x: Tensor, z: Tensor) -> Tensor:
+        """-log p(x|z), (..., d) and (..., k) -> (...)."""
+        if self.params.observation == "bernoulli":
+            return objectives.bernoulli_nll(x, self.decoder(z))
+        return objectives.gaussian_nll(x, self.decode(z), self.log_variance)
 
     def draw(self, n: int, generator: Generator, progress: float = 1.0) -> tuple[Tensor, Tensor]:
         """ε (n, K, k), and β as of now (n,)."""
@@ -62,12 +68,9 @@ class Variational(Autoencoder):
     def terms(self, x: Tensor, noise: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Reconstruction and β times the divergence; or, negative, the importance-weighted bound."""
         epsilon, beta = noise
-        mean, log_variance = self.encoder(x).chunk(2, -1)
+        mean, log_variance = self.posterior(x)
         z = mean[:, None] + (log_variance / 2).exp()[:, None] * epsilon  # (n, K, k)
-        if self.params.observation == "bernoulli":
-            nll = objectives.bernoulli_nll(x[:, None], self.decoder(z))  # (n, K)
-        else:
-            nll = objectives.gaussian_nll(x[:, None], self.decode(z), self.log_variance)
+        nll = self.nll(x[:, None], z)  # (n, K)
         if self.params.bound == "iwae":
             return {"bound": -objectives.importance_bound(nll, z, mean, log_variance, beta).mean()}
         return {"reconstruction": nll.mean(), "divergence": (beta * objectives.gaussian_kl(mean, log_variance)).mean()}
