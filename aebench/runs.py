@@ -189,13 +189,6 @@ def load_split(dataset: str, name: str) -> Split:
     return Split(**read_arrays(split_file(dataset, name)))
 
 
-def load_reference(dataset: str) -> Split:
-    """Train, then validation: all that is not for testing."""
-    train, validation = (load_split(dataset, name) for name in ("train", "validation"))
-    images, labels = ([getattr(split, part) for split in (train, validation)] for part in ("images", "labels"))
-    return Split(np.concatenate(images), np.concatenate(labels))
-
-
 def split_file(dataset: str, name: str) -> Path:
     """data/<dataset>/<name>.npz."""
     return DATA / dataset / f"{name}.npz"

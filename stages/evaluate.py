@@ -18,7 +18,8 @@ def main(dataset: str, model: str) -> None:
     folder = runs.folder(dataset, model)
     trained = runs.load_trained(folder / "weights.safetensors")
     columns: dict[str, list] = {"seed": list(trained.seeds)} | {name: [] for name in METRICS}
-    seen = represent(trained, runs.load_reference(dataset), runs.load_split(dataset, "test"), settings, device)
+    train, validation, test = (runs.load_split(dataset, name) for name in runs.SPLITS)
+    seen = represent(trained, (train, validation), test, settings, device)
     for i, representation in enumerate(tqdm(seen, total=len(trained.seeds), desc="evaluating", unit="seed")):
         for name, metric in METRICS.items():
             columns[name].append(metric.measure(representation))

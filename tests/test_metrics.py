@@ -7,47 +7,17 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from family import KINDS, PIXELS, Ensemble, block, build
+from family import KINDS, PIXELS
 from pydantic import ValidationError
+from representations import CLASSES, CPU, PERFECT, USELESS, clouds, representation, seen, trained
 from sklearn.neighbors import KNeighborsClassifier
 
 from aebench.corruptions import CORRUPTIONS
 from aebench.metrics import METRICS, neighbours
 from aebench.randomness import Streams
-from aebench.representation import Evaluation, Representation, corrupted, jacobian, represent
+from aebench.representation import Evaluation, corrupted, jacobian, represent
 from aebench.representation import pictures as drawn
-from aebench.runs import Split, Trained
-
-CLASSES, DIM = 5, 8
-CPU = torch.device("cpu")
-
-
-def representation(codes, reference_codes, labels, reference_labels, images=None, reconstructions=None):
-    """What was made of clean images is also made of corrupted ones, and no code moves."""
-    images = torch.rand(len(codes), 16, generator=torch.Generator().manual_seed(0)) if images is None else images
-    made = images if reconstructions is None else reconstructions
-    still = torch.zeros(len(codes))
-    return Representation(images, made, made, codes, still, labels, reference_codes, reference_labels)
-
-
-def clouds(spread, n=200, seed=0):
-    """Gaussian clouds around the class corners."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(n) % CLASSES
-    return torch.eye(CLASSES, DIM)[labels] + spread * torch.randn(n, DIM, generator=generator), labels
-
-
-PERFECT = representation(*[x for pair in zip(clouds(0.01), clouds(0.01, seed=1), strict=True) for x in pair])
-NOISE = torch.Generator().manual_seed(2)
-USELESS = representation(
-    torch.randn(1000, DIM, generator=NOISE),
-    torch.randn(1000, DIM, generator=NOISE),
-    torch.arange(1000) % CLASSES,
-    torch.arange(1000) % CLASSES,
-    images=torch.rand(1000, 16, generator=NOISE),
-    reconstructions=torch.rand(1000, 16, generator=NOISE),
-)
-"""Codes that know nothing of the class, reconstructions that know nothing of the image."""
+from aebench.runs import Split
 
 
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.better])
@@ -154,26 +124,14 @@ def test_every_metric_says_what_it_is():
 # Representations
 
 
-def trained(kind="vanilla", seeds=(3, 4), **changes):
-    """Untrained replicas as files have them, and their ensemble."""
-    family = Ensemble(lambda: build(block(kind, **changes), PIXELS), seeds)
-    return Trained(block(kind, **changes), (4, 4), seeds, family.state), family
-
-
-def seen(model, n=30, **settings):
-    """The representations of 4 test images (more: n) by every seed; all images are the reference."""
-    x, y = torch.rand(n, PIXELS, generator=torch.Generator().manual_seed(9)).numpy(), np.arange(n) % 3
-    return list(represent(model, Split(x, y), Split(x, y), Evaluation(**settings), CPU))
-
-
 def test_represent_runs_each_seed_on_clean_images():
     model, family = trained("denoising", hidden=[4], code=2, corruption=1.0)
     x, y = torch.rand(10, PIXELS).numpy(), np.arange(10) % 3
-    found = list(represent(model, Split(x, y), Split(x[:4], y[:4]), Evaluation(jacobian_images=3), CPU))
+    found = list(represent(model, (Split(x, y), Split(x[:2], y[:2])), Split(x[:4], y[:4]), Evaluation(jacobian_images=3), CPU))
     for replica, r in zip(family.replicas(), found, strict=True):
         torch.testing.assert_close(r.codes, replica("encode", torch.from_numpy(x[:4])))
         torch.testing.assert_close(r.reconstructions, replica("decode", r.codes))
-        assert r.reference_codes.shape == (10, 2)
+        assert r.reference_codes.shape == (12, 2) and r.validation == 2
         assert r.jacobian_norms.shape == (3,)
     assert not torch.equal(found[0].codes, found[1].codes)
 

@@ -1,60 +1,26 @@
-"""The table of contents of the metrics: one function and one line here, and a metric is in every table.
+"""The table of contents of the metrics: one file a question, which the reports ask in its words.
 
-A metric takes a `Representation` (arrays of the test set, never a model) and returns a number. Its line says where better
-lies, in which unit, what a perfect representation scores and what it means; the reports print these. Some numbers describe a
-representation and do not judge it: they have neither.
+A metric takes a `Representation` (arrays, never a model) and returns a number. Add a function and its line to the file of
+its question, and it is in every table, in MLflow and on the page.
 """
 
 from collections import ChainMap
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
-from aebench.metrics.contraction import jacobian
-from aebench.metrics.neighbours import knn_1, knn_5
-from aebench.metrics.reconstruction import mse, psnr, sse
-from aebench.metrics.robustness import sse_corrupted
-from aebench.metrics.sparsity import activation
+from aebench.metrics import contraction, neighbours, reconstruction, robustness, sparsity
+from aebench.metrics.base import Metric, Profile
 from aebench.registry import Registry
-from aebench.representation import Representation
 
+__all__ = ["METRICS", "PROFILES", "QUESTIONS", "Metric", "Profile", "question"]
 
-@dataclass(frozen=True)
-class Metric:
-    """One number a seed; `decimals` is how many the tables print, `printed` whether others than table.csv have it."""
-
-    measure: Callable[[Representation], float]
-    title: str
-    better: Literal["lower", "higher"] | None
-    unit: str
-    perfect: float | None
-    decimals: int
-    meaning: str
-    printed: bool = True
-
-
-METRICS = {
-    "sse": Metric(
-        sse, "SSE", "lower", "per image", 0.0, 3, "Squared error summed over the pixels of an image, pixels in [0, 1]."
-    ),
-    "sse_corrupted": Metric(
-        sse_corrupted, "SSE corrupted", "lower", "per image", 0.0, 3, "The same, of reconstructions from corrupted images."
-    ),
-    "mse": Metric(mse, "MSE", "lower", "per pixel", 0.0, 5, "SSE / pixels: comparable between image sizes.", printed=False),
-    "psnr": Metric(
-        psnr, "PSNR", "higher", "dB", float("inf"), 2, "-10 log10(SSE / pixels), of the mean error: peak 1 against error."
-    ),
-    "knn_1": Metric(
-        knn_1, "1-NN", "higher", "%", 100.0, 2, "Test images whose nearest train or validation code has their class."
-    ),
-    "knn_5": Metric(knn_5, "5-NN", "higher", "%", 100.0, 2, "The same by vote of the five nearest codes."),
-    "activation": Metric(
-        activation, "Activation", None, "per unit", None, 3, "Mean of the code's numbers over test images; low: sparse."
-    ),
-    "jacobian": Metric(
-        jacobian, "Jacobian", None, "norm", None, 3, "How far a code moves with its image: ‖∂code/∂image‖; low: contractive."
-    ),
+QUESTIONS = {
+    "reconstruction": reconstruction,
+    "robustness": robustness,
+    "neighbours": neighbours,
+    "sparsity": sparsity,
+    "contraction": contraction,
 }
+OTHERS = "What else is measured, by other packages?"
 
 
 class _BuiltInFirst(ChainMap[str, Metric]):
@@ -65,5 +31,14 @@ class _BuiltInFirst(ChainMap[str, Metric]):
 
 
 PLUGGED = Registry("aebench.metrics", {})
-METRICS = _BuiltInFirst(METRICS, PLUGGED)
+METRICS = _BuiltInFirst({name: m for file in QUESTIONS.values() for name, m in file.METRICS.items()}, PLUGGED)
 """Another package adds a `Metric` through the entry point group `aebench.metrics`; a built-in name wins."""
+PROFILES: dict[str, Profile] = {name: p for file in QUESTIONS.values() for name, p in getattr(file, "PROFILES", {}).items()}
+
+
+def question(name: str) -> str:
+    """The question that the metric or profile `name` helps to answer."""
+    for file in QUESTIONS.values():
+        if name in file.METRICS or name in getattr(file, "PROFILES", {}):
+            return file.__doc__.partition("\n")[0]
+    return OTHERS

@@ -6,9 +6,24 @@ Lower is more contractive (Rifai et al. 2011), not better: a constant code score
 half the scale half as much.
 """
 
+from aebench.metrics.base import Metric
 from aebench.representation import Representation
 
 
 def jacobian(r: Representation) -> float:
     """Mean of the Jacobians' Frobenius norms (not of their squares, which are the penalty); >= 0."""
     return float(r.jacobian_norms.double().mean())
+
+
+METRICS = {
+    "jacobian": Metric(
+        jacobian,
+        "Jacobian",
+        None,
+        "norm",
+        None,
+        3,
+        "How far a code moves with its image: ‖∂code/∂image‖; low: contractive.",
+        main=True,
+    ),
+}

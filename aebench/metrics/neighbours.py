@@ -9,6 +9,7 @@ all), in blocks of queries, so memory stays below `BLOCK_BYTES`; codes are centr
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from aebench.metrics.base import Metric
 from aebench.representation import Representation
 
 if TYPE_CHECKING:
@@ -59,3 +60,18 @@ def _majority(votes: "Tensor") -> "Tensor":
 
     classes = int(votes.max()) + 1
     return torch.nn.functional.one_hot(votes, classes).sum(1).argmax(1)
+
+
+METRICS = {
+    "knn_1": Metric(
+        knn_1,
+        "1-NN",
+        "higher",
+        "%",
+        100.0,
+        2,
+        "Test images whose nearest train or validation code has their class.",
+        main=True,
+    ),
+    "knn_5": Metric(knn_5, "5-NN", "higher", "%", 100.0, 2, "The same by vote of the five nearest codes.", main=True),
+}

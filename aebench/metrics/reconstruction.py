@@ -10,6 +10,7 @@ PSNR is taken of the mean error, not averaged over images: one perfect image wou
 import math
 from typing import TYPE_CHECKING
 
+from aebench.metrics.base import Metric
 from aebench.representation import Representation
 
 if TYPE_CHECKING:
@@ -35,3 +36,21 @@ def psnr(r: Representation) -> float:
 def sum_of_squares(images: "Tensor", reconstructions: "Tensor") -> float:
     """Mean over rows of ‖x - x̂‖², both (n, d), in float64."""
     return float((images.double() - reconstructions.double()).square().sum(1).mean())
+
+
+METRICS = {
+    "sse": Metric(
+        sse,
+        "SSE",
+        "lower",
+        "per image",
+        0.0,
+        3,
+        "Squared error summed over the pixels of an image, pixels in [0, 1].",
+        main=True,
+    ),
+    "mse": Metric(mse, "MSE", "lower", "per pixel", 0.0, 5, "SSE / pixels: comparable between image sizes."),
+    "psnr": Metric(
+        psnr, "PSNR", "higher", "dB", math.inf, 2, "-10 log10(SSE / pixels), of the mean error: peak 1 against error."
+    ),
+}

@@ -6,6 +6,7 @@ The target is the clean x, as in denoising training (Vincent et al. 2008); how x
 conf/<dataset>.yaml. A model that copies what it sees scores the noise itself, E ‖x - x̃‖².
 """
 
+from aebench.metrics.base import Metric
 from aebench.metrics.reconstruction import sum_of_squares
 from aebench.representation import Representation
 
@@ -13,3 +14,17 @@ from aebench.representation import Representation
 def sse_corrupted(r: Representation) -> float:
     """Squared error against clean images, summed over pixels, mean over test images; >= 0."""
     return sum_of_squares(r.images, r.corrupted_reconstructions)
+
+
+METRICS = {
+    "sse_corrupted": Metric(
+        sse_corrupted,
+        "SSE corrupted",
+        "lower",
+        "per image",
+        0.0,
+        3,
+        "Squared error against clean images of reconstructions from corrupted ones.",
+        main=True,
+    ),
+}

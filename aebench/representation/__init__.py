@@ -1,5 +1,7 @@
 """The one place that runs a trained model for evaluation: arrays computed once and shared by all metrics.
 
+settings.py    what conf/<dataset>.yaml:evaluation may say
+view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
 pictures.py    what the figures show of the first seed
 
@@ -10,85 +12,89 @@ step 2 those whose quantiles span a manifold.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, PositiveInt
-
-from aebench.params import Schema
-from aebench.randomness import Streams
+from aebench.representation.settings import Evaluation
+from aebench.representation.view import View
 from aebench.runs import Split, Trained
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from aebench.training.ensemble import Ensemble, Replica
+    from aebench.training.ensemble import Ensemble
 
-BLOCK = 4096
-
-
-class Evaluation(Schema):
-    """How trained models are measured and pictured."""
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: PositiveInt = 1
-    noise: Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"] = "masking"
-    """How test images are corrupted, of `aebench.corruptions`."""
-    corruption: float = Field(0.2, ge=0, lt=1)
-    """A share of the pixels; a standard deviation for gaussian. Less than 1, which would leave nothing of an image."""
-    jacobian_images: PositiveInt = 200
-    """Test images whose encoder Jacobians are taken: a backward pass for every unit of the code."""
-    images: PositiveInt = 10
-    """Test images shown in the reconstruction figure."""
-    scatter_per_class: PositiveInt = 500
-    """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
+__all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
 
 
 @dataclass(frozen=True, eq=False)
 class Representation:
     """What one seed of one model makes of a data set; equal only to itself.
 
-    `images`, `reconstructions` (n, pixels), `codes` (n, k), `labels` (n,) are of the test set. `corrupted_reconstructions`
-    (n, pixels) are made from corrupted images, the same for every model with that seed. `jacobian_norms` (m,) is ‖∂h/∂x‖_F
-    at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are of train and validation together:
-    what a classifier of codes may look up.
+    `images`, `reconstructions` (n, pixels), `codes` (n, k), `labels` (n,) are of the test set; an image is of `shape`.
+    `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
+    `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
+    of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
     """
 
+    shape: tuple[int, ...]
     images: "Tensor"
-    reconstructions: "Tensor"
-    corrupted_reconstructions: "Tensor"
-    codes: "Tensor"
-    jacobian_norms: "Tensor"
     labels: "Tensor"
+    codes: "Tensor"
+    reconstructions: "Tensor"
     reference_codes: "Tensor"
     reference_labels: "Tensor"
+    validation: int
+    corrupted_reconstructions: "Tensor"
+    jacobian_norms: "Tensor"
 
 
 def represent(
-    trained: Trained, reference: Split, test: Split, settings: Evaluation, device: "torch.device"
+    trained: Trained, reference: tuple[Split, Split], test: Split, settings: Evaluation, device: "torch.device"
 ) -> Iterator[Representation]:
-    """One representation a seed, in the order of `trained.seeds`; `reference` is train and validation together."""
+    """One representation a seed, in the order of `trained.seeds`; `reference` is train and validation."""
+    for view in views(trained, reference, test, settings, device):
+        yield representation(view)
+
+
+def views(
+    trained: Trained, reference: tuple[Split, Split], test: Split, settings: Evaluation, device: "torch.device"
+) -> Iterator[View]:
+    """One view a seed, in the order of `trained.seeds`; `reference` is train and validation."""
     import torch
 
+    past, labels = (torch.cat([torch.from_numpy(getattr(s, part)) for s in reference]) for part in ("images", "labels"))
+    for i, replica in enumerate(revive(trained, device).replicas()):
+        yield View(
+            replica=replica,
+            seed=trained.seeds[i],
+            first=i == 0,
+            shape=tuple(trained.shape),
+            settings=settings,
+            images=torch.from_numpy(test.images).to(device),
+            labels=torch.from_numpy(test.labels).to(device),
+            reference=past.to(device),
+            reference_labels=labels.to(device),
+            validation=len(reference[1].labels),
+        )
+
+
+def representation(view: View) -> Representation:
+    """Everything that metrics may ask of a seed."""
     from aebench.representation.jacobian import norms
 
-    images, labels, past, past_labels = (
-        torch.from_numpy(a).to(device) for a in (test.images, test.labels, reference.images, reference.labels)
+    return Representation(
+        shape=view.shape,
+        images=view.images,
+        labels=view.labels,
+        codes=view.codes,
+        reconstructions=view.decode(view.codes),
+        reference_codes=view.reference_codes,
+        reference_labels=view.reference_labels,
+        validation=view.validation,
+        corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
+        jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
     )
-    for seed, replica in zip(trained.seeds, revive(trained, device).replicas(), strict=True):
-        codes = in_blocks(replica, "encode", images)
-        yield Representation(
-            images=images,
-            reconstructions=in_blocks(replica, "decode", codes),
-            corrupted_reconstructions=in_blocks(
-                replica, "decode", in_blocks(replica, "encode", corrupted(images, settings, seed))
-            ),
-            codes=codes,
-            jacobian_norms=norms(replica.function("encode"), images[: settings.jacobian_images]),
-            labels=labels,
-            reference_codes=in_blocks(replica, "encode", past),
-            reference_labels=past_labels,
-        )
 
 
 def revive(trained: Trained, device: "torch.device") -> "Ensemble":
@@ -101,16 +107,10 @@ def revive(trained: Trained, device: "torch.device") -> "Ensemble":
     return ensemble
 
 
-def in_blocks(replica: "Replica", method: str, rows: "Tensor") -> "Tensor":
-    """A method of the model on rows (n, ...), `BLOCK` at a time."""
-    import torch
-
-    return torch.cat([replica(method, part) for part in rows.split(BLOCK)])
-
-
 def corrupted(images: "Tensor", settings: Evaluation, seed: int) -> "Tensor":
     """x̃ of images (n, d); drawn on the CPU, so that every machine sees the same."""
     from aebench.corruptions import CORRUPTIONS, corrupt
+    from aebench.randomness import Streams
 
     keep, add = CORRUPTIONS[settings.noise](*images.shape, settings.corruption, Streams(seed).torch("evaluation"))
     return corrupt(images, (keep.to(images.device), add.to(images.device)))

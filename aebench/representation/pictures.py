@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from aebench.randomness import Streams
-from aebench.representation import Evaluation, Representation, in_blocks, revive
+from aebench.representation import Evaluation, Representation, revive
+from aebench.representation.view import in_blocks
 from aebench.runs import Trained
 from aebench.training.ensemble import Replica
 
