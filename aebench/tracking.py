@@ -49,7 +49,8 @@ ENVIRONMENT = {
 COLOURS = ["3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd"]
 """One a model, shared by its runs: Petroff's (2021) ten, which the colour-blind can tell apart. MLflow's own are random."""
 ALL = "all"  # the seed of a summary
-RESULTS = ("metrics.csv", "history.csv", "cost.json")
+MEASURED = ("metrics.csv", "profiles.csv", "history.csv")
+RESULTS = (*MEASURED, "cost.json")
 CURRENT = "current"
 STATE, FINGERPRINT, MODEL, FIGURES = "aebench.state", "aebench.fingerprint", "aebench.model", "aebench.figures"
 
@@ -107,6 +108,12 @@ class Row:
         return pd.DataFrame(runs.read_columns(self.folder / "metrics.csv")).set_index("seed")
 
     @cached_property
+    def profiles(self) -> pd.DataFrame:
+        """A line a seed, a column a profile and place in characters that MLflow takes: "N(0, I)" is "N 0 I"."""
+        table = pd.DataFrame(runs.read_columns(self.folder / "profiles.csv")).set_index("seed")
+        return table.rename(columns=lambda name: " ".join(re.sub(r"[^\w\-./ ]", " ", name).split()))
+
+    @cached_property
     def history(self) -> pd.DataFrame:
         """A line a seed and epoch; `train.loss` is train/loss, so that the UI has a section for train."""
         columns = runs.read_columns(self.folder / "history.csv")
@@ -133,7 +140,7 @@ class Row:
     @cached_property
     def fingerprint(self) -> str:
         """Changes with what its runs say, except for the seconds that training took."""
-        return _hash([self.params, self.data, *(_md5(self.folder / name) for name in ("metrics.csv", "history.csv"))])
+        return _hash([self.params, self.data, *(_md5(self.folder / name) for name in MEASURED)])
 
     def records(self) -> list[Record]:
         """The summary, then each seed."""
@@ -146,11 +153,14 @@ class Row:
         return Record(f"{self.model} seed {seed:.0f}", f"{seed:.0f}", share, scores | {"train/seconds": share}, curves)
 
     def _summary(self) -> Record:
-        """Mean, standard deviation and 95 % interval over seeds; the mean curves as far as every seed trained."""
-        scores = {}
+        """Mean, standard deviation and 95 % interval over seeds; the mean curves as far as every seed trained.
+
+        Profiles are told here alone, and as means: a hundred numbers a seed would hide those that are compared.
+        """
+        scores = {f"profile/{name}": float(values.mean()) for name, values in self.profiles.items()}
         for name, values in self.metrics.items():
             with np.errstate(invalid="ignore"):  # the PSNR of perfect images is infinite
-                over_seeds = estimate(values)
+                over_seeds = estimate(values if values[1:].notna().any() else values[:1])
             scores[f"test/{name}"] = over_seeds.mean
             scores |= {f"{name}.{part}": getattr(over_seeds, part) for part in ("sd", "low", "high")}
         scores["train/seconds"] = self.cost.seconds / len(self.metrics)

@@ -1,11 +1,11 @@
-"""Measure and picture one trained model on the test set, seed by seed: metrics.csv and pictures.npz."""
+"""Measure and picture one trained model on the test set, seed by seed: metrics.csv, profiles.csv and pictures.npz."""
 
 import argparse
 
 from tqdm import tqdm
 
 from aebench import errors, params, runs
-from aebench.metrics import METRICS
+from aebench.metrics import METRICS, PROFILES
 from aebench.representation import Evaluation, represent
 from aebench.representation.pictures import pictures
 from aebench.training import place
@@ -17,15 +17,19 @@ def main(dataset: str, model: str) -> None:
     device = place(settings.device, settings.threads)
     folder = runs.folder(dataset, model)
     trained = runs.load_trained(folder / "weights.safetensors")
-    columns: dict[str, list] = {"seed": list(trained.seeds)} | {name: [] for name in METRICS}
+    scores, profiles = ({"seed": list(trained.seeds)} for _ in range(2))
     train, validation, test = (runs.load_split(dataset, name) for name in runs.SPLITS)
     seen = represent(trained, (train, validation), test, settings, device)
     for i, representation in enumerate(tqdm(seen, total=len(trained.seeds), desc="evaluating", unit="seed")):
         for name, metric in METRICS.items():
-            columns[name].append(metric.measure(representation))
+            scores.setdefault(name, []).append(metric.measure(representation))
+        for name, profile in PROFILES.items():
+            for at, value in profile.measure(representation).items():
+                profiles.setdefault(f"{name}/{at}", []).append(value)
         if i == 0:
             runs.write_arrays(folder / "pictures.npz", **pictures(trained, representation, settings))
-    runs.write_columns(folder / "metrics.csv", columns)
+    runs.write_columns(folder / "metrics.csv", scores)
+    runs.write_columns(folder / "profiles.csv", profiles)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 
 from aebench import runs
 from aebench.data import card
-from aebench.metrics import METRICS
+from aebench.metrics import METRICS, PROFILES
 
 DATASET = "fake"
 SEEDS = (0, 1, 2)
@@ -87,6 +87,7 @@ def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[
     place, stochastic = runs.folder(dataset, model), len(seeds) > 1
     rng = np.random.default_rng([len(seeds), code, round(100 * quality)])
     runs.write_columns(place / "metrics.csv", {"seed": list(seeds)} | _scores(quality, len(seeds), rng))
+    runs.write_columns(place / "profiles.csv", {"seed": list(seeds)} | _profiles(quality, len(seeds), rng))
     runs.save_history(place / "history.csv", seeds, _history(quality, len(seeds), rng) if stochastic else runs.History())
     epochs = {"epochs": [EPOCHS] * len(seeds), "best": [EPOCHS - 3] * len(seeds), "updates": [EPOCHS] * len(seeds)}
     versions = {"aebench": "0.1.0", "torch": "2.13.0"}
@@ -103,6 +104,11 @@ def _scores(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[
     known = {"sse": sse, "sse_corrupted": 2 * sse, "mse": sse / np.prod(SHAPE), "psnr": -10 * np.log10(sse / np.prod(SHAPE))}
     percent = {name: 100 * quality + rng.normal(0, 0.5, n) for name in METRICS}
     return {name: (percent | known)[name].tolist() for name in METRICS}
+
+
+def _profiles(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:
+    """Every profile of PROFILES at two places."""
+    return {f"{name}/{place}": (quality * place + rng.normal(0, 0.05, n)).tolist() for name in PROFILES for place in (1, 2)}
 
 
 def _history(quality: float, n: int, rng: np.random.Generator) -> runs.History:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from aebench import provenance, runs
 from aebench.errors import InputError
-from aebench.metrics import METRICS, Metric
+from aebench.metrics import METRICS, PROFILES, Metric, Profile, question
 from aebench.reporting import canvas, page, tables
 from aebench.reporting.curves import curves
 from aebench.reporting.figures import FIGURES
@@ -29,7 +29,7 @@ GRIDS = ("interpolations", "traversals", "manifold")
 T_975_2 = 4.302652729911275
 """Student's 97.5 % quantile with 2 degrees of freedom, from a printed table: three seeds."""
 REPORT = runs.REPORTS / fake_runs.DATASET
-PRINTED = {name: metric for name, metric in METRICS.items() if metric.printed}
+MAIN = {name: metric for name, metric in METRICS.items() if metric.main}
 TEXTS = (REPORT / "table.csv", REPORT / "table.md", REPORT / "table.tex", page.section_file(fake_runs.DATASET))
 
 
@@ -111,12 +111,37 @@ def test_csv_has_the_cost_of_a_seed(there):
     assert (line["code"], line["parameters"], float(line["seconds_per_seed"]), line["n"]) == ("8", "12345", 3.5, "3")
 
 
-def test_a_metric_that_is_not_printed_is_in_the_csv_alone(there):
-    (name,) = [name for name, metric in METRICS.items() if not metric.printed]
-    title = METRICS[name].title
-    assert f"{name}.mean" in lines()["ae"]
-    for text in ((REPORT / "table.md").read_text(), page.INDEX.read_text(), tables.terminal(fake_runs.DATASET)):
-        assert not re.search(rf"\b{title}\b", text)
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_in_the_table_of_its_question_and_the_main_ones_in_the_comparison(there, name):
+    metric, values = METRICS[name], measured("ae", name)
+    comparison, _, rest = (REPORT / "table.md").read_text().partition("\n## ")
+    (table,) = [part for part in ("## " + rest).split("\n## ") if part.removeprefix("## ").startswith(question(name))]
+    assert re.search(rf"\| {re.escape(metric.title)}[ |]", table)
+    assert f"{statistics.fmean(values):.{metric.decimals}f}" in line_of("ae", table)
+    assert bool(re.search(rf"\| {re.escape(metric.title)}[ |]", comparison)) == metric.main
+    assert (metric.title in tables.terminal(fake_runs.DATASET)) == metric.main or not metric.main
+
+
+def test_a_profile_has_a_table_with_a_column_a_place_and_a_line_in_the_csv(project, monkeypatch):
+    line = Profile(lambda r: {}, "Beauty by hour", "hours", "higher", "hearts", 1, "How much it pleases.")
+    monkeypatch.setitem(PROFILES, "beauty", line)
+    place = runs.folder(fake_runs.DATASET, "ae") / "profiles.csv"
+    runs.write_columns(place, {"seed": [0, 1, 2], "beauty/noon": [4.0, 5.0, 6.0], "beauty/night": [1.0, 1.0, 1.0]})
+    text = write_texts()[".md"].partition("## Beauty by hour")[2].partition("\n## ")[0]
+    assert "Beauty by hour (hearts, higher is better): How much it pleases. Columns: hours." in text
+    assert "noon" in text and "5.0 ± 2.5" in line_of("ae", text) and "1.0 ± 0.0" in line_of("ae", text)
+    assert line_of("mean", text).count("—") == 2
+    with (REPORT / "profiles.csv").open() as stream:
+        (noon,) = [r for r in csv.DictReader(stream) if (r["model"], r["profile"], r["place"]) == ("ae", "beauty", "noon")]
+    assert (float(noon["mean"]), float(noon["sd"]), noon["n"]) == (5.0, 1.0, "3")
+
+
+def test_what_is_measured_of_the_first_seed_alone_is_told_as_it_is(project):
+    place = runs.folder(fake_runs.DATASET, "ae") / "metrics.csv"
+    runs.write_columns(place, runs.read_columns(place) | {"psnr": [7.25, float("nan"), float("nan")]})
+    text = write_texts()[".md"]
+    assert (lines()["ae"]["psnr.mean"], lines()["ae"]["psnr.n"]) == ("7.25", "1")
+    assert "| 7.25 " in line_of("ae", text.partition("\n## ")[2]).replace(chr(0x2007), "")
 
 
 def test_a_metric_that_judges_nothing_has_no_arrow_and_no_better(there):
@@ -133,7 +158,7 @@ def test_how_images_were_corrupted_is_in_the_notes(there):
 @pytest.mark.parametrize(("file", "sign"), [("table.md", " ± "), ("table.tex", r" \pm "), ("index.html", " ± ")])
 def test_printed_cells_round_the_measured_values(there, file, sign):
     text = (REPORT / file if file.startswith("table") else page.INDEX).read_text()
-    for metric, facts in PRINTED.items():
+    for metric, facts in MAIN.items():
         values = measured("ae", metric)
         half = T_975_2 * statistics.stdev(values) / 3**0.5
         cell = f"{statistics.fmean(values):.{facts.decimals}f}{sign}{half:.{facts.decimals}f}"
@@ -160,17 +185,17 @@ def test_what_was_not_measured_is_a_dash(project):
     assert "knn_5" not in json.loads((REPORT / "summary.json").read_text())["ae"]
 
 
-def test_a_perfect_psnr_is_infinite_not_an_error(project):
+def test_an_infinite_mean_is_not_an_error(project):
     place = runs.folder(fake_runs.DATASET, "ae") / "metrics.csv"
-    runs.write_columns(place, runs.read_columns(place) | {"psnr": [float("inf")] * 3})
+    runs.write_columns(place, runs.read_columns(place) | {"psnr": [float("inf")] * 3, "sse": [float("inf")] * 3})
     texts = write_texts()
-    assert "∞" in line_of("ae", texts[".md"])
+    assert texts[".md"].count("∞") == 3
     assert r"\infty$" in line_of("ae", texts[".tex"])
     assert "∞" in line_of("ae", tables.terminal(fake_runs.DATASET))
 
 
 def test_a_metric_is_in_every_table_by_its_line_in_METRICS(project, monkeypatch):
-    line = Metric(lambda r: 0.0, "Beauty", "higher", "hearts", 1.0, 1, "How much it pleases.")
+    line = Metric(lambda r: 0.0, "Beauty", "higher", "hearts", 1.0, 1, "How much it pleases.", main=True)
     monkeypatch.setitem(METRICS, "beauty", line)
     place = runs.folder(fake_runs.DATASET, "ae") / "metrics.csv"
     runs.write_columns(place, runs.read_columns(place) | {"beauty": [4.0, 5.0, 6.0]})
@@ -260,7 +285,7 @@ def test_latex_is_balanced(there):
     assert text.count("{") == text.count("}")
     body = re.search(r"\\toprule(.*)\\bottomrule", text, re.DOTALL)[1]
     rows = [row for row in body.split(r"\\") if "&" in row]
-    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(PRINTED) + 5}
+    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(MAIN) + 5}
     assert len(rows) == 2 + len(fake_runs.BLOCKS)
 
 

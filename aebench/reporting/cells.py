@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aebench.metrics import Metric
+from aebench.metrics import Metric, Profile
 from aebench.reporting.templates import Latex
 from aebench.statistics import Estimate, estimate
 
@@ -45,19 +45,38 @@ class Column:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table beside the comparison: its heading, what to know of it and its columns."""
+
+    title: str
+    note: str
+    columns: list[Column]
+
+
+NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
+"""What was not measured."""
+
+
 def scores(table: "DataFrame", name: str, metric: Metric, notation: Notation) -> Column:
     """The column of the metric called `name`, from `<name>.mean` and `<name>.half_width` of a measured table."""
-    values = table.reindex(columns=[f"{name}.mean", f"{name}.half_width"])
-    means, halves = ([_number(value, metric.decimals) for value in values[column]] for column in values)
-    width = max(len(mean) for mean in means)
-    cells = [_cell(mean, half, width, notation) for mean, half in zip(means, halves, strict=True)]
-    head = f"{metric.title} {ARROWS[metric.better]}" if metric.better else metric.title
-    return Column(head, cells, unit=metric.unit)
+    values = table.reindex(columns=[f"{name}.mean", f"{name}.half_width"]).to_numpy()
+    found = [Estimate(mean, math.nan, half, 0) for mean, half in values]
+    return Column(head(metric), cells(found, metric.decimals, notation), unit=metric.unit)
+
+
+def head(metric: Metric | Profile) -> str:
+    """Its title, with an arrow to where better lies."""
+    return f"{metric.title} {ARROWS[metric.better]}" if metric.better else metric.title
 
 
 def estimates(samples: Sequence[Sequence[float] | None], decimals: int, notation: Notation) -> list[str]:
     """A cell for each sample over seeds; None is what was not measured."""
-    found = [estimate(sample) if sample is not None else Estimate(math.nan, math.nan, math.nan, 0) for sample in samples]
+    return cells([NOTHING if sample is None else estimate(sample) for sample in samples], decimals, notation)
+
+
+def cells(found: Sequence[Estimate], decimals: int, notation: Notation) -> list[str]:
+    """A cell for each mean and interval, the points below each other."""
     means, halves = ([_number(getattr(e, field), decimals) for e in found] for field in ("mean", "half_width"))
     width = max(len(mean) for mean in means)
     return [_cell(mean, half, width, notation) for mean, half in zip(means, halves, strict=True)]

@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 
 from aebench import params, runs
-from aebench.reporting import stacked, tables, templates
+from aebench.reporting import tables, templates
 from aebench.reporting.figures import FIGURES
 from aebench.reporting.results import Results, written
 
@@ -27,7 +27,7 @@ def write(results: Results) -> None:
         counts={name: splits[name]["images"] for name in runs.SPLITS if name in splits},
         columns=tables.columns(tables.measured(results)),
         notes=tables.notes(results),
-        extras=stacked.tables(results),
+        extras=tables.extras(results),
         recipes=tables.recipes(results),
         figures=[(FIGURES[name], _data_uri(file)) for name, file in images.items() if file.exists()],
     )

@@ -1,6 +1,6 @@
 """What there is to report on a data set: the rows that the suite names, never "whatever lies in runs/"."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from aebench import params, provenance, runs
 from aebench.errors import InputError
-from aebench.metrics import METRICS
+from aebench.metrics import METRICS, PROFILES
 from aebench.representation import Evaluation
 from aebench.statistics import Estimate, estimate
 
@@ -25,8 +25,8 @@ class Certificate:
 class Row:
     """One model on one data set: how it was made, what it cost, what it scores, how it learnt and what it makes of images.
 
-    `scores` has an estimate for every metric, NaN where it was not measured; `history` and `pictures` are the columns of
-    history.csv and the arrays of pictures.npz.
+    `scores` has an estimate for every metric, NaN where it was not measured, and `profiles` for every profile and place;
+    `history` and `pictures` are the columns of history.csv and the arrays of pictures.npz.
     """
 
     model: str
@@ -36,6 +36,7 @@ class Row:
     history: dict[str, list[float]]
     pictures: dict[str, np.ndarray]
     certificate: Certificate = Certificate()
+    profiles: dict[str, dict[str, Estimate]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,27 @@ def _row(dataset: str, model: str, block: dict[str, Any], certificates: dict[str
         history=runs.read_columns(folder / "history.csv"),
         pictures=runs.read_arrays(folder / "pictures.npz"),
         certificate=certificates.get(model, Certificate()),
+        profiles=_profiles(folder / "profiles.csv"),
     )
 
 
+def _profiles(file: Path) -> dict[str, dict[str, Estimate]]:
+    """profiles.csv: columns `<profile>/<place>`."""
+    found: dict[str, dict[str, Estimate]] = {}
+    for column, values in (runs.read_columns(file) if file.exists() else {}).items():
+        name, _, place = column.partition("/")
+        if name in PROFILES:
+            found.setdefault(name, {})[place] = _score(values)
+    return found
+
+
 def _score(values: list[float]) -> Estimate:
-    """An estimate; where a value is infinite (PSNR of a perfect image) or missing there is a mean but no interval."""
+    """An estimate; where a value is infinite (PSNR of a perfect image) or missing there is a mean but no interval.
+
+    What is measured of the first seed alone (a map) is one number.
+    """
+    if np.isnan(values[1:]).all():
+        values = values[:1]
     if np.isfinite(values).all():
         return estimate(values)
     return Estimate(float(np.mean(values)), float("nan"), float("nan"), len(values))

@@ -4,23 +4,13 @@ Differences are paired: seed by seed, the same labelled images, batches and head
 difference beyond the choice of seed; intervals of single means may overlap where their difference is certain.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from aebench import runs
-from aebench.reporting.cells import TEXT, Column, estimates
+from aebench.reporting.cells import TEXT, Column, Table, estimates
 from aebench.reporting.results import Results, Row
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table beside the comparison: its heading, what to know of it and its columns."""
-
-    title: str
-    note: str
-    columns: list[Column]
 
 
 def tables(results: Results) -> list[Table]:

@@ -1,6 +1,6 @@
 """The tables: one that is measured, table.csv, and the same lines printed as Markdown, LaTeX, HTML and plain text.
 
-Every metric of METRICS is a column of table.csv, and those that are to be printed of the others.
+Every metric of METRICS is a column of table.csv, the main ones of the comparison; questions.py has a table a question.
 """
 
 import json
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aebench import runs
-from aebench.metrics import METRICS, Metric
-from aebench.reporting import stacked, templates
-from aebench.reporting.cells import FIGURE_SPACE, LATEX, TEXT, Column, Notation, aligned, scores, span
+from aebench.metrics import METRICS
+from aebench.reporting import questions, stacked, templates
+from aebench.reporting.cells import FIGURE_SPACE, LATEX, TEXT, Column, Notation, Table, aligned, scores, span
 from aebench.reporting.curves import losses
 from aebench.reporting.results import Results, Row, written
 from aebench.reporting.templates import Latex
@@ -30,13 +30,14 @@ DAGGER = "†"
 
 
 def write(results: Results) -> None:
-    """table.csv, table.md, table.tex, curves.csv and summary.json."""
+    """table.csv, table.md, table.tex, curves.csv, profiles.csv and summary.json."""
     table, folder = measured(results), results.folder
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "curves.csv", losses(results).assign(lock=results.lock))
+    _write_csv(folder / "profiles.csv", questions.profiles(results).assign(lock=results.lock))
     facts = {"title": results.about.title, "notes": notes(results), "origin": results.origin}
-    extras = [{"title": t.title, "note": t.note, "table": _markdown(t.columns)} for t in stacked.tables(results)]
-    text = {"table": _markdown(columns(table)), "remarks": results.remarks, "extras": extras}
+    more = [{"title": t.title, "note": t.note, "table": _markdown(t.columns)} for t in extras(results)]
+    text = {"table": _markdown(columns(table)), "remarks": results.remarks, "extras": more}
     templates.write(folder / "table.md", "table.md", **text, **facts)
     templates.write(folder / "table.tex", "table.tex", **_latex(columns(table, LATEX)), label=_label(results), **facts)
     runs.write_json(folder / "summary.json", summary(results))
@@ -49,13 +50,18 @@ def measured(results: Results) -> "DataFrame":
     return DataFrame([_line(row) | {"lock": results.lock} for row in results.rows])
 
 
+def extras(results: Results) -> list[Table]:
+    """The tables beside the comparison."""
+    return [*questions.tables(results), *stacked.tables(results)]
+
+
 def columns(table: "DataFrame", notation: Notation = TEXT) -> list[Column]:
     """The measured table as it is printed: heads with the direction of better and the unit."""
     names = zip(table["model"], table["certified"], strict=True)
     return [
         Column("model", [name if certified else f"{name} {DAGGER}" for name, certified in names]),
         Column("code size", [f"{size:,}" for size in table["code"]], "right"),
-        *(scores(table, name, metric, notation) for name, metric in METRICS.items() if metric.printed),
+        *(scores(table, name, metric, notation) for name, metric in METRICS.items() if metric.main),
         Column("parameters", [f"{count:,}" for count in table["parameters"]], "right"),
         Column("training ↓", [f"{seconds:,.2f}" for seconds in table["seconds_per_seed"]], "right", "s per seed"),
         Column("n", [str(n) for n in table["n"]], "right"),
@@ -68,7 +74,7 @@ def notes(results: Results) -> list[str]:
     how = results.evaluation
     return [
         *uncertified(results),
-        *(f"{m.title} ({_judged(m)}): {m.meaning}" for m in METRICS.values() if m.printed),
+        *(questions.line(m) for m in METRICS.values() if m.main),
         f"Images are corrupted by {how.noise.replace('_', ' ')} at level {how.corruption}: one draw a seed, the same for every "
         f"model. Jacobians are of the first {how.jacobian_images} test images.",
         "±: half-width of the mean's 95 % interval over n seeds (Student); it covers the choice of seed, not of test images.",
@@ -124,10 +130,6 @@ def _line(row: Row) -> dict:
     n = next(iter(row.scores.values())).n
     cost = {"parameters": row.cost.parameters, "seconds_per_seed": row.cost.seconds / row.cost.seeds, "n": n}
     return {"model": row.model, "certified": row.certificate.certified, "code": row.cost.code} | estimates | cost
-
-
-def _judged(metric: Metric) -> str:
-    return f"{metric.unit}, {metric.better} is better" if metric.better else metric.unit
 
 
 def _flow(block: dict[str, Any]) -> str:
