@@ -36,10 +36,10 @@ def fingerprint(*modules: str) -> dict[str, str]:
 def lock_fingerprint(dataset: str) -> str:
     """12 hexadecimal digits over what dvc.lock says the data set's training and evaluation made; "no lock" outside DVC.
 
-    cost.json is left out: the same numbers made again, in other seconds, keep their fingerprint.
+    cost.json and inference.json are left out: the same numbers made again, in other seconds, keep their fingerprint.
     """
     outs = {out["path"]: out["md5"] for entry in lock_entries(f"@{dataset}-").values() for out in entry["outs"]}
-    made = {path: md5 for path, md5 in outs.items() if not path.endswith("cost.json")}
+    made = {path: md5 for path, md5 in outs.items() if not path.endswith(("cost.json", "inference.json"))}
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12] if made else "no lock"
 
 

@@ -6,8 +6,10 @@
     runs/code/                                   fingerprints of the code behind each stage and row
     runs/<dataset>/<model>/weights.safetensors   every seed's weights, stacked; the model's block in the metadata
     runs/<dataset>/<model>/history.csv           seed, epoch, then every term on train and validation
-    runs/<dataset>/<model>/cost.json             seconds, epochs, parameters: what differs from one run to the next
+    runs/<dataset>/<model>/cost.json             seconds, memory, epochs, parameters: what differs from one run to the next
     runs/<dataset>/<model>/metrics.csv           seed, then every metric on the test set
+    runs/<dataset>/<model>/profiles.csv          seed, then every profile at every place, `<profile>/<place>`
+    runs/<dataset>/<model>/inference.json        images a second
     runs/<dataset>/<model>/pictures.npz          arrays for the figures, first seed
     runs/<dataset>/<row>/layers/, layers.csv     what pretraining made of a stack, layer by layer
     runs/<dataset>/<row>/classif*                a stack's classifiers, and their accuracy on the test set

@@ -1,13 +1,15 @@
-"""Measure and picture one trained model on the test set, seed by seed: metrics.csv, profiles.csv and pictures.npz."""
+"""Measure and picture one trained model on the test set, seed by seed: metrics.csv, profiles.csv, pictures.npz."""
 
 import argparse
 
+import torch
 from tqdm import tqdm
 
 from aebench import errors, params, runs
 from aebench.metrics import METRICS, PROFILES
 from aebench.representation import Evaluation, represent
 from aebench.representation.pictures import pictures
+from aebench.representation.speed import throughput
 from aebench.training import place
 
 
@@ -28,6 +30,7 @@ def main(dataset: str, model: str) -> None:
                 profiles.setdefault(f"{name}/{at}", []).append(value)
         if i == 0:
             runs.write_arrays(folder / "pictures.npz", **pictures(trained, representation, settings))
+    runs.write_json(folder / "inference.json", throughput(trained, torch.from_numpy(test.images).to(device)))
     runs.write_columns(folder / "metrics.csv", scores)
     runs.write_columns(folder / "profiles.csv", profiles)
 

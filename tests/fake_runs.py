@@ -91,8 +91,16 @@ def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[
     runs.save_history(place / "history.csv", seeds, _history(quality, len(seeds), rng) if stochastic else runs.History())
     epochs = {"epochs": [EPOCHS] * len(seeds), "best": [EPOCHS - 3] * len(seeds), "updates": [EPOCHS] * len(seeds)}
     versions = {"aebench": "0.1.0", "torch": "2.13.0"}
-    cost = {"seconds": 3.5 * len(seeds), "seeds": len(seeds), "parameters": 12_345, "code": code, "versions": versions}
+    cost = {
+        "seconds": 3.5 * len(seeds),
+        "peak_memory": 1500 * 2**20,
+        "seeds": len(seeds),
+        "parameters": 12_345,
+        "code": code,
+        "versions": versions,
+    }
     cost |= {"facts": FACTS.get(model, {})}
+    runs.write_json(place / "inference.json", {"encode": 1234.0 * code, "decode": 2345678.0})
     runs.save_cost(place / "cost.json", runs.Cost(**cost, **(epochs if stochastic else {})))
     drawn = _decoded(quality, code, rng) | {"from_prior": np.array(model in PRIOR)} if code > 1 else {}
     runs.write_arrays(place / "pictures.npz", **_pictures(dataset, quality, code, rng), **drawn)

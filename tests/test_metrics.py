@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from aebench.corruptions import CORRUPTIONS
 from aebench.metrics import METRICS, neighbours
 from aebench.randomness import Streams
-from aebench.representation import Evaluation, corrupted, jacobian, represent
+from aebench.representation import Evaluation, corrupted, jacobian, represent, speed
 from aebench.representation import pictures as drawn
 from aebench.runs import Split
 
@@ -278,3 +278,10 @@ def test_pictures_are_the_same_twice():
 def test_nothing_is_decoded_of_codes_that_never_change_or_are_the_images(kind):
     model, _ = trained(kind, seeds=(0,))
     assert set(drawn.pictures(model, seen(model)[0], Evaluation())) == {"images", "reconstructions"}
+
+
+def test_throughput_is_of_images_through_one_replica():
+    model, _ = trained("vanilla")
+    rates = speed.throughput(model, torch.rand(50, PIXELS))
+    assert set(rates) == {"encode", "decode"}
+    assert all(rate > 100 for rate in rates.values())

@@ -533,3 +533,10 @@ def test_a_mosaic_clips_and_keeps_every_image():
     tiles = canvas.mosaic([row], (2, 2))
     assert tiles.tolist() == [[0.0, 0.5, 1.0, 0.0, 0.0], [0.2, 1.0, 1.0, 1.0, 0.3]]
     assert canvas.mosaic([np.zeros((3, 12))] * 2, (2, 2, 3)).shape == (5, 8, 3)
+
+
+def test_what_a_row_costs_is_told_beside_the_comparison(there):
+    text = (REPORT / "table.md").read_text().partition("## What does it cost?")[2]
+    cells = [cell.strip() for cell in line_of("ae", text).split("|")]
+    assert cells[1:8] == ["ae", "12,345", "40", "3.50", "1,500", "9,870", "2,350,000"]
+    assert "—" in line_of("mean", text)  # no updates

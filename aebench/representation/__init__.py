@@ -4,6 +4,7 @@ settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
 pictures.py    what the figures show of the first seed
+speed.py       how many images a second go through a replica
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
 step 2 those whose quantiles span a manifold.
