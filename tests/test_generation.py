@@ -142,7 +142,7 @@ def test_adversarial_samples_far_beyond_the_images_are_found_by_recall_and_not_b
 
 
 def test_identical_rows_are_at_no_distance_however_long():
-    rows = (1e4 + normal(50, 64)).repeat(2, 1)
+    rows = (1e4 + normal(50, 64, dtype=torch.float64)).repeat(2, 1)
     found = fidelity.squares(rows, rows)
     assert (found.diag() == 0).all() and (found.diag(50) == 0).all()
     assert (found > 0).sum() == 100 * 100 - 4 * 50

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
 from aebench import errors, judge, runs
 from aebench.judge import Judging
@@ -43,9 +44,8 @@ def test_features_are_those_of_the_last_hidden_layer(made):
 
 
 def test_the_same_judge_is_made_twice_whatever_the_threads_and_another_by_another_seed(made):
-    torch.set_num_threads(2)
-    again = judge.train(*digits(), QUICK)
-    torch.set_num_threads(1)
+    with threadpool_limits(2):
+        again = judge.train(*digits(), QUICK)
     assert all(torch.equal(a, b) for a, b in zip(made.weights + made.biases, again.weights + again.biases, strict=True))
     assert again.name == made.name
     assert judge.train(*digits(), Judging(hidden=[32, 16], updates=400, seed=1)).name != made.name
