@@ -6,7 +6,7 @@ two variants with the same seed get the same batches, the same corruption draws 
 
 Names in use: `init` (weights), `batches` (order, one step an epoch), `noise` (corruption and sampling while training,
 one step an epoch), `validation` (the same noise at every epoch, so that epochs compare), `split` (data sets),
-`evaluation` (noise of the metrics).
+`labels` (which few are kept), `judge` (its training), `evaluation` (noise of the metrics).
 """
 
 import hashlib

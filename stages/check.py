@@ -7,7 +7,7 @@ from aebench.errors import InputError, one_line
 from aebench.metrics import PLUGGED
 from aebench.representation import Evaluation
 
-STAGES = ("classify", "certify", "report", "index", "track")
+STAGES = ("judge", "classify", "certify", "report", "index", "track")
 TRAINING = {"models": ["stages.train"], "stacks": ["stages.pretrain", "stages.finetune"]}
 """The stages that make the weights of a row."""
 

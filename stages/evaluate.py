@@ -5,7 +5,7 @@ import argparse
 import torch
 from tqdm import tqdm
 
-from aebench import errors, params, runs
+from aebench import errors, judge, params, runs
 from aebench.metrics import METRICS, PROFILES
 from aebench.representation import Evaluation, represent
 from aebench.representation.pictures import pictures
@@ -21,7 +21,7 @@ def main(dataset: str, model: str) -> None:
     trained = runs.load_trained(folder / "weights.safetensors")
     scores, profiles = ({"seed": list(trained.seeds)} for _ in range(2))
     train, validation, test = (runs.load_split(dataset, name) for name in runs.SPLITS)
-    seen = represent(trained, (train, validation), test, settings, device)
+    seen = represent(trained, (train, validation), test, settings, device, judge.load(judge.file(dataset), device))
     for i, representation in enumerate(tqdm(seen, total=len(trained.seeds), desc="evaluating", unit="seed")):
         for name, metric in METRICS.items():
             scores.setdefault(name, []).append(metric.measure(representation))

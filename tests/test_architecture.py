@@ -15,7 +15,7 @@ FLOORS = [
     {"registry"},
     {"params", "runs", "randomness"},
     {"provenance", "data", "objectives", "corruptions"},
-    {"models", "training", "probe"},
+    {"models", "training", "probe", "judge", "fidelity"},
     {"experiment"},
     {"stacking", "tuning"},
     {"finetuning"},

@@ -84,7 +84,7 @@ def test_a_second_run_does_no_work_and_says_so(project):
     [
         ("conf/smoke.yaml", "masking, corruption: 0.2", "masking, corruption: 0.4", CONF | stages("train", ["dae"])),
         ("conf/smoke.yaml", "epochs: 2", "epochs: 3", CONF | TRAINED),
-        ("conf/smoke.yaml", "images: 10", "images: 5", CONF | EVALUATED),
+        ("conf/smoke.yaml", "images: 10", "images: 5", CONF | EVALUATED | {"judge@smoke"}),
         ("conf/smoke.yaml", "split_seed: 0", "split_seed: 1", CONF | {"prepare@smoke"}),
         ("conf/smoke.yaml", "ae, code: 8, tr", "ae, code: 7, tr", CONF | {"pretrain@smoke-stacked", "finetune@smoke-stacked"}),
         ("conf/smoke.yaml", "updates: 5", "updates: 6", CONF | {"finetune@smoke-stacked"}),
@@ -216,7 +216,7 @@ def test_no_path_leads_from_test_data_into_training(project):
         tainted |= more
     assert any("metrics.csv" in path for path in tainted)
     for name, (deps, outs) in paths.items():
-        if name.split("@")[0] in {"check", "train", "pretrain", "finetune"}:
+        if name.split("@")[0] in {"check", "train", "pretrain", "finetune", "judge"}:
             assert not any(meets(d, t) for d in deps for t in tainted), name
             assert not outs & tainted, name
 
@@ -289,8 +289,8 @@ def test_a_data_set_is_switched_on_by_a_word_and_finished_stages_stay(unchanged)
     unchanged.aebench("select", "--datasets", "digits", "--models", "pca")
     unchanged.replace("conf/digits.yaml", "threads: 2", "threads: 1")
     assert unchanged.repro() == [
-        "check", "prepare@digits", "train@digits-pca", "evaluate@digits-pca", "certify@digits", "report@digits",
-        "index", "track",
+        "check", "prepare@digits", "train@digits-pca", "judge@digits", "evaluate@digits-pca", "certify@digits",
+        "report@digits", "index", "track",
     ]  # fmt: skip
     unchanged.run("git", "checkout", "-q", "--", "params.yaml", "conf")
     assert set(unchanged.repro()) <= {"check", "certify@smoke", "report@smoke", "index", "track"}

@@ -3,11 +3,12 @@
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
+generation.py  what the decoder makes of codes that no image had
 pictures.py    what the figures show of the first seed
 speed.py       how many images a second go through a replica
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
-step 2 those whose quantiles span a manifold.
+step 2 those whose quantiles span a manifold, step 6 those that are judged as generated images.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.judge import Judge
+    from aebench.representation.generation import Generated
     from aebench.training.ensemble import Ensemble
 
 __all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
@@ -36,6 +39,7 @@ class Representation:
     `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
     of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
+    `generated` is what decoding drawn codes gives; None without a judge of images.
     """
 
     shape: tuple[int, ...]
@@ -48,18 +52,29 @@ class Representation:
     validation: int
     corrupted_reconstructions: "Tensor"
     jacobian_norms: "Tensor"
+    generated: "Generated | None" = None
 
 
 def represent(
-    trained: Trained, reference: tuple[Split, Split], test: Split, settings: Evaluation, device: "torch.device"
+    trained: Trained,
+    reference: tuple[Split, Split],
+    test: Split,
+    settings: Evaluation,
+    device: "torch.device",
+    judge: "Judge | None" = None,
 ) -> Iterator[Representation]:
     """One representation a seed, in the order of `trained.seeds`; `reference` is train and validation."""
-    for view in views(trained, reference, test, settings, device):
+    for view in views(trained, reference, test, settings, device, judge):
         yield representation(view)
 
 
 def views(
-    trained: Trained, reference: tuple[Split, Split], test: Split, settings: Evaluation, device: "torch.device"
+    trained: Trained,
+    reference: tuple[Split, Split],
+    test: Split,
+    settings: Evaluation,
+    device: "torch.device",
+    judge: "Judge | None" = None,
 ) -> Iterator[View]:
     """One view a seed, in the order of `trained.seeds`; `reference` is train and validation."""
     import torch
@@ -77,11 +92,13 @@ def views(
             reference=past.to(device),
             reference_labels=labels.to(device),
             validation=len(reference[1].labels),
+            judge=judge,
         )
 
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
+    from aebench.representation.generation import generated
     from aebench.representation.jacobian import norms
 
     return Representation(
@@ -95,6 +112,7 @@ def representation(view: View) -> Representation:
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
+        generated=generated(view),
     )
 
 

@@ -4,7 +4,22 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
+from aebench.judge import Judging
 from aebench.params import Schema
+
+
+class Generation(Schema):
+    """How codes are drawn and how many are decoded; the judge of what comes of them has a block of its own, `judge`."""
+
+    samples: PositiveInt = 2000
+    """Of each sampler, and as many test images; all test images where there are fewer."""
+    mixture_components: PositiveInt = 10
+    mixture_axes: PositiveInt = 64
+    """Principal axes of the training codes that the mixture is of; along the others codes are drawn from one normal."""
+    mixture_codes: PositiveInt = 10_000
+    """Training codes that the mixture is fitted on, drawn by the seed."""
+    mixture_rounds: PositiveInt = 30
+    """Of expectation and maximisation, at most."""
 
 
 class Evaluation(Schema):
@@ -22,3 +37,5 @@ class Evaluation(Schema):
     """Test images shown in the reconstruction figure."""
     scatter_per_class: PositiveInt = 500
     """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
+    generation: Generation = Field(default_factory=Generation)
+    judge: Judging = Field(default_factory=Judging)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.judge import Judge
     from aebench.training.ensemble import Replica
 
 BLOCK = 4096
@@ -20,7 +21,8 @@ BLOCK = 4096
 class View:
     """Test images (n, d) and labels (n,); the reference, train and then `validation` images of validation, and its labels.
 
-    `first` is true of the first seed, the one that pictures are made of; `shape` is an image's.
+    `first` is true of the first seed, the one that pictures are made of; `shape` is an image's. `judge` is the data set's
+    classifier, if there is one: what needs it is left out without.
     """
 
     replica: "Replica"
@@ -33,6 +35,7 @@ class View:
     reference: "Tensor"
     reference_labels: "Tensor"
     validation: int
+    judge: "Judge | None" = None
 
     def encode(self, images: "Tensor") -> "Tensor":
         """(n, d) -> (n, k), `BLOCK` rows at a time."""
