@@ -3,10 +3,11 @@
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
+sampled.py     what a sample of q(z|x) decodes to
 pictures.py    what the figures show of the first seed
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
-step 2 those whose quantiles span a manifold.
+step 2 those whose quantiles span a manifold, step 3 those of the sampled reconstructions.
 """
 
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class Representation:
     `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
     of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
+    `sampled_reconstructions` (n, pixels) are of one sample each of q(z|x); None where a code is a point.
     """
 
     shape: tuple[int, ...]
@@ -47,6 +49,7 @@ class Representation:
     validation: int
     corrupted_reconstructions: "Tensor"
     jacobian_norms: "Tensor"
+    sampled_reconstructions: "Tensor | None" = None
 
 
 def represent(
@@ -82,6 +85,7 @@ def views(
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
     from aebench.representation.jacobian import norms
+    from aebench.representation.sampled import sampled_reconstructions
 
     return Representation(
         shape=view.shape,
@@ -94,6 +98,7 @@ def representation(view: View) -> Representation:
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
+        sampled_reconstructions=sampled_reconstructions(view),
     )
 
 
