@@ -4,10 +4,12 @@ settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
 sampled.py     what a sample of q(z|x) decodes to
+strange.py     what becomes of noise and of images whose pixels were permuted
 pictures.py    what the figures show of the first seed
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
-step 2 those whose quantiles span a manifold, step 3 those of the sampled reconstructions.
+step 2 those whose quantiles span a manifold, step 3 those of the sampled reconstructions,
+step 4 a permutation of the pixels and then images of noise.
 """
 
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.representation.strange import Strange
     from aebench.training.ensemble import Ensemble
 
 __all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
@@ -37,6 +40,7 @@ class Representation:
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
     of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
     `sampled_reconstructions` (n, pixels) are of one sample each of q(z|x); None where a code is a point.
+    `strange` holds images that are none of the data set, and their reconstructions.
     """
 
     shape: tuple[int, ...]
@@ -50,6 +54,7 @@ class Representation:
     corrupted_reconstructions: "Tensor"
     jacobian_norms: "Tensor"
     sampled_reconstructions: "Tensor | None" = None
+    strange: "Strange | None" = None
 
 
 def represent(
@@ -86,6 +91,7 @@ def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
     from aebench.representation.jacobian import norms
     from aebench.representation.sampled import sampled_reconstructions
+    from aebench.representation.strange import strange
 
     return Representation(
         shape=view.shape,
@@ -99,6 +105,7 @@ def representation(view: View) -> Representation:
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
         sampled_reconstructions=sampled_reconstructions(view),
+        strange=strange(view),
     )
 
 

@@ -7,6 +7,13 @@ from pydantic import Field, PositiveInt
 from aebench.params import Schema
 
 
+class StrangeImages(Schema):
+    """What the models are shown that is no image of the data set (`strange.py`)."""
+
+    images: PositiveInt = 2000
+    """So many of noise, and as many test images (all, if there are no more) with their pixels permuted."""
+
+
 class Evaluation(Schema):
     """What all parts share, then a block a part."""
 
@@ -22,3 +29,4 @@ class Evaluation(Schema):
     """Test images shown in the reconstruction figure."""
     scatter_per_class: PositiveInt = 500
     """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
+    strange: StrangeImages = Field(default_factory=StrangeImages)
