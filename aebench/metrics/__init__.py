@@ -7,7 +7,7 @@ its question, and it is in every table, in MLflow and on the page.
 from collections import ChainMap
 from collections.abc import Iterator
 
-from aebench.metrics import contraction, copying, neighbours, reconstruction, robustness, sparsity
+from aebench.metrics import compression, contraction, copying, neighbours, reconstruction, robustness, sparsity
 from aebench.metrics.base import Metric, Profile
 from aebench.registry import Registry
 
@@ -20,6 +20,7 @@ QUESTIONS = {
     "sparsity": sparsity,
     "contraction": contraction,
     "copying": copying,
+    "compression": compression,
 }
 OTHERS = "What else is measured, by other packages?"
 

@@ -5,6 +5,7 @@ view.py        a seed's model and the images it is shown: what the parts below a
 jacobian.py    how far a code moves with its image
 sampled.py     what a sample of q(z|x) decodes to
 strange.py     what becomes of noise and of images whose pixels were permuted
+quantised.py   what of an image survives when its code is quantised, and at how many bits
 pictures.py    what the figures show of the first seed
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.representation.quantised import Quantised
     from aebench.representation.strange import Strange
     from aebench.training.ensemble import Ensemble
 
@@ -40,7 +42,8 @@ class Representation:
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
     of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
     `sampled_reconstructions` (n, pixels) are of one sample each of q(z|x); None where a code is a point.
-    `strange` holds images that are none of the data set, and their reconstructions.
+    `strange` holds images that are none of the data set, and their reconstructions; `quantised` holds, bit by bit, the
+    squared errors and the lengths in bits of codes that were quantised.
     """
 
     shape: tuple[int, ...]
@@ -55,6 +58,7 @@ class Representation:
     jacobian_norms: "Tensor"
     sampled_reconstructions: "Tensor | None" = None
     strange: "Strange | None" = None
+    quantised: "Quantised | None" = None
 
 
 def represent(
@@ -90,6 +94,7 @@ def views(
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
     from aebench.representation.jacobian import norms
+    from aebench.representation.quantised import quantised
     from aebench.representation.sampled import sampled_reconstructions
     from aebench.representation.strange import strange
 
@@ -106,6 +111,7 @@ def representation(view: View) -> Representation:
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
         sampled_reconstructions=sampled_reconstructions(view),
         strange=strange(view),
+        quantised=quantised(view),
     )
 
 
