@@ -43,7 +43,13 @@ def clouds(spread, n=200, seed=0):
     return torch.eye(CLASSES, DIM)[labels] + spread * torch.randn(n, DIM, generator=generator), labels
 
 
-PERFECT = representation(*[x for pair in zip(clouds(0.01), clouds(0.01, seed=1), strict=True) for x in pair])
+INK = (torch.rand(200, 64, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+PERFECT = representation(
+    *[x for pair in zip(clouds(0.01), clouds(0.01, seed=1), strict=True) for x in pair],
+    images=INK,
+    shape=(8, 8),
+    sampled_reconstructions=INK,
+)
 NOISE = torch.Generator().manual_seed(2)
 USELESS = representation(
     torch.randn(1000, DIM, generator=NOISE),

@@ -7,7 +7,16 @@ its question, and it is in every table, in MLflow and on the page.
 from collections import ChainMap
 from collections.abc import Iterator
 
-from aebench.metrics import contraction, generation, neighbours, reconstruction, robustness, sparsity
+from aebench.metrics import (
+    compression,
+    contraction,
+    copying,
+    generation,
+    neighbours,
+    reconstruction,
+    robustness,
+    sparsity,
+)
 from aebench.metrics.base import Metric, Profile
 from aebench.registry import Registry
 
@@ -16,6 +25,8 @@ __all__ = ["METRICS", "PROFILES", "QUESTIONS", "Metric", "Profile", "question"]
 QUESTIONS = {
     "reconstruction": reconstruction,
     "robustness": robustness,
+    "copying": copying,
+    "compression": compression,
     "neighbours": neighbours,
     "sparsity": sparsity,
     "contraction": contraction,

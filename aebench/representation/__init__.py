@@ -4,11 +4,15 @@ settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
 generation.py  what the decoder makes of codes that no image had
+sampled.py     what a sample of q(z|x) decodes to
+strange.py     what becomes of noise and of images whose pixels were permuted
+quantised.py   what of an image survives when its code is quantised, and at how many bits
 pictures.py    what the figures show of the first seed
 speed.py       how many images a second go through a replica
 
-Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
-step 2 those whose quantiles span a manifold, step 6 those that are judged as generated images.
+Randomness is of each seed's stream `evaluation`, by steps: 0 corrupts the test images; 1 draws the codes of the samples;
+2 those whose quantiles span a manifold; 3 those of the sampled reconstructions; 4 a permutation of the pixels and then images
+of noise; 6 the codes that are judged as generated images.
 """
 
 from collections.abc import Iterator
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
     from aebench.judge import Judge
     from aebench.representation.generation import Generated
+    from aebench.representation.quantised import Quantised
+    from aebench.representation.strange import Strange
     from aebench.training.ensemble import Ensemble
 
 __all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
@@ -40,6 +46,9 @@ class Representation:
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
     of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
     `generated` is what decoding drawn codes gives; None without a judge of images.
+    `sampled_reconstructions` (n, pixels) are of one sample each of q(z|x); None where a code is a point.
+    `strange` holds images that are none of the data set, and their reconstructions; `quantised` holds, bit by bit, the
+    squared errors and the lengths in bits of codes that were quantised.
     """
 
     shape: tuple[int, ...]
@@ -53,6 +62,9 @@ class Representation:
     corrupted_reconstructions: "Tensor"
     jacobian_norms: "Tensor"
     generated: "Generated | None" = None
+    sampled_reconstructions: "Tensor | None" = None
+    strange: "Strange | None" = None
+    quantised: "Quantised | None" = None
 
 
 def represent(
@@ -100,6 +112,9 @@ def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
     from aebench.representation.generation import generated
     from aebench.representation.jacobian import norms
+    from aebench.representation.quantised import quantised
+    from aebench.representation.sampled import sampled_reconstructions
+    from aebench.representation.strange import strange
 
     return Representation(
         shape=view.shape,
@@ -113,6 +128,9 @@ def representation(view: View) -> Representation:
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
         generated=generated(view),
+        sampled_reconstructions=sampled_reconstructions(view),
+        strange=strange(view),
+        quantised=quantised(view),
     )
 
 

@@ -1,6 +1,6 @@
 """How trained models are measured and pictured: conf/<dataset>.yaml:evaluation. A part of a representation has a block."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -22,6 +22,24 @@ class Generation(Schema):
     """Of expectation and maximisation, at most."""
 
 
+class StrangeImages(Schema):
+    """What the models are shown that is no image of the data set (`strange.py`)."""
+
+    images: PositiveInt = 2000
+    """So many of noise, and as many test images (all, if there are no more) with their pixels permuted."""
+
+
+class Quantisation(Schema):
+    """How finely codes are quantised (`quantised.py`)."""
+
+    images: PositiveInt = 2000
+    """Test images, and validation images, that are decoded from quantised codes; all, if there are no more."""
+    bits: list[Annotated[int, Field(ge=1, le=12)]] = Field([1, 2, 3, 4, 6, 8], min_length=1)
+    """Per unit; 0, every unit at its mean, is tried always."""
+    budgets: list[PositiveInt] = Field([16, 32, 64, 128, 256, 512, 1024], min_length=1)
+    """Bits per image at which models of any code size are compared."""
+
+
 class Evaluation(Schema):
     """What all parts share, then a block a part."""
 
@@ -39,3 +57,5 @@ class Evaluation(Schema):
     """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
     generation: Generation = Field(default_factory=Generation)
     judge: Judging = Field(default_factory=Judging)
+    strange: StrangeImages = Field(default_factory=StrangeImages)
+    quantised: Quantisation = Field(default_factory=Quantisation)
