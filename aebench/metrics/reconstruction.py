@@ -58,8 +58,6 @@ def bernoulli(r: Representation) -> float:
     NaN if any x̂_j is outside [0, 1]: it is no probability, and clipped it would cost whatever the clip says. No pixel costs
     more than `MOST`, so that x̂_j rounded to 0 or 1 stays finite.
     """
-    if not (r.reconstructions.min() >= 0 and r.reconstructions.max() <= 1):
-        return math.nan
     return _mean(_cross_entropy, r.images, r.reconstructions)
 
 
@@ -93,6 +91,7 @@ def _mean(measure: Callable[["Tensor", "Tensor"], "Tensor"], images: "Tensor", r
 
 
 def _cross_entropy(x: "Tensor", y: "Tensor") -> "Tensor":
+    """(m,); outside [0, 1] one of the logarithms is NaN, and so is their sum."""
     on, off = (-y.log()).clamp(max=MOST), (-(-y).log1p()).clamp(max=MOST)
     return (x * on + (1 - x) * off).sum(1)
 
