@@ -45,12 +45,13 @@ class Toy(Autoencoder):
         return {"reconstruction": error, "penalty": self.params.weight * h.abs().mean()}
 '''
 METRIC = '''
-"""Toy: how long is a code?"""
-
-
-def length(r):
+def length(r: Representation) -> float:
     """Mean Euclidean norm of the test codes."""
     return float(r.codes.norm(dim=1).mean())
+
+
+METRICS = {
+    "length": Metric(length, "Length", "lower", "", 0.0, 2, "Mean norm of a code.", main=True),
 '''
 
 
@@ -60,13 +61,7 @@ def grown(tmp_path_factory):
     project = clone(tmp_path_factory.mktemp("growth"), models="pca ae")
     (project.folder / "aebench/models/toy.py").write_text(MODEL)
     project.replace("aebench/models/__init__.py", '        "pca":', '        "toy": "aebench.models.toy:Toy",\n        "pca":')
-    (project.folder / "aebench/metrics/toy.py").write_text(METRIC)
-    project.replace("aebench/metrics/__init__.py", "\n\n@dataclass", "\nfrom aebench.metrics.toy import length\n\n\n@dataclass")
-    project.replace(
-        "aebench/metrics/__init__.py",
-        "METRICS = {\n",
-        'METRICS = {\n    "length": Metric(length, "Length", "lower", "", 0.0, 2, "Mean norm of a code."),\n',
-    )
+    project.replace("aebench/metrics/sparsity.py", "\nMETRICS = {\n", METRIC)
     noise = np.random.default_rng(0).integers(0, 256, (300, 6, 5)).astype("u1")
     np.savez(project.folder / "mine.npz", images=noise, labels=np.arange(300) % 3)
     (project.folder / "conf/mine.yaml").write_text(
