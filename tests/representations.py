@@ -5,6 +5,7 @@ import torch
 from family import PIXELS, Ensemble, block, build
 
 from aebench.representation import Evaluation, Representation, represent
+from aebench.representation.embedding import Embedded
 from aebench.representation.view import View
 from aebench.runs import Split, Trained
 
@@ -13,7 +14,10 @@ CPU = torch.device("cpu")
 
 
 def representation(codes, reference_codes, labels, reference_labels, images=None, reconstructions=None, **parts):
-    """What was made of clean images is also made of corrupted ones, and no code moves; a fifth of the reference validates."""
+    """What was made of clean images is also made of corrupted ones, and no code moves; a fifth of the reference validates.
+
+    What is embedded lies as the codes do, image and map.
+    """
     images = torch.rand(len(codes), 16, generator=torch.Generator().manual_seed(0)) if images is None else images
     made = images if reconstructions is None else reconstructions
     told = {
@@ -27,6 +31,7 @@ def representation(codes, reference_codes, labels, reference_labels, images=None
         "validation": len(reference_codes) // 5,
         "corrupted_reconstructions": made,
         "jacobian_norms": torch.zeros(len(codes)),
+        "embedding": Embedded(codes, codes, codes, 12),
     }
     return Representation(**told | parts)
 

@@ -7,7 +7,7 @@ its question, and it is in every table, in MLflow and on the page.
 from collections import ChainMap
 from collections.abc import Iterator
 
-from aebench.metrics import contraction, neighbours, reconstruction, robustness, sparsity
+from aebench.metrics import contraction, embedding, neighbours, reconstruction, robustness, sparsity
 from aebench.metrics.base import Metric, Profile
 from aebench.registry import Registry
 
@@ -17,6 +17,7 @@ QUESTIONS = {
     "reconstruction": reconstruction,
     "robustness": robustness,
     "neighbours": neighbours,
+    "embedding": embedding,
     "sparsity": sparsity,
     "contraction": contraction,
 }

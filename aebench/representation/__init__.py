@@ -3,11 +3,12 @@
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
+embedding.py   whether neighbours stay neighbours, and a map of the codes
 pictures.py    what the figures show of the first seed
 speed.py       how many images a second go through a replica
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
-step 2 those whose quantiles span a manifold.
+step 2 those whose quantiles span a manifold, step 7 shakes the start of a map.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.representation.embedding import Embedded
     from aebench.training.ensemble import Ensemble
 
 __all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
@@ -36,6 +38,7 @@ class Representation:
     `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
     of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
+    `embedding` sets images, codes and their map side by side.
     """
 
     shape: tuple[int, ...]
@@ -48,6 +51,7 @@ class Representation:
     validation: int
     corrupted_reconstructions: "Tensor"
     jacobian_norms: "Tensor"
+    embedding: "Embedded | None" = None
 
 
 def represent(
@@ -82,6 +86,7 @@ def views(
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
+    from aebench.representation.embedding import embedded
     from aebench.representation.jacobian import norms
 
     return Representation(
@@ -95,6 +100,7 @@ def representation(view: View) -> Representation:
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
+        embedding=embedded(view),
     )
 
 

@@ -2,9 +2,25 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from aebench.params import Schema
+
+
+class Embedding(Schema):
+    """Whether neighbours stay neighbours, from images to codes and from codes to their t-SNE map."""
+
+    images: PositiveInt = 10_000
+    """The first test images are compared and mapped: work grows with the square of their number."""
+    neighbours: PositiveInt = 12
+    """k of trustworthiness and continuity."""
+    perplexity: PositiveFloat = 30
+    """About how many neighbours hold a point of the map; there is a map of more than 3 times as many images."""
+    components: int = Field(50, ge=2)
+    """Codes of more numbers are reduced to so many principal components before they are mapped."""
+    exaggerated: PositiveInt = 250
+    """Iterations that pull neighbours together 12 times as hard, then `iterations` that do not."""
+    iterations: PositiveInt = 500
 
 
 class Evaluation(Schema):
@@ -22,3 +38,4 @@ class Evaluation(Schema):
     """Test images shown in the reconstruction figure."""
     scatter_per_class: PositiveInt = 500
     """Test images a class in the scatter of 2-D codes (the lecture's Fig. 3 shows 500)."""
+    embedding: Embedding = Field(default_factory=Embedding)
