@@ -134,10 +134,17 @@ def _pictures(dataset: str, quality: float, code: int, rng: np.random.Generator)
     images = test.images[:6]
     arrays = {"images": images, "reconstructions": quality * images + (1 - quality) * test.images.mean(0)}
     if code == 2:
-        angle = test.labels * 2 * np.pi / len(CLASSES)
-        scatter = np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(0, 0.3, (len(angle), 2))
-        arrays |= {"scatter": scatter.astype(np.float32), "scatter_labels": test.labels}
+        arrays |= {"scatter": _circle(test.labels, 1, rng), "scatter_labels": test.labels}
+    if code > 1:
+        arrays |= {"map": _circle(test.labels, 20, rng), "map_labels": test.labels}
     return arrays
+
+
+def _circle(labels: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
+    """A cloud a class, around a circle."""
+    angle = labels * 2 * np.pi / len(CLASSES)
+    points = np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(0, 0.3, (len(angle), 2))
+    return (radius * points).astype(np.float32)
 
 
 def _decoded(quality: float, code: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

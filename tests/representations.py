@@ -5,6 +5,7 @@ import torch
 from family import PIXELS, Ensemble, block, build
 
 from aebench.representation import Evaluation, Representation, represent
+from aebench.representation.embedding import Embedded
 from aebench.representation.generation import Generated, Seen
 from aebench.representation.view import View
 from aebench.runs import Split, Trained
@@ -17,6 +18,7 @@ def representation(codes, reference_codes, labels, reference_labels, images=None
     """What was made of clean images is also made of corrupted ones, and no code moves; a fifth of the reference validates.
 
     Samples are the reconstructions, to a judge whose features are the pixels.
+    What is embedded lies as the codes do, image and map.
     """
     images = torch.rand(len(codes), 16, generator=torch.Generator().manual_seed(0)) if images is None else images
     made = images if reconstructions is None else reconstructions
@@ -32,6 +34,7 @@ def representation(codes, reference_codes, labels, reference_labels, images=None
         "corrupted_reconstructions": made,
         "jacobian_norms": torch.zeros(len(codes)),
         "generated": Generated(Seen(images, images, images), {"normal": Seen(made, made, made)}),
+        "embedding": Embedded(codes, codes, codes, 12),
     }
     return Representation(**told | parts)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aebench.reporting import canvas
-from aebench.reporting.codes import codes
+from aebench.reporting.codes import codes, maps
 from aebench.reporting.curves import curves
 from aebench.reporting.decoded import interpolations, manifold, samples, traversals
 from aebench.reporting.images import card, reconstructions
@@ -41,6 +41,14 @@ FIGURES = {
         "Codes of two numbers",
         "Scatter plots of the test images' codes, one for each model whose code has two numbers, coloured by class.",
         "Test images where their code lies (first seed). A number stands at the median of its class. Axes have no unit.",
+    ),
+    "maps": Picture(
+        maps,
+        "t-SNE maps of the codes",
+        "Scatter plots of the test images, one for each model: the t-SNE map of its codes, coloured by class.",
+        "Test images where t-SNE puts their code (first seed; it sees no class). A number stands at the median of its class. "
+        "Read who lies beside whom: sizes of clusters and distances between them mean little. How well a map keeps the "
+        "neighbours is in the table of its question.",
     ),
     "samples": Picture(
         samples,

@@ -7,12 +7,14 @@ generation.py  what the decoder makes of codes that no image had
 sampled.py     what a sample of q(z|x) decodes to
 strange.py     what becomes of noise and of images whose pixels were permuted
 quantised.py   what of an image survives when its code is quantised, and at how many bits
+embedding.py   whether neighbours stay neighbours, and a map of the codes
 pictures.py    what the figures show of the first seed
 speed.py       how many images a second go through a replica
 
 Randomness is of each seed's stream `evaluation`, by steps: 0 corrupts the test images; 1 draws the codes of the samples;
 2 those whose quantiles span a manifold; 3 those of the sampled reconstructions; 4 a permutation of the pixels and then images
-of noise; 6 the codes that are judged as generated images.
+of noise; 5 images of noise off the data; 6 the codes that are judged as generated images; 7 the codes and noise of densities;
+8 shakes the start of a map.
 """
 
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from aebench.judge import Judge
+    from aebench.representation.embedding import Embedded
     from aebench.representation.generation import Generated
     from aebench.representation.quantised import Quantised
     from aebench.representation.strange import Strange
@@ -49,6 +52,7 @@ class Representation:
     `sampled_reconstructions` (n, pixels) are of one sample each of q(z|x); None where a code is a point.
     `strange` holds images that are none of the data set, and their reconstructions; `quantised` holds, bit by bit, the
     squared errors and the lengths in bits of codes that were quantised.
+    `embedding` sets images, codes and their map side by side.
     """
 
     shape: tuple[int, ...]
@@ -65,6 +69,7 @@ class Representation:
     sampled_reconstructions: "Tensor | None" = None
     strange: "Strange | None" = None
     quantised: "Quantised | None" = None
+    embedding: "Embedded | None" = None
 
 
 def represent(
@@ -110,6 +115,7 @@ def views(
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
+    from aebench.representation.embedding import embedded
     from aebench.representation.generation import generated
     from aebench.representation.jacobian import norms
     from aebench.representation.quantised import quantised
@@ -131,6 +137,7 @@ def representation(view: View) -> Representation:
         sampled_reconstructions=sampled_reconstructions(view),
         strange=strange(view),
         quantised=quantised(view),
+        embedding=embedded(view),
     )
 
 

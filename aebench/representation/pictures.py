@@ -2,6 +2,7 @@
 
 images, reconstructions (count, d)   the first test image of each class, then the second, and so on
 scatter (p, 2), scatter_labels (p,)  of codes of two numbers: the first test images of each class
+map (p, 2), map_labels (p,)          of the t-SNE map, if there is one: the same of its images
 samples (20, d)                      decoded draws of codes
 from_prior ()                        whether these were drawn from the model's prior. A model that has none is lent one:
                                      independent normals with each unit's mean and deviation over the reference codes
@@ -31,7 +32,8 @@ GRID, TAIL, DRAWS = 15, 0.03, 10_000
 
 def pictures(trained: Trained, first: Representation, settings: Evaluation) -> dict[str, np.ndarray]:
     """The arrays above; `first` is the representation of the first seed."""
-    arrays = images(first, settings.images) | scatter(first, settings.scatter_per_class)
+    arrays = images(first, settings.images)
+    arrays |= scatter(first, settings.scatter_per_class) | mapped(first, settings.scatter_per_class)
     if _speaks(first):
         replica = next(revive(trained, first.images.device).replicas())
         arrays |= _decoded(replica, first, trained.seeds[0])
@@ -51,6 +53,16 @@ def scatter(r: Representation, per_class: int) -> dict[str, Tensor]:
         return {}
     shown = _rank(r.labels) < per_class
     return {"scatter": r.codes[shown], "scatter_labels": r.labels[shown]}
+
+
+def mapped(r: Representation, per_class: int) -> dict[str, Tensor]:
+    """Where the t-SNE map has the first `per_class` test images of each class."""
+    if r.embedding is None or r.embedding.map is None:
+        return {}
+    places = r.embedding.map
+    labels = r.labels[: len(places)]
+    shown = _rank(labels) < per_class
+    return {"map": places[shown], "map_labels": labels[shown]}
 
 
 def interpolated(r: Representation) -> Tensor:

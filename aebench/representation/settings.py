@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from aebench.judge import Judging
 from aebench.params import Schema
@@ -40,6 +40,22 @@ class Quantisation(Schema):
     """Bits per image at which models of any code size are compared."""
 
 
+class Embedding(Schema):
+    """Whether neighbours stay neighbours, from images to codes and from codes to their t-SNE map."""
+
+    images: PositiveInt = 10_000
+    """The first test images are compared and mapped: work grows with the square of their number."""
+    neighbours: PositiveInt = 12
+    """k of trustworthiness and continuity."""
+    perplexity: PositiveFloat = 30
+    """About how many neighbours hold a point of the map; there is a map of more than 3 times as many images."""
+    components: int = Field(50, ge=2)
+    """Codes of more numbers are reduced to so many principal components before they are mapped."""
+    exaggerated: PositiveInt = 250
+    """Iterations that pull neighbours together 12 times as hard, then `iterations` that do not."""
+    iterations: PositiveInt = 500
+
+
 class Evaluation(Schema):
     """What all parts share, then a block a part."""
 
@@ -59,3 +75,4 @@ class Evaluation(Schema):
     judge: Judging = Field(default_factory=Judging)
     strange: StrangeImages = Field(default_factory=StrangeImages)
     quantised: Quantisation = Field(default_factory=Quantisation)
+    embedding: Embedding = Field(default_factory=Embedding)

@@ -1,0 +1,212 @@
+"""Trustworthiness and continuity of maps that are perfect, know nothing, tear and fold; the t-SNE map and what is drawn."""
+
+import math
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+from family import KINDS
+from representations import PERFECT, USELESS, clouds, representation, seen, trained, view
+from sklearn.decomposition import PCA
+from sklearn.manifold import trustworthiness as reference
+
+from aebench.metrics import METRICS, embedding
+from aebench.metrics.embedding import faithfulness
+from aebench.randomness import Streams
+from aebench.representation import Evaluation
+from aebench.representation import pictures as drawn
+from aebench.representation.embedding import STEP, Embedded, embedded, tsne
+from aebench.representation.settings import Embedding
+
+SHORT = Embedding(perplexity=5, exaggerated=50, iterations=50)
+MAP = ["map_trustworthiness", "map_continuity", "map_knn_5"]
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def chance(n, k):
+    """A neighbour in the map has any rank of 1 ... n - 1 with equal chance."""
+    return 1 - (n - k) * (n - k - 1) / ((n - 1) * (2 * n - 3 * k - 1))
+
+
+# Trustworthiness and continuity
+
+
+def test_a_map_of_the_same_shape_is_perfect_whatever_its_scale_place_and_turn():
+    points = normal(200, 3)
+    turn = torch.linalg.qr(normal(3, 3, seed=1)).Q
+    assert faithfulness(points, 5 * points @ turn + 100, 12) == (1, 1)
+
+
+@pytest.mark.parametrize(("n", "k"), [(400, 12), (60, 29)])
+def test_a_map_that_knows_nothing_scores_chance_both_ways(n, k):
+    draws = [faithfulness(normal(n, 4, seed=i), normal(n, 2, seed=100 + i), k) for i in range(10)]
+    assert np.mean(draws, 0) == pytest.approx(chance(n, k), abs=0.01)
+
+
+def test_a_map_that_tears_a_cluster_is_trustworthy_and_not_continuous():
+    """One cluster becomes two far apart: neighbours in the map are true ones, but half of the true ones are gone."""
+    points = torch.cat([normal(100, 2), normal(100, 2, seed=1) + 100])
+    torn = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
+    trust, continuity = faithfulness(points, torn, 12)
+    assert trust > 0.97
+    assert continuity < trust - 0.1
+
+
+def test_a_map_that_folds_two_clusters_onto_each_other_is_continuous_and_not_trustworthy():
+    """The tear backwards: half of the neighbours in the map are strangers from the other cluster."""
+    points = torch.cat([normal(100, 2), normal(100, 2, seed=1) + 100])
+    torn = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
+    trust, continuity = faithfulness(torn, points, 12)
+    assert continuity > 0.97
+    assert trust < continuity - 0.1
+
+
+def test_a_map_that_leads_everyone_to_the_farthest_scores_0():
+    line, crossed = torch.tensor([[0.0], [1.0], [10.0], [11.5]]), torch.tensor([[0.0], [5.0], [-5.0], [0.1]])
+    assert faithfulness(line, crossed, 1)[0] == 0
+
+
+@pytest.mark.parametrize(("wide", "narrow"), [(3, 2), (100, 30), (784, 1)])
+@pytest.mark.parametrize("k", [1, 12])
+def test_both_agree_with_scikit_learn(wide, narrow, k, monkeypatch):
+    monkeypatch.setattr(embedding, "BLOCK_BYTES", 8 * 300 * 70)
+    points = normal(300, wide) + 10
+    codes = points @ normal(wide, narrow, seed=1) / wide**0.5 + normal(300, narrow, seed=2)
+    a, b = points.double().numpy(), codes.double().numpy()
+    expected = reference(a, b, n_neighbors=k), reference(b, a, n_neighbors=k)
+    assert faithfulness(points, codes, k) == pytest.approx(expected, abs=1e-6)
+
+
+def test_codes_that_are_all_the_same_score_what_a_map_that_knows_nothing_does():
+    assert faithfulness(normal(100, 5), torch.full((100, 1), 0.3), 12) == pytest.approx([chance(100, 12)] * 2, abs=1e-12)
+
+
+def test_ties_are_broken_at_random_and_the_mean_taken():
+    """Against the formula itself, over every order in which equal distances may be told apart."""
+    points, codes = normal(6, 2), torch.tensor([[0.0], [0], [0], [1], [1], [3]])
+    orders = list(permutations(range(6)))
+    expected = [np.mean([formula(*pair, 2, order) for order in orders]) for pair in ((points, codes), (codes, points))]
+    assert faithfulness(points, codes, 2) == pytest.approx(expected, abs=1e-12)
+
+
+def formula(original, points, k, order):
+    """Trustworthiness as it is written, of distances whose ties go by `order`."""
+    n, total = len(original), 0
+    for i in range(n):
+        far, near = (np.lexsort((order, (x - x[i]).norm(dim=1))) for x in (original, points))
+        rank = {j: place for place, j in enumerate((j for j in far if j != i), 1)}
+        total += sum(max(rank[j] - k, 0) for j in [j for j in near if j != i][:k])
+    return 1 - 2 * total / (n * k * (2 * n - 3 * k - 1))
+
+
+def test_few_images_have_no_number_and_no_metric_invents_one():
+    assert all(math.isnan(value) for value in faithfulness(normal(24, 2), normal(24, 2), 12))
+    assert not math.isnan(faithfulness(normal(25, 2), normal(25, 2), 12)[0])
+    for part in (None, replace(PERFECT.embedding, map=None)):
+        assert all(math.isnan(METRICS[name].measure(replace(PERFECT, embedding=part))) for name in MAP)
+    assert math.isnan(METRICS["trustworthiness"].measure(replace(PERFECT, embedding=None)))
+
+
+def test_codes_are_compared_with_images_and_the_map_with_codes():
+    images, codes, places = normal(50, 9), normal(50, 4, seed=1), normal(50, 2, seed=2)
+    r = replace(PERFECT, embedding=Embedded(images, codes, places, 7))
+    found = [METRICS[name].measure(r) for name in ("trustworthiness", "continuity", "map_trustworthiness", "map_continuity")]
+    assert found == [*faithfulness(images, codes, 7), *faithfulness(codes, places, 7)]
+    assert len(set(found)) == 4
+
+
+# Neighbours in the map
+
+
+def test_labels_that_the_map_knows_nothing_of_are_voted_for_by_chance():
+    r = replace(USELESS, embedding=Embedded(USELESS.images, USELESS.codes, normal(1000, 2), 12))
+    assert METRICS["map_knn_5"].measure(r) == pytest.approx(20, abs=5)
+
+
+def test_adversarial_no_image_votes_for_itself():
+    """Pairs of different classes: with oneself among the five nearest some would be right, without all are wrong."""
+    places = torch.arange(20.0).repeat_interleave(6)[:, None] * torch.tensor([100.0, 0]) + 0.1 * normal(120, 2)
+    labels = torch.arange(6).repeat(20)
+    r = representation(places, places, labels, labels)
+    assert METRICS["map_knn_5"].measure(r) < 100 / 6
+    assert METRICS["map_knn_5"].measure(replace(r, labels=torch.arange(20).repeat_interleave(6))) == 100
+
+
+# The t-SNE map
+
+
+def test_clouds_stay_together_in_their_map():
+    codes, labels = clouds(0.05)
+    places = tsne(codes, Embedding(perplexity=10), torch.Generator())
+    assert places.shape == (200, 2) and places.dtype == torch.float32
+    r = replace(representation(codes, codes, labels, labels), embedding=Embedded(codes, codes, places, 12))
+    assert METRICS["map_knn_5"].measure(r) == 100
+    assert METRICS["map_trustworthiness"].measure(r) > 0.9
+
+
+def test_the_map_is_the_same_twice_byte_for_byte():
+    codes = normal(150, 60)
+    first, second = (tsne(codes, SHORT, Streams(3).torch("evaluation", STEP)) for _ in range(2))
+    assert first.numpy().tobytes() == second.numpy().tobytes()
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 60, 400])
+def test_codes_of_any_size_sign_and_scale_have_a_map_and_dead_units_change_nothing(units):
+    codes = normal(150, units) * 1e-6 + 3
+    alive = tsne(codes, SHORT, torch.Generator())
+    assert alive.isfinite().all() and (alive.std(0) > 0.1).all()
+    dead = tsne(torch.cat([codes, torch.zeros(150, 2)], 1), SHORT, torch.Generator())
+    assert dead.isfinite().all()
+
+
+def test_equal_codes_are_mapped_side_by_side_without_a_warning():
+    places = tsne((torch.arange(150) % 3)[:, None].float(), SHORT, torch.Generator())
+    assert places.isfinite().all()
+
+
+def test_there_is_no_map_of_a_constant_code_or_of_too_few_images():
+    assert tsne(torch.full((200, 3), 0.7), SHORT, torch.Generator()) is None
+    assert tsne(normal(15, 3), SHORT, torch.Generator()) is None
+    assert tsne(normal(16, 3), SHORT, torch.Generator()) is not None
+
+
+def test_a_long_code_is_mapped_by_its_leading_components():
+    """Those left out may say anything: a code and its own components have the same map."""
+    codes = normal(100, 20) * torch.logspace(2, -2, 20)
+    leading = torch.from_numpy(PCA(5).fit_transform(codes.double().numpy()))
+    how = SHORT.model_copy(update={"components": 5, "iterations": 1, "exaggerated": 1})
+    whole, part = (tsne(points, how, torch.Generator()) for points in (codes, leading))
+    torch.testing.assert_close(whole, part, rtol=1e-3, atol=1e-7)
+
+
+def test_only_the_first_seed_is_mapped_and_only_the_first_images():
+    _, family = trained("vanilla")
+    replica, images = next(family.replicas()), torch.rand(40, 16, generator=torch.Generator().manual_seed(0))
+    how = Evaluation(embedding={"images": 30, "neighbours": 4, "perplexity": 5, "exaggerated": 5, "iterations": 5})
+    first, later = (embedded(view(replica, images, torch.arange(40) % 3, settings=how, first=f)) for f in (True, False))
+    assert first.map.shape == (30, 2) and later.map is None
+    assert torch.equal(first.images, images[:30]) and torch.equal(first.codes, replica("encode", images)[:30])
+    assert first.neighbours == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_model_is_measured(kind):
+    (r,) = seen(trained(kind, seeds=(3,))[0], embedding={"perplexity": 5, "exaggerated": 5, "iterations": 5})
+    assert 0 <= METRICS["trustworthiness"].measure(r) <= 1 and 0 <= METRICS["continuity"].measure(r) <= 1
+    constant = bool((r.codes == r.codes[0]).all())
+    assert all(math.isnan(METRICS[name].measure(r)) == constant for name in MAP)
+
+
+def test_the_picture_has_a_share_of_each_class_and_none_without_a_map():
+    labels = torch.tensor([2, 2, 0, 1, 0, 1, 2])
+    places = torch.arange(12.0).reshape(6, 2)
+    r = replace(representation(places, places, labels, labels), embedding=Embedded(places, places, places, 2))
+    arrays = drawn.mapped(r, 1)
+    assert arrays["map"][:, 0].tolist() == [0, 4, 6] and arrays["map_labels"].tolist() == [2, 0, 1]
+    assert not drawn.mapped(replace(r, embedding=replace(r.embedding, map=None)), 1)
+    assert not drawn.mapped(replace(r, embedding=None), 1)
