@@ -7,7 +7,7 @@ its question, and it is in every table, in MLflow and on the page.
 from collections import ChainMap
 from collections.abc import Iterator
 
-from aebench.metrics import contraction, neighbours, reconstruction, robustness, sparsity
+from aebench.metrics import contraction, density, neighbours, reconstruction, robustness, sparsity
 from aebench.metrics.base import Metric, Profile
 from aebench.registry import Registry
 
@@ -19,6 +19,7 @@ QUESTIONS = {
     "neighbours": neighbours,
     "sparsity": sparsity,
     "contraction": contraction,
+    "density": density,
 }
 OTHERS = "What else is measured, by other packages?"
 

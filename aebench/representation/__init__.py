@@ -2,11 +2,12 @@
 
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
+density.py     how probable an unseen image is, by the model's own likelihood and by one it is lent (lent.py)
 jacobian.py    how far a code moves with its image
 pictures.py    what the figures show of the first seed
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
-step 2 those whose quantiles span a manifold.
+step 2 those whose quantiles span a manifold; step 7 draws the codes of densities.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.representation.density import Density
     from aebench.training.ensemble import Ensemble
 
 __all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
@@ -34,7 +36,8 @@ class Representation:
     `images`, `reconstructions` (n, pixels), `codes` (n, k), `labels` (n,) are of the test set; an image is of `shape`.
     `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
-    of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
+    of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up. `density` has
+    the importance weights of a part of the test images.
     """
 
     shape: tuple[int, ...]
@@ -47,6 +50,7 @@ class Representation:
     validation: int
     corrupted_reconstructions: "Tensor"
     jacobian_norms: "Tensor"
+    density: "Density | None" = None
 
 
 def represent(
@@ -81,6 +85,7 @@ def views(
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
+    from aebench.representation.density import density
     from aebench.representation.jacobian import norms
 
     return Representation(
@@ -94,6 +99,7 @@ def representation(view: View) -> Representation:
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
+        density=density(view),
     )
 
 
