@@ -11,6 +11,7 @@ from aebench.metrics import (
     compression,
     contraction,
     copying,
+    density,
     embedding,
     generation,
     neighbours,
@@ -33,6 +34,7 @@ QUESTIONS = {
     "sparsity": sparsity,
     "contraction": contraction,
     "generation": generation,
+    "density": density,
 }
 OTHERS = "What else is measured, by other packages?"
 

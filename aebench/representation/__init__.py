@@ -2,6 +2,7 @@
 
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
+density.py     how probable an unseen image is, by the model's own likelihood and by one it is lent (lent.py)
 jacobian.py    how far a code moves with its image
 generation.py  what the decoder makes of codes that no image had
 sampled.py     what a sample of q(z|x) decodes to
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from aebench.judge import Judge
+    from aebench.representation.density import Density
     from aebench.representation.embedding import Embedded
     from aebench.representation.generation import Generated
     from aebench.representation.quantised import Quantised
@@ -53,6 +55,8 @@ class Representation:
     `strange` holds images that are none of the data set, and their reconstructions; `quantised` holds, bit by bit, the
     squared errors and the lengths in bits of codes that were quantised.
     `embedding` sets images, codes and their map side by side.
+    of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up. `density` has
+    the importance weights of a part of the test images.
     """
 
     shape: tuple[int, ...]
@@ -70,6 +74,7 @@ class Representation:
     strange: "Strange | None" = None
     quantised: "Quantised | None" = None
     embedding: "Embedded | None" = None
+    density: "Density | None" = None
 
 
 def represent(
@@ -115,6 +120,7 @@ def views(
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
+    from aebench.representation.density import density
     from aebench.representation.embedding import embedded
     from aebench.representation.generation import generated
     from aebench.representation.jacobian import norms
@@ -138,6 +144,7 @@ def representation(view: View) -> Representation:
         strange=strange(view),
         quantised=quantised(view),
         embedding=embedded(view),
+        density=density(view),
     )
 
 

@@ -56,6 +56,28 @@ class Embedding(Schema):
     iterations: PositiveInt = 500
 
 
+class Densities(Schema):
+    """How many images, draws and grey levels the densities are of: `aebench/representation/density.py` and `lent.py`."""
+
+    images: PositiveInt = 100
+    """Test images, spread evenly, whose log p(x) is bounded."""
+    samples: PositiveInt = 5000
+    """Draws an image from a model's own posterior: the K of its importance-weighted bound."""
+    draws: PositiveInt = 500
+    """Draws an image under the density that every model is lent."""
+    steps: PositiveInt = 2
+    """Gauss-Newton steps from an image's code to the centre of these draws."""
+    validation_images: PositiveInt = 30
+    """Validation images, spread evenly, on which the lent observation's variance is chosen."""
+    levels: int = Field(256, ge=2)
+    """Grey levels of a pixel, from 0 to 1. That variance is at least their rounding's: without it a density has no limit."""
+
+    @property
+    def least_variance(self) -> float:
+        """Of the error of rounding to the nearest of `levels`."""
+        return (self.levels - 1) ** -2 / 12
+
+
 class Evaluation(Schema):
     """What all parts share, then a block a part."""
 
@@ -76,3 +98,4 @@ class Evaluation(Schema):
     strange: StrangeImages = Field(default_factory=StrangeImages)
     quantised: Quantisation = Field(default_factory=Quantisation)
     embedding: Embedding = Field(default_factory=Embedding)
+    density: Densities = Field(default_factory=Densities)
