@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from itertools import permutations
 
+import fake_runs
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,9 @@ from sklearn.manifold import trustworthiness as reference
 from aebench.metrics import METRICS, embedding
 from aebench.metrics.embedding import faithfulness
 from aebench.randomness import Streams
+from aebench.reporting import canvas
+from aebench.reporting.figures import FIGURES
+from aebench.reporting.results import read
 from aebench.representation import Evaluation
 from aebench.representation import pictures as drawn
 from aebench.representation.embedding import STEP, Embedded, embedded, tsne
@@ -176,12 +180,12 @@ def test_there_is_no_map_of_a_constant_code_or_of_too_few_images():
 
 
 def test_a_long_code_is_mapped_by_its_leading_components():
-    """Those left out may say anything: a code and its own components have the same map."""
-    codes = normal(100, 20) * torch.logspace(2, -2, 20)
+    codes = normal(100, 20) * torch.linspace(2, 1, 20)
     leading = torch.from_numpy(PCA(5).fit_transform(codes.double().numpy()))
-    how = SHORT.model_copy(update={"components": 5, "iterations": 1, "exaggerated": 1})
-    whole, part = (tsne(points, how, torch.Generator()) for points in (codes, leading))
-    torch.testing.assert_close(whole, part, rtol=1e-3, atol=1e-7)
+    five, every = (SHORT.model_copy(update={"components": n, "iterations": 1, "exaggerated": 1}) for n in (5, 50))
+    expected = tsne(leading, every, torch.Generator())
+    torch.testing.assert_close(tsne(codes, five, torch.Generator()), expected, rtol=1e-3, atol=1e-7)
+    assert not torch.allclose(tsne(codes, every, torch.Generator()), expected, rtol=1e-3, atol=1e-7)
 
 
 def test_only_the_first_seed_is_mapped_and_only_the_first_images():
@@ -210,3 +214,15 @@ def test_the_picture_has_a_share_of_each_class_and_none_without_a_map():
     assert arrays["map"][:, 0].tolist() == [0, 4, 6] and arrays["map_labels"].tolist() == [2, 0, 1]
     assert not drawn.mapped(replace(r, embedding=replace(r.embedding, map=None)), 1)
     assert not drawn.mapped(replace(r, embedding=None), 1)
+
+
+def test_a_panel_shows_each_model_with_a_map_its_points_and_no_axes(tmp_path, monkeypatch):
+    fake_runs.write_fake_suite(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    results = read(fake_runs.DATASET)
+    with canvas.style():
+        panels = FIGURES["maps"].draw(results).axes
+    assert [axes.get_title() for axes in panels] == ["pca_2", "ae", "ae_2d"]
+    for axes, row in zip(panels, results.rows[1:], strict=True):
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), row.pictures["map"])
+        assert not len(axes.get_xticks()) and not len(axes.get_yticks())

@@ -9,8 +9,8 @@ nothing scores on average
 
     1 - (n - k)(n - k - 1) / ((n - 1)(2n - 3k - 1)),  a little over 1/2.
 
-Distances are Euclidean; those that agree in float32 are equal, and ties are broken at random: the numbers are the
-expectation over that, so a constant code scores what a map that knows nothing does. NaN unless 2k < n.
+Distances are Euclidean; those that agree in float32 are equal, and ties are broken at random, in each space by itself: the
+numbers are the expectation over that, so a constant code scores what a map that knows nothing does. NaN unless 2k < n.
 """
 
 import math

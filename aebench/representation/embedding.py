@@ -2,8 +2,9 @@
 
 Codes of more numbers than `components` are first reduced to so many leading principal components, the usual practice. Nearest
 neighbours are exact. The start is the first two components (Kobak & Berens 2019), shrunk, with a shake that parts equal codes;
-then `exaggerated` iterations pull 12 times as hard and `iterations` as they should, at a rate of n / 12 and n. With one thread
-it is the same twice, byte for byte. A map is of the first seed alone: figures show one, and it is dear.
+then `exaggerated` iterations pull 12 times as hard at a rate of n / 12, and `iterations` as they should at n. Repulsion is by
+Barnes-Hut trees, from 10,000 images on by interpolation (Linderman et al. 2019): openTSNE's own choices. With one thread it is
+the same twice, byte for byte. A map is of the first seed alone: figures show one, and it is dear.
 """
 
 from dataclasses import dataclass
