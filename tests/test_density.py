@@ -233,7 +233,7 @@ def bent(h):
 def test_the_lent_density_of_a_curved_decoder_is_that_of_quadrature():
     """ESS far from 100 %, and still log p(x) within 0.05 nat; fewer draws fall short, none exceeds it."""
     codes, x, variance = 1 + 0.8 * numbers(500, 1), 0.3 * numbers(6, 3, seed=1), 0.05
-    lent = Lent.to(bent, codes)
+    lent = Lent.to(bent, codes, 1)
     mean, deviation = codes.mean(), codes.std(correction=0)
 
     def joint(h, row):
@@ -250,7 +250,7 @@ def test_the_lent_density_of_a_curved_decoder_is_that_of_quadrature():
 
 
 def test_slopes_are_those_of_finite_differences():
-    lent, step = Lent.to(bent, 1 + 0.8 * numbers(500, 1)), 1e-6
+    lent, step = Lent.to(bent, 1 + 0.8 * numbers(500, 1), 1), 1e-6
     u = numbers(5, 1)
     torch.testing.assert_close(lent.slopes(u)[:, 0], (lent.observe(u + step) - lent.observe(u - step)) / (2 * step))
 
@@ -258,11 +258,17 @@ def test_slopes_are_those_of_finite_differences():
 def test_dead_units_and_copies_of_units_change_nothing():
     codes = numbers(200, 2)
     wide = torch.cat([codes, torch.full_like(codes, 7.0), codes], 1)
-    narrow, padded = Lent.to(lambda h: h, codes), Lent.to(lambda h: (h[..., :2] + h[..., 4:]) / 2, wide)
-    assert padded.rank == 2 and not Lent.to(lambda h: h, torch.full((9, 3), 0.1)).directions.any()
+    narrow, padded = Lent.to(lambda h: h, codes, 9), Lent.to(lambda h: (h[..., :2] + h[..., 4:]) / 2, wide, 9)
+    assert padded.rank == 2 and not Lent.to(lambda h: h, torch.full((9, 3), 0.1), 9).directions.any()
     noise, x = numbers(5, 3, 2, seed=1), numbers(5, 2, seed=2)
     weights = [lent.log_weights(x, rows, 0.1, 1, noise) for lent, rows in ((narrow, codes[:5]), (padded, wide[:5]))]
     torch.testing.assert_close(*weights)
+
+
+def test_the_codes_vary_along_the_directions_of_largest_variance():
+    codes = numbers(5000, 3) * torch.tensor([1.0, 3, 2])
+    lent = Lent.to(lambda h: h, codes, 2)
+    torch.testing.assert_close(lent.directions.abs(), torch.tensor([[0, 0, 2.0], [0, 3, 0]]).double(), atol=0.15, rtol=0)
 
 
 def test_pixels_that_never_change_make_no_density_infinite():

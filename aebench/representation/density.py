@@ -74,7 +74,7 @@ def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _lent(view: View, x: Tensor) -> tuple[Tensor, float]:
     told, generator = view.settings.density, view.generator(STEP)
-    lent = Lent.to(view.replica.function("decode"), view.reference_codes[: -view.validation])
+    lent = Lent.to(view.replica.function("decode"), view.reference_codes[: -view.validation], told.directions)
     chosen = spread(view.reference[-view.validation :], told.validation_images)
     block = max(1, NUMBERS // (max(told.draws, lent.rank) * max(x.shape[1], view.codes.shape[1])))
     weights = []

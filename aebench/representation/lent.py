@@ -2,8 +2,8 @@
 
     p(u) = N(0, I_r),   h = μ + uA,   p(x|u) = N(g(h), s² I)
 
-μ (k,) is the mean of the training codes, A (r, k) their principal directions, each as long as its deviation, so that h has
-their mean and covariance; directions without variance (dead units) drop out. s² is chosen on validation. Importance
+μ (k,) is the mean of the training codes, A (r, k) their leading principal directions, each as long as its deviation, so that h
+has their mean and covariance; directions without variance (dead units) drop out. s² is chosen on validation. Importance
 weights log w = log p(x|u) + log p(u) - log q(u|x), u ~ q, make log 1/L sum w a lower bound of log p(x) in expectation.
 
 q is Laplace's approximation: with the decoder's slopes J = ∂g/∂u (r, d),
@@ -12,7 +12,8 @@ q is Laplace's approximation: with the decoder's slopes J = ∂g/∂u (r, d),
 
 from u₀ = f(x), a step being kept where it raises p(x, u). Where g is linear q is the posterior, and every weight is p(x)
 itself: probabilistic PCA's N(g(μ), JᵀJ + s² I) (Tipping & Bishop 1999), exact with one draw. Where g bends, the effective
-sample size tells how good q is: with 8 units a fifth of the draws, with 128 a twentieth.
+sample size tells how good q is: of 500 draws about a fifth with 8 units, 2 % with 30 and with 1000 on MNIST, whose bounds may
+lie some nats below log p(x).
 """
 
 import math
@@ -42,11 +43,12 @@ class Lent:
     kind: torch.dtype
 
     @classmethod
-    def to(cls, decode: Callable[[Tensor], Tensor], codes: Tensor) -> "Lent":
-        """With the Gaussian of codes (n, k); their leading direction stays, even if it has no variance."""
+    def to(cls, decode: Callable[[Tensor], Tensor], codes: Tensor, most: int) -> "Lent":
+        """With the Gaussian of codes (n, k) along at most `most` directions; the first stays, even if it has no variance."""
         mean = codes.double().mean(0)
         centred = (part - mean.to(codes.dtype) for part in codes.split(ROWS))
         values, vectors = torch.linalg.eigh(sum((part.T @ part).double() for part in centred) / len(codes))
+        values, vectors = values[-most:], vectors[:, -most:]
         kept = values > TOLERANCE * values[-1]
         kept[-1] = True
         return cls(decode, mean, (vectors * values.clamp(min=0).sqrt()).T[kept], codes.dtype)

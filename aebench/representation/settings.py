@@ -65,7 +65,9 @@ class Densities(Schema):
     """Draws an image from a model's own posterior: the K of its importance-weighted bound."""
     draws: PositiveInt = 500
     """Draws an image under the density that every model is lent."""
-    steps: PositiveInt = 2
+    directions: PositiveInt = 400
+    """Principal directions of the codes, at most, along which the lent codes vary; in the others they keep their mean."""
+    steps: PositiveInt = 3
     """Gauss-Newton steps from an image's code to the centre of these draws."""
     validation_images: PositiveInt = 30
     """Validation images, spread evenly, on which the lent observation's variance is chosen."""
