@@ -2,11 +2,12 @@
 
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
-jacobian.py    how far a code moves with its image
+jacobian.py    how far a code moves with its image, and in how many directions
+degraded.py    what becomes of degraded images
 pictures.py    what the figures show of the first seed
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
-step 2 those whose quantiles span a manifold.
+step 2 those whose quantiles span a manifold, step 5 images of uniform noise. Degraded images are of no model's seed.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.representation.degraded import Degraded
+    from aebench.representation.jacobian import Contraction
     from aebench.training.ensemble import Ensemble
 
 __all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
@@ -33,8 +36,8 @@ class Representation:
 
     `images`, `reconstructions` (n, pixels), `codes` (n, k), `labels` (n,) are of the test set; an image is of `shape`.
     `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
-    `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
-    of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
+    `reference_codes` (r, k) and `reference_labels` (r,) are of train and then validation, whose rows are the last
+    `validation`: what a classifier of codes may look up. The parts `contraction` and `degraded` are told in their files.
     """
 
     shape: tuple[int, ...]
@@ -46,7 +49,8 @@ class Representation:
     reference_labels: "Tensor"
     validation: int
     corrupted_reconstructions: "Tensor"
-    jacobian_norms: "Tensor"
+    contraction: "Contraction | None" = None
+    degraded: "Degraded | None" = None
 
 
 def represent(
@@ -81,7 +85,8 @@ def views(
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
-    from aebench.representation.jacobian import norms
+    from aebench.representation.degraded import degraded
+    from aebench.representation.jacobian import contraction
 
     return Representation(
         shape=view.shape,
@@ -93,7 +98,8 @@ def representation(view: View) -> Representation:
         reference_labels=view.reference_labels,
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
-        jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
+        contraction=contraction(view),
+        degraded=degraded(view),
     )
 
 
