@@ -5,13 +5,17 @@ import torch
 from family import PIXELS, Ensemble, block, build
 
 from aebench.representation import Evaluation, Representation, represent
+from aebench.representation.degraded import Degraded
 from aebench.representation.embedding import Embedded
 from aebench.representation.generation import Generated, Seen
+from aebench.representation.jacobian import Contraction
 from aebench.representation.view import View
 from aebench.runs import Split, Trained
 
 CLASSES, DIM = 5, 8
 CPU = torch.device("cpu")
+PLACES = (("masking", 0.25), ("masking", 0.5), ("blur", 0.1))
+"""Where degraded images are measured."""
 
 
 def representation(codes, reference_codes, labels, reference_labels, images=None, reconstructions=None, **parts):
@@ -32,11 +36,18 @@ def representation(codes, reference_codes, labels, reference_labels, images=None
         "reference_labels": reference_labels,
         "validation": len(reference_codes) // 5,
         "corrupted_reconstructions": made,
-        "jacobian_norms": torch.zeros(len(codes)),
         "generated": Generated(Seen(images, images, images), {"normal": Seen(made, made, made)}),
         "embedding": Embedded(codes, codes, codes, 12),
+        "contraction": contraction(torch.zeros(len(codes), *codes.shape[1:], images.shape[1])),
+        "degraded": Degraded(PLACES, *(torch.stack([part] * len(PLACES)) for part in (1 - images, codes, made))),
     }
     return Representation(**told | parts)
+
+
+def contraction(jacobians, off=None):
+    """Of Jacobians (m, k, d) at images and, if they are others, at noise."""
+    spectra = [torch.linalg.svdvals(each.double()) for each in (jacobians, jacobians if off is None else off)]
+    return Contraction(torch.linalg.matrix_norm(jacobians), jacobians.norm(dim=2), *spectra)
 
 
 def clouds(spread, n=200, seed=0):

@@ -83,13 +83,14 @@ def test_adversarial_activation_one_unit_always_on_is_a_share_of_the_units_whate
 
 def test_jacobian_is_the_mean_of_the_norms_not_the_root_of_the_mean_square():
     assert METRICS["jacobian"].measure(PERFECT) == 0
-    assert METRICS["jacobian"].measure(replace(PERFECT, jacobian_norms=torch.tensor([1.0, 7.0]))) == 4
+    two = replace(PERFECT.contraction, norms=torch.tensor([1.0, 7.0]))
+    assert METRICS["jacobian"].measure(replace(PERFECT, contraction=two)) == 4
 
 
 def test_adversarial_jacobian_a_code_of_half_the_scale_says_as_much_and_scores_half():
     """Why neither direction is better: nearest neighbours see no difference."""
     x = torch.rand(6, 4)
-    full, half = (jacobian.norms(lambda x, c=c: c * torch.tanh(x), x) for c in (1, 0.5))
+    full, half = (jacobian.norms(lambda x, c=c: c * torch.tanh(x), x)[0] for c in (1, 0.5))
     torch.testing.assert_close(half, full / 2)
     small = replace(PERFECT, codes=PERFECT.codes / 2, reference_codes=PERFECT.reference_codes / 2)
     assert METRICS["knn_1"].measure(small) == METRICS["knn_1"].measure(PERFECT)
@@ -132,7 +133,7 @@ def test_represent_runs_each_seed_on_clean_images():
         torch.testing.assert_close(r.codes, replica("encode", torch.from_numpy(x[:4])))
         torch.testing.assert_close(r.reconstructions, replica("decode", r.codes))
         assert r.reference_codes.shape == (12, 2) and r.validation == 2
-        assert r.jacobian_norms.shape == (3,)
+        assert r.contraction.norms.shape == (3,)
     assert not torch.equal(found[0].codes, found[1].codes)
 
 
@@ -175,7 +176,7 @@ def test_jacobian_norms_are_those_of_finite_differences(kind):
     moves = step * torch.eye(PIXELS, dtype=torch.float64)
     columns = [(replica("encode", x + move) - replica("encode", x - move)) / (2 * step) for move in moves]
     expected = torch.stack(columns).square().sum((0, 2)).sqrt()
-    torch.testing.assert_close(r.jacobian_norms.double(), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(r.contraction.norms.double(), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("units", [5, 40])
@@ -190,12 +191,13 @@ def test_jacobians_narrow_and_wide_are_those_of_autograd_in_any_blocks(units, mo
     expected = torch.stack([torch.autograd.functional.jacobian(lambda x: encode(x[None])[0], row).norm() for row in x])
     monkeypatch.setattr(jacobian, "AT_ONCE", 3)
     monkeypatch.setattr(jacobian, "IMAGES", 4)
-    torch.testing.assert_close(jacobian.norms(encode, x), expected)
+    torch.testing.assert_close(jacobian.norms(encode, x)[0], expected)
 
 
 def test_controls_have_the_jacobians_they_must():
-    assert torch.equal(seen(trained("mean_image", seeds=(0,))[0])[0].jacobian_norms, torch.zeros(30))
-    torch.testing.assert_close(seen(trained("raw_pixels", seeds=(0,))[0])[0].jacobian_norms, torch.full((30,), 4.0))
+    still, pixels = (seen(trained(kind, seeds=(0,))[0])[0].contraction.norms for kind in ("mean_image", "raw_pixels"))
+    assert torch.equal(still, torch.zeros(30))
+    torch.testing.assert_close(pixels, torch.full((30,), 4.0))
 
 
 # Pictures

@@ -33,7 +33,7 @@ def knn_5(r: Representation) -> float:
 def knn_accuracy(r: Representation, k: int) -> float:
     """Accuracy in % on the test set of the vote of the k <= MOST nearest reference codes."""
     votes = r.reference_labels[_nearest(r)[:, :k]]
-    return 100 * float((_majority(votes) == r.labels).double().mean())
+    return 100 * float((majority(votes) == r.labels).double().mean())
 
 
 def neighbours(queries: "Tensor", reference: "Tensor", k: int) -> "Tensor":
@@ -55,7 +55,8 @@ def _nearest(r: Representation) -> "Tensor":
     return neighbours(r.codes, r.reference_codes, MOST)
 
 
-def _majority(votes: "Tensor") -> "Tensor":
+def majority(votes: "Tensor") -> "Tensor":
+    """The class (n,) of most votes (n, k), the lowest of those that tie."""
     import torch
 
     classes = int(votes.max()) + 1

@@ -3,12 +3,13 @@
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 density.py     how probable an unseen image is, by the model's own likelihood and by one it is lent (lent.py)
-jacobian.py    how far a code moves with its image
 generation.py  what the decoder makes of codes that no image had
 sampled.py     what a sample of q(z|x) decodes to
 strange.py     what becomes of noise and of images whose pixels were permuted
 quantised.py   what of an image survives when its code is quantised, and at how many bits
 embedding.py   whether neighbours stay neighbours, and a map of the codes
+jacobian.py    how far a code moves with its image, and in how many directions
+degraded.py    what becomes of degraded images
 pictures.py    what the figures show of the first seed
 speed.py       how many images a second go through a replica
 
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from aebench.judge import Judge
+    from aebench.representation.degraded import Degraded
     from aebench.representation.density import Density
     from aebench.representation.embedding import Embedded
     from aebench.representation.generation import Generated
+    from aebench.representation.jacobian import Contraction
     from aebench.representation.quantised import Quantised
     from aebench.representation.strange import Strange
     from aebench.training.ensemble import Ensemble
@@ -47,16 +50,10 @@ class Representation:
     """What one seed of one model makes of a data set; equal only to itself.
 
     `images`, `reconstructions` (n, pixels), `codes` (n, k), `labels` (n,) are of the test set; an image is of `shape`.
-    `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
-    `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
-    of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
-    `generated` is what decoding drawn codes gives; None without a judge of images.
-    `sampled_reconstructions` (n, pixels) are of one sample each of q(z|x); None where a code is a point.
-    `strange` holds images that are none of the data set, and their reconstructions; `quantised` holds, bit by bit, the
-    squared errors and the lengths in bits of codes that were quantised.
-    `embedding` sets images, codes and their map side by side.
-    of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up. `density` has
-    the importance weights of a part of the test images.
+    `reference_codes` (r, k) and `reference_labels` (r,) are of train and then validation, whose rows are the last
+    `validation`: what a classifier of codes may look up. `corrupted_reconstructions` (n, pixels) are made from corrupted
+    images, the same for every model with that seed; `sampled_reconstructions` (n, pixels) of one sample each of q(z|x), None
+    where a code is a point. The other parts are told in their files; `generated` is None without a judge of images.
     """
 
     shape: tuple[int, ...]
@@ -68,13 +65,14 @@ class Representation:
     reference_labels: "Tensor"
     validation: int
     corrupted_reconstructions: "Tensor"
-    jacobian_norms: "Tensor"
     generated: "Generated | None" = None
     sampled_reconstructions: "Tensor | None" = None
     strange: "Strange | None" = None
     quantised: "Quantised | None" = None
     embedding: "Embedded | None" = None
     density: "Density | None" = None
+    contraction: "Contraction | None" = None
+    degraded: "Degraded | None" = None
 
 
 def represent(
@@ -120,10 +118,11 @@ def views(
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
+    from aebench.representation.degraded import degraded
     from aebench.representation.density import density
     from aebench.representation.embedding import embedded
     from aebench.representation.generation import generated
-    from aebench.representation.jacobian import norms
+    from aebench.representation.jacobian import contraction
     from aebench.representation.quantised import quantised
     from aebench.representation.sampled import sampled_reconstructions
     from aebench.representation.strange import strange
@@ -138,13 +137,14 @@ def representation(view: View) -> Representation:
         reference_labels=view.reference_labels,
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
-        jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
         generated=generated(view),
         sampled_reconstructions=sampled_reconstructions(view),
         strange=strange(view),
         quantised=quantised(view),
         embedding=embedded(view),
         density=density(view),
+        contraction=contraction(view),
+        degraded=degraded(view),
     )
 
 
