@@ -668,6 +668,77 @@ MUTANTS = [
         '        train = self._train() if self.ensemble.model.params.kind != "pca" else {}',
         f"{HOUSE}_no_branch_on_a_models_name",
     ),
+    # What is measured
+    Mutant(
+        "windows whose variance is biased",
+        "aebench/metrics/similarity.py",
+        "WINDOW**2 / (WINDOW**2 - 1)",
+        "1",
+        "test_reconstruction.py::test_structural_similarity_agrees_with_scikit_image[shape0]",
+    ),
+    Mutant(
+        "a sample of the wrong width",
+        "aebench/representation/sampled.py",
+        "(log_variance / 2).exp()",
+        "log_variance.exp()",
+        "test_reconstruction.py::test_a_sample_of_the_posterior_is_decoded_for_each_image",
+    ),
+    Mutant(
+        "variance over all pixels together",
+        "aebench/metrics/reconstruction.py",
+        ".var(0, correction=0).sum()",
+        ".var(correction=0) * images.shape[1]",
+        "test_reconstruction.py::test_the_mean_image_leaves_all_of_the_variance_and_noise_leaves_twice",
+    ),
+    Mutant(
+        "permuted images that are not permuted",
+        "aebench/representation/strange.py",
+        "[:, order]",
+        "",
+        "test_copying.py::test_a_subspace_learnt_from_images_returns_them_and_not_their_permutations",
+    ),
+    Mutant(
+        "cells fitted to validation codes",
+        "aebench/representation/quantised.py",
+        "view.reference_codes[: -view.validation], levels",
+        "view.reference_codes, levels",
+        "test_compression.py::test_neither_validation_nor_test_images_move_the_cells",
+    ),
+    Mutant(
+        "bits chosen on test images",
+        "aebench/metrics/compression.py",
+        "    validation = r.quantised.validation\n    enough",
+        "    validation = r.quantised.test\n    enough",
+        "test_compression.py::test_levels_are_chosen_on_validation_and_told_of_test_images",
+    ),
+    Mutant(
+        "precision by the samples' own reach",
+        "aebench/fidelity.py",
+        "(distances <= manifold[:, None]).any(0)",
+        "(distances <= reach).any(0)",
+        "test_generation.py::test_adversarial_samples_far_beyond_the_images_are_found_by_recall_and_not_by_precision",
+    ),
+    Mutant(
+        "an image is its own nearest neighbour",
+        "aebench/fidelity.py",
+        "[:, [K_MANIFOLD, K_DENSITY]].T",
+        "[:, [K_MANIFOLD - 1, K_DENSITY - 1]].T",
+        "test_generation.py::test_precision_recall_density_and_coverage_are_the_published_ones[60-60-0.0]",
+    ),
+    Mutant(
+        "samplers fitted to validation codes",
+        "aebench/representation/generation.py",
+        "    codes = view.reference_codes[: -view.validation]",
+        "    codes = view.reference_codes",
+        "test_generation.py::test_only_training_images_are_fitted",
+    ),
+    Mutant(
+        "a judge that reads test images",
+        "stages/judge.py",
+        '("train", "validation")',
+        '("train", "test")',
+        "test_judge.py::test_the_stage_needs_no_test_image_and_makes_what_the_parameters_say",
+    ),
 ]
 
 
