@@ -56,5 +56,5 @@ def question(name: str) -> str:
     """The question that the metric or profile `name` helps to answer."""
     for file in QUESTIONS.values():
         if name in file.METRICS or name in getattr(file, "PROFILES", {}):
-            return file.__doc__.partition("\n")[0]
+            return file.__doc__.partition("?")[0] + "?"
     return OTHERS
