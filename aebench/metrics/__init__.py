@@ -7,7 +7,7 @@ its question, and it is in every table, in MLflow and on the page.
 from collections import ChainMap
 from collections.abc import Iterator
 
-from aebench.metrics import contraction, neighbours, reconstruction, robustness, sparsity
+from aebench.metrics import clustering, contraction, neighbours, reconstruction, retrieval, robustness, sparsity
 from aebench.metrics.base import Metric, Profile
 from aebench.registry import Registry
 
@@ -17,6 +17,8 @@ QUESTIONS = {
     "reconstruction": reconstruction,
     "robustness": robustness,
     "neighbours": neighbours,
+    "retrieval": retrieval,
+    "clustering": clustering,
     "sparsity": sparsity,
     "contraction": contraction,
 }

@@ -14,6 +14,7 @@ from aebench.reporting.curves import curves
 from aebench.reporting.decoded import interpolations, manifold, samples, traversals
 from aebench.reporting.images import card, reconstructions
 from aebench.reporting.results import Results
+from aebench.reporting.retrieval import retrieval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +42,13 @@ FIGURES = {
         "Codes of two numbers",
         "Scatter plots of the test images' codes, one for each model whose code has two numbers, coloured by class.",
         "Test images where their code lies (first seed). A number stands at the median of its class. Axes have no unit.",
+    ),
+    "retrieval": Picture(
+        retrieval,
+        "The nearest codes",
+        "Grids of images, one for each model: in each row a test image and the eight images of nearest code.",
+        "Left, the first test image of each class; right of it the eight train or validation images of nearest code, nearest "
+        "first (first seed). A hit of another class is framed and struck through. In brackets how many hits are of the class.",
     ),
     "samples": Picture(
         samples,

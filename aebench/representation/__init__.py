@@ -3,6 +3,8 @@
 settings.py    what conf/<dataset>.yaml:evaluation may say
 view.py        a seed's model and the images it is shown: what the parts below are made from
 jacobian.py    how far a code moves with its image
+search.py      which codes are nearest to a code
+hits.py        what a search for similar codes finds
 pictures.py    what the figures show of the first seed
 
 Randomness is of each seed's stream `evaluation`: step 0 corrupts the test images, step 1 draws the codes of the samples,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from aebench.representation.hits import Hits
     from aebench.training.ensemble import Ensemble
 
 __all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
@@ -35,6 +38,7 @@ class Representation:
     `corrupted_reconstructions` (n, pixels) are made from corrupted images, the same for every model with that seed.
     `jacobian_norms` (m,) is ‖∂h/∂x‖_F at the first m test images. `reference_codes` (r, k) and `reference_labels` (r,) are
     of train and then validation, whose rows are the last `validation`: what a classifier of codes may look up.
+    `hits` are of the first seed, if its codes differ.
     """
 
     shape: tuple[int, ...]
@@ -47,6 +51,7 @@ class Representation:
     validation: int
     corrupted_reconstructions: "Tensor"
     jacobian_norms: "Tensor"
+    hits: "Hits | None" = None
 
 
 def represent(
@@ -81,6 +86,7 @@ def views(
 
 def representation(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
+    from aebench.representation.hits import hits
     from aebench.representation.jacobian import norms
 
     return Representation(
@@ -94,6 +100,7 @@ def representation(view: View) -> Representation:
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings, view.seed))),
         jacobian_norms=norms(view.replica.function("encode"), view.images[: view.settings.jacobian_images]),
+        hits=hits(view),
     )
 
 
