@@ -2,18 +2,20 @@
 
 import argparse
 
-from benchmarks import pipeline, seeds
+from benchmarks import neighbours, pipeline, seeds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15, help="pairs of measurements; the median ratio is printed")
-    parser.add_argument("--only", choices=["seeds", "pipeline"])
+    parser.add_argument("--only", choices=["seeds", "neighbours", "pipeline"])
     chosen = parser.parse_args()
-    if chosen.only != "pipeline":
+    if chosen.only in (None, "seeds"):
         seeds.main(chosen.threads, chosen.rounds)
-    if chosen.only != "seeds":
+    if chosen.only in (None, "neighbours"):
+        neighbours.main(chosen.threads, chosen.rounds)
+    if chosen.only in (None, "pipeline"):
         pipeline.main()
 
 

@@ -137,6 +137,9 @@ def _pictures(dataset: str, quality: float, code: int, rng: np.random.Generator)
         arrays |= {"scatter": _circle(test.labels, 1, rng), "scatter_labels": test.labels}
     if code > 1:
         arrays |= {"map": _circle(test.labels, 20, rng), "map_labels": test.labels}
+        found = np.arange(len(CLASSES))[:, None] + np.arange(9) * (1 + (np.arange(9) > 4))
+        arrays |= {"hits": test.images[found.ravel()], "hits_right": test.labels[found[:, 1:]] == test.labels[found[:, :1]]}
+        arrays["hits_right"] = arrays["hits_right"].ravel()
     return arrays
 
 

@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from aebench.corruptions import CORRUPTIONS
 from aebench.metrics import METRICS, neighbours
 from aebench.randomness import Streams
-from aebench.representation import Evaluation, corrupted, jacobian, represent, speed
+from aebench.representation import Evaluation, corrupted, jacobian, represent, search, speed
 from aebench.representation import pictures as drawn
 from aebench.runs import Split
 
@@ -99,7 +99,7 @@ def test_adversarial_jacobian_a_code_of_half_the_scale_says_as_much_and_scores_h
 @pytest.mark.parametrize("dim", [1, 2, 30, 100])
 @pytest.mark.parametrize("k", [1, 5])
 def test_knn_agrees_with_scikit_learn(dim, k, monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(search, "BLOCK_BYTES", 10_000)
     rng = np.random.default_rng(0)
     codes, reference = rng.normal(10 * dim, 1, (300, dim)).astype("f4"), rng.normal(10 * dim, 1, (500, dim)).astype("f4")
     labels, reference_labels = rng.integers(0, 4, 300), rng.integers(0, 4, 500)
@@ -279,7 +279,7 @@ def test_pictures_are_the_same_twice():
 @pytest.mark.parametrize("kind", ["mean_image", "raw_pixels"])
 def test_nothing_is_decoded_of_codes_that_never_change_or_are_the_images(kind):
     model, _ = trained(kind, seeds=(0,))
-    assert set(drawn.pictures(model, seen(model)[0], Evaluation())) == {"images", "reconstructions"}
+    assert not DECODED.keys() & set(drawn.pictures(model, seen(model)[0], Evaluation()))
 
 
 def test_throughput_is_of_images_through_one_replica():

@@ -229,7 +229,7 @@ def test_one_seed_is_not_called_exact(project):
     Path("params.yaml").write_text(Path("params.yaml").read_text().replace("[0, 1, 2]", "[0]"))
     text = write_texts()[".md"]
     assert "Only one seed was run" in text
-    assert "exact" not in text
+    assert "whose value is exact" not in text
 
 
 # Rows and names
@@ -364,7 +364,7 @@ def test_a_stacks_layers_are_settings_too(project):
 
 def test_reporting_twice_gives_the_same_bytes(finished):
     _, first, second = finished
-    assert len(first) == 5 + len(FIGURES) + 2
+    assert len(first) == 6 + len(FIGURES) + 2
     assert {name for name in first if first[name] != second.get(name)} == set()
 
 
@@ -512,7 +512,7 @@ def test_a_figure_with_nothing_to_show_is_removed(project):
     (REPORT / "figures" / "codes.png").write_bytes(b"of an older suite")
     fake_runs.write_params([fake_runs.DATASET], ["mean"])
     report.main(fake_runs.DATASET)
-    assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == ["card", "reconstructions"]
+    assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == ["card", "reconstructions", "robustness"]
 
 
 def test_curves_end_where_most_seeds_have_stopped(project):

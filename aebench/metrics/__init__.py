@@ -8,6 +8,7 @@ from collections import ChainMap
 from collections.abc import Iterator
 
 from aebench.metrics import (
+    clustering,
     compression,
     contraction,
     copying,
@@ -16,6 +17,7 @@ from aebench.metrics import (
     generation,
     neighbours,
     reconstruction,
+    retrieval,
     robustness,
     sparsity,
 )
@@ -30,6 +32,8 @@ QUESTIONS = {
     "copying": copying,
     "compression": compression,
     "neighbours": neighbours,
+    "retrieval": retrieval,
+    "clustering": clustering,
     "embedding": embedding,
     "sparsity": sparsity,
     "contraction": contraction,

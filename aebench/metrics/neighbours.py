@@ -1,9 +1,8 @@
 """Do images of a class lie together? Exact k-nearest-neighbour classification of codes, Euclidean distance.
 
-Test codes are queries, train and validation codes the reference: validation labels choose nothing here, so they may be
-looked up. A tie of votes goes to the lowest class, as in scikit-learn. Distances are ‖a‖² - 2 a·b (+ ‖q‖², the same for
-all), in blocks of queries, so memory stays below `BLOCK_BYTES`; codes are centred first, and codes of at most
-`NARROW` numbers take float64, where the subtraction would otherwise cost digits.
+Test codes are queries, train and validation codes the reference: for a fixed k validation labels choose nothing, so they may
+be looked up. The best k of `NEIGHBOURS` is the one that classifies most validation codes rightly by train codes alone, the
+smallest if several do. A tie of votes goes to the lowest class, as in scikit-learn. Of rows at the same distance any is found.
 """
 
 from functools import lru_cache
@@ -15,9 +14,8 @@ from aebench.representation import Representation
 if TYPE_CHECKING:
     from torch import Tensor
 
-BLOCK_BYTES = 256 * 2**20
-NARROW = 64
-MOST = 5
+NEIGHBOURS = (1, 3, 5, 10, 20, 50)
+MOST = max(NEIGHBOURS)
 
 
 def knn_1(r: Representation) -> float:
@@ -30,37 +28,45 @@ def knn_5(r: Representation) -> float:
     return knn_accuracy(r, 5)
 
 
+def knn_best(r: Representation) -> float:
+    """Accuracy in % of the vote of as many neighbours as did best on validation."""
+    return knn_accuracy(r, best_k(r))
+
+
 def knn_accuracy(r: Representation, k: int) -> float:
     """Accuracy in % on the test set of the vote of the k <= MOST nearest reference codes."""
-    votes = r.reference_labels[_nearest(r)[:, :k]]
-    return 100 * float((majority(votes) == r.labels).double().mean())
-
-
-def neighbours(queries: "Tensor", reference: "Tensor", k: int) -> "Tensor":
-    """Indices (n, k) of the k nearest rows of `reference` (m, d) to each row of `queries` (n, d), nearest first."""
-    import torch
-
-    kind = torch.float64 if reference.shape[1] <= NARROW else torch.float32
-    centre = reference.to(kind).mean(0)
-    queries, reference = queries.to(kind) - centre, reference.to(kind) - centre
-    norms = reference.square().sum(1)
-    block = max(1, BLOCK_BYTES // (len(reference) * queries.element_size()))
-    distances = (torch.addmm(norms, part, reference.T, alpha=-2) for part in queries.split(block))
-    return torch.cat([part.topk(k, largest=False).indices for part in distances])
+    return _accuracy(r.reference_labels[nearest(r)], r.labels, k)
 
 
 @lru_cache(maxsize=1)
-def _nearest(r: Representation) -> "Tensor":
-    """Found once for all metrics of a representation."""
-    return neighbours(r.codes, r.reference_codes, MOST)
+def best_k(r: Representation) -> int:
+    """The k of `NEIGHBOURS` that is most often right on validation codes, asked of train codes alone."""
+    from aebench.representation.search import neighbours
+
+    train = len(r.reference_codes) - r.validation
+    codes, labels = r.reference_codes, r.reference_labels
+    votes = labels[neighbours(codes[train:], codes[:train], min(MOST, train))]
+    return max((k for k in NEIGHBOURS if k <= train), key=lambda k: _accuracy(votes, labels[train:], k))
+
+
+@lru_cache(maxsize=1)
+def nearest(r: Representation) -> "Tensor":
+    """Rows (n, MOST) of the reference nearest to each test code, nearest first; found once for all metrics."""
+    from aebench.representation.search import neighbours
+
+    return neighbours(r.codes, r.reference_codes, min(MOST, len(r.reference_codes)))
 
 
 def majority(votes: "Tensor") -> "Tensor":
-    """The class (n,) of most votes (n, k), the lowest of those that tie."""
+    """The class (n,) that most of votes (n, k) are for; a tie goes to the lowest."""
     import torch
 
-    classes = int(votes.max()) + 1
-    return torch.nn.functional.one_hot(votes, classes).sum(1).argmax(1)
+    return torch.nn.functional.one_hot(votes).sum(1).argmax(1)
+
+
+def _accuracy(votes: "Tensor", labels: "Tensor", k: int) -> float:
+    """In %, of the majority of the first k of votes (n, MOST)."""
+    return 100 * float((majority(votes[:, :k]) == labels).double().mean())
 
 
 METRICS = {
@@ -75,4 +81,16 @@ METRICS = {
         main=True,
     ),
     "knn_5": Metric(knn_5, "5-NN", "higher", "%", 100.0, 2, "The same by vote of the five nearest codes.", main=True),
+    "knn_best": Metric(
+        knn_best, "k-NN", "higher", "%", 100.0, 2, "The same by vote of the k nearest codes, k chosen on validation images."
+    ),
+    "knn_best_k": Metric(
+        best_k,
+        "k",
+        None,
+        "codes",
+        None,
+        0,
+        f"The k of k-NN: of {', '.join(map(str, NEIGHBOURS))} the one best on validation images, asked of train codes alone.",
+    ),
 }

@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from aebench.metrics.base import Metric, Profile
-from aebench.metrics.neighbours import MOST, majority, neighbours
+from aebench.metrics.neighbours import majority
 from aebench.metrics.reconstruction import sum_of_squares
 from aebench.representation import Representation
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CLEAN = "clean"
+VOTES = 5
 
 
 def sse_corrupted(r: Representation) -> float:
@@ -68,7 +69,9 @@ def displacement(r: Representation) -> dict[str, float]:
 @lru_cache(maxsize=1)
 def knn_degraded(r: Representation) -> dict[str, float]:
     """`clean`, then corruption and level -> accuracy in % of the vote of five neighbours."""
-    nearest = neighbours(_queries(r), r.reference_codes, MOST)
+    from aebench.representation.search import neighbours
+
+    nearest = neighbours(_queries(r), r.reference_codes, VOTES)
     return _accuracies(r, majority(r.reference_labels[nearest]))
 
 

@@ -70,12 +70,17 @@ def colours(count: int) -> list:
     return list(petroff[:count]) if count <= len(petroff) else list(matplotlib.colormaps["viridis"](np.linspace(0, 1, count)))
 
 
+def gap(shape: tuple[int, ...]) -> int:
+    """Pixels between the images of a mosaic."""
+    return max(1, shape[0] // 14)
+
+
 def mosaic(rows: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     """Rows of flat images (m, pixels) as one image, white between them, pixels clipped to [0, 1]."""
-    gap = max(1, shape[0] // 14)
-    margin = [(0, 0), (0, gap), (0, gap), *((0, 0) for _ in shape[2:])]
+    space = gap(shape)
+    margin = [(0, 0), (0, space), (0, space), *((0, 0) for _ in shape[2:])]
     tiles = [np.pad(row.reshape(len(row), *shape).clip(0, 1), margin, constant_values=1) for row in rows]
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in tiles])[:-gap, :-gap]
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in tiles])[:-space, :-space]
 
 
 def strips(rows: Sequence[np.ndarray], names: Sequence[str], shape: tuple[int, ...]) -> "Figure":

@@ -14,6 +14,7 @@ from aebench.reporting.curves import curves
 from aebench.reporting.decoded import interpolations, manifold, samples, traversals
 from aebench.reporting.images import card, reconstructions
 from aebench.reporting.results import Results
+from aebench.reporting.retrieval import retrieval
 from aebench.reporting.robustness import robustness
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ FIGURES = {
         "The same degraded test images for every model (means over seeds). Above, the 5-NN accuracy among clean codes; below, "
         "how much of the damage the reconstruction undoes. Levels: a share of the pixels for masking and salt and pepper, a "
         "standard deviation for gaussian, a share of the image's side for the others.",
+    ),
+    "retrieval": Picture(
+        retrieval,
+        "The nearest codes",
+        "Grids of images, one for each model: in each row a test image and the eight images of nearest code.",
+        "Left, the first test image of each class; right of it the eight train or validation images of nearest code, nearest "
+        "first (first seed). A hit of another class is framed and struck through. In brackets how many hits are of the class.",
     ),
     "samples": Picture(
         samples,

@@ -10,6 +10,8 @@ quantised.py   what of an image survives when its code is quantised, and at how 
 embedding.py   whether neighbours stay neighbours, and a map of the codes
 jacobian.py    how far a code moves with its image, and in how many directions
 degraded.py    what becomes of degraded images
+search.py      which codes are nearest to a code
+hits.py        what a search for similar codes finds
 pictures.py    what the figures show of the first seed
 speed.py       how many images a second go through a replica
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from aebench.representation.density import Density
     from aebench.representation.embedding import Embedded
     from aebench.representation.generation import Generated
+    from aebench.representation.hits import Hits
     from aebench.representation.jacobian import Contraction
     from aebench.representation.quantised import Quantised
     from aebench.representation.strange import Strange
@@ -54,6 +57,7 @@ class Representation:
     `validation`: what a classifier of codes may look up. `corrupted_reconstructions` (n, pixels) are made from corrupted
     images, the same for every model with that seed; `sampled_reconstructions` (n, pixels) of one sample each of q(z|x), None
     where a code is a point. The other parts are told in their files; `generated` is None without a judge of images.
+    `hits` are of the first seed, if its codes differ.
     """
 
     shape: tuple[int, ...]
@@ -73,6 +77,7 @@ class Representation:
     density: "Density | None" = None
     contraction: "Contraction | None" = None
     degraded: "Degraded | None" = None
+    hits: "Hits | None" = None
 
 
 def represent(
@@ -122,6 +127,7 @@ def representation(view: View) -> Representation:
     from aebench.representation.density import density
     from aebench.representation.embedding import embedded
     from aebench.representation.generation import generated
+    from aebench.representation.hits import hits
     from aebench.representation.jacobian import contraction
     from aebench.representation.quantised import quantised
     from aebench.representation.sampled import sampled_reconstructions
@@ -145,6 +151,7 @@ def representation(view: View) -> Representation:
         density=density(view),
         contraction=contraction(view),
         degraded=degraded(view),
+        hits=hits(view),
     )
 
 

@@ -1,6 +1,7 @@
 """What the figures show of a row: arrays of its first seed, made while the model is at hand.
 
 images, reconstructions (count, d)   the first test image of each class, then the second, and so on
+hits (q * 9, d), hits_right (q * 8)  of hits.py: each query and then its hits; whether a hit has the query's class
 scatter (p, 2), scatter_labels (p,)  of codes of two numbers: the first test images of each class
 map (p, 2), map_labels (p,)          of the t-SNE map, if there is one: the same of its images
 samples (20, d)                      decoded draws of codes
@@ -34,6 +35,8 @@ def pictures(trained: Trained, first: Representation, settings: Evaluation) -> d
     """The arrays above; `first` is the representation of the first seed."""
     arrays = images(first, settings.images)
     arrays |= scatter(first, settings.scatter_per_class) | mapped(first, settings.scatter_per_class)
+    if first.hits is not None:
+        arrays |= {"hits": first.hits.images, "hits_right": first.hits.right}
     if _speaks(first):
         replica = next(revive(trained, first.images.device).replicas())
         arrays |= _decoded(replica, first, trained.seeds[0])
