@@ -66,7 +66,8 @@ class Densities(Schema):
     draws: PositiveInt = 500
     """Draws an image under the density that every model is lent."""
     directions: PositiveInt = 400
-    """Principal directions of the codes, at most, along which the lent codes vary; in the others they keep their mean."""
+    """Principal directions of the codes, at most, along which the lent codes vary; in the others they keep their mean. On
+    MNIST codes of 1000 units lose a tenth of a nat by 400 (seen: ReLU units); raw pixels, then of rank 400, lose hundreds."""
     steps: PositiveInt = 3
     """Gauss-Newton steps from an image's code to the centre of these draws."""
     validation_images: PositiveInt = 30
