@@ -621,9 +621,9 @@ MUTANTS = [
     Mutant(
         "distances lose digits",
         "aebench/representation/search.py",
-        "    if not sure.all():",
-        "    if False:",
-        "test_neighbours.py::test_the_search_is_exact_where_squares_in_float32_cannot_tell_neighbours_apart[0.0]",
+        "(d + 8) * epsilon",
+        "0 * epsilon",
+        "test_neighbours.py::test_a_query_is_sure_only_where_the_rows_left_out_are_farther_than_rounding",
     ),
     Mutant(
         "standard deviation of the population",
@@ -738,6 +738,27 @@ MUTANTS = [
         '("train", "validation")',
         '("train", "test")',
         "test_judge.py::test_the_stage_needs_no_test_image_and_makes_what_the_parameters_say",
+    ),
+    Mutant(
+        "weights averaged in logarithms",
+        "aebench/metrics/density.py",
+        "groups.logsumexp(2) - math.log(samples)",
+        "groups.mean(2)",
+        "test_density.py::test_weights_are_averaged_in_probability_not_in_logarithms",
+    ),
+    Mutant(
+        "weights without the posterior's volume",
+        "aebench/representation/density.py",
+        "noise.square() + log_variance[:, None] - z.square()",
+        "noise.square() - z.square()",
+        "test_density.py::test_elbo_below_iwae_below_the_evidence_with_a_wrong_posterior",
+    ),
+    Mutant(
+        "a map whose spaces are exchanged",
+        "aebench/metrics/embedding.py",
+        "strangers += _excess(here, there, k)",
+        "strangers += _excess(there, here, k)",
+        "test_embedding.py::test_a_map_that_tears_a_cluster_is_trustworthy_and_not_continuous",
     ),
 ]
 
