@@ -760,6 +760,34 @@ MUTANTS = [
         "strangers += _excess(there, here, k)",
         "test_embedding.py::test_a_map_that_tears_a_cluster_is_trustworthy_and_not_continuous",
     ),
+    Mutant(
+        "units' unevenness for images'",
+        "aebench/metrics/sparsity.py",
+        "_unevenness(r.codes.T)",
+        "_unevenness(r.codes)",
+        "test_sparsity.py::test_adversarial_one_unit_always_on_is_sparse_for_images_and_not_for_units",
+    ),
+    Mutant(
+        "another saturation than Rifai's",
+        "aebench/metrics/contraction.py",
+        "slopes < SATURATED * steepest",
+        "slopes < 0.05 * steepest",
+        "test_contraction.py::test_of_a_sigmoid_layer_saturation_is_rifais_share_below_5_or_above_95_percent[5]",
+    ),
+    Mutant(
+        "squares that never reach the last row",
+        "aebench/representation/degraded.py",
+        "(side - size + 1)",
+        "(side - size)",
+        "test_robustness.py::test_degraded_digits_are_those_of_the_record[occlusion]",
+    ),
+    Mutant(
+        "levels that are not equally far apart",
+        "aebench/metrics/robustness.py",
+        "np.trapezoid(heights, levels) / levels[-1]",
+        "np.mean(heights)",
+        "test_robustness.py::test_adversarial_codes_that_degrade_into_another_class_lose_what_the_trapezia_say",
+    ),
 ]
 
 
