@@ -1,26 +1,57 @@
-"""Classify the test images by the fine-tuned classifiers of a stack, seed by seed: classification.csv."""
+"""Classify the test images, seed by seed: from frozen codes, and by what fine-tuning made of a stack's encoder.
+
+classification.csv   seed, then a column <start>.<labels>: accuracy in %
+probes.json          of the probes of frozen codes, by their labels: how many these are, and each seed's penalty; `confusion`,
+                     with the most labels: a row a class, a column an answer, images summed over seeds
+"""
 
 import argparse
+from dataclasses import replace
 
 import torch
+from tqdm import tqdm
 
-from aebench import errors, runs
+from aebench import errors, params, runs
+from aebench.downstream import probes
 from aebench.experiment import Experiment
 from aebench.finetuning import Finetuning
+from aebench.representation import Evaluation, views
+from aebench.training import place
 
 
 def main(dataset: str, row: str) -> None:
     """`python -m stages.classify <dataset> <row>`."""
-    finetuning, test = Finetuning(Experiment(dataset, row)), runs.load_split(dataset, "test")
+    settings = params.check(Evaluation, params.dataset(dataset).evaluation, f"{params.conf_file(dataset)}:evaluation")
+    finetuning, folder, seeds = Finetuning(Experiment(dataset, row)), runs.folder(dataset, row), params.suite().seeds
+    train, validation, test = (runs.load_split(dataset, name) for name in runs.SPLITS)
+    model, device = runs.load_trained(folder / "weights.safetensors"), place(settings.device, settings.threads)
+    seen = views(every_seed(model, seeds), (train, validation), test, settings, device)
+    found = [probes(view) for view in tqdm(seen, total=len(seeds), desc="classifying", unit="seed")]
+    frozen = {f"frozen.{amount}": [each[amount].accuracy for each in found] for amount in found[0]}
+    runs.write_columns(folder / "classification.csv", {"seed": seeds} | frozen | finetuned(finetuning, test))
+    most = max(found[0], key=lambda amount: found[0][amount].labels)
+    told = {a: {"labels": found[0][a].labels, "penalties": [each[a].penalty for each in found]} for a in found[0]}
+    confusion = sum(each[most].confusion for each in found).tolist()
+    runs.write_json(folder / "probes.json", {"amounts": told, "confusion": confusion})
+
+
+def every_seed(model: runs.Trained, seeds: list[int]) -> runs.Trained:
+    """A model without randomness is one replica, and every seed's labels are drawn for it."""
+    state = {name: value.expand(len(seeds), *value.shape[1:]) for name, value in model.state.items()}
+    return replace(model, seeds=tuple(seeds), state=state)
+
+
+def finetuned(finetuning: Finetuning, test: runs.Split) -> dict[str, list[float]]:
+    """The accuracies of the classifiers that fine-tuning made; none where a row was not fine-tuned."""
     images, labels = (torch.from_numpy(part).to(finetuning.row.device) for part in (test.images, test.labels))
-    trained = runs.load_trained(finetuning.row.folder / "classifiers.safetensors")
-    columns: dict[str, list] = {"seed": list(trained.seeds)}
+    trained, columns = None, {}
     for start, fraction in finetuning:
+        trained = trained or runs.load_trained(finetuning.row.folder / "classifiers.safetensors")
         ensemble, prefix = finetuning.classifiers(start), f"{start}/{fraction}/"
         ensemble.load({n.removeprefix(prefix): value for n, value in trained.state.items() if n.startswith(prefix)})
         correct = ensemble.codes(images).argmax(2) == labels
         columns[f"{start}.{fraction}"] = (100 * correct.double().mean(1)).tolist()
-    runs.write_columns(finetuning.row.folder / "classification.csv", columns)
+    return columns
 
 
 if __name__ == "__main__":

@@ -110,6 +110,22 @@ class Robustness(Schema):
     """A share of the pixels (masking, salt and pepper) or of the image's shorter side; a standard deviation for gaussian."""
 
 
+class Classification(Schema):
+    """Classifiers of frozen codes (`aebench.downstream`): with how many labels, and which penalties they choose from."""
+
+    per_class: list[PositiveInt] = Field([10])
+    """So many labelled training images of each class."""
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field([0.01, 0.05, 0.1, 1.0], min_length=1)
+    """Shares of the training images that are labelled."""
+    penalties: list[PositiveFloat] = Field([1.0, 0.1, 0.01, 0.001, 0.0001], min_length=1)
+    """λ of the mean cross-entropy + λ/2 ‖W‖²."""
+
+    @property
+    def amounts(self) -> dict[str, int | float]:
+        """Amounts of labels by name, as columns have it."""
+        return {f"{count} a class": count for count in self.per_class} | {str(share): share for share in self.fractions}
+
+
 class Evaluation(Schema):
     """What all parts share, then a block a part."""
 
@@ -134,3 +150,4 @@ class Evaluation(Schema):
     quantised: Quantisation = Field(default_factory=Quantisation)
     embedding: Embedding = Field(default_factory=Embedding)
     density: Densities = Field(default_factory=Densities)
+    classification: Classification = Field(default_factory=Classification)
