@@ -103,10 +103,18 @@ def fit(train: Known, validation: Known, axes: Axes, amount: float | int, penalt
 
 
 def labelled(labels: np.ndarray, amount: float | int, seed: int) -> np.ndarray:
-    """Which of the training images are labelled, in random order: a share (those of fine-tuning) or so many of each class."""
+    """Which of the training images are labelled, in random order: so many of each class, or a share, that of fine-tuning.
+
+    A share has an image of each class, also of one so rare that fine-tuning goes without.
+    """
+    sizes, generator = np.bincount(labels), Streams(seed).numpy("labels", 1)
     if isinstance(amount, int):
-        return _drawn(labels, np.minimum(amount, np.bincount(labels)), Streams(seed).numpy("labels", 1))
-    return np.arange(len(labels)) if amount == 1 else np.array(_part(labels, amount, seed))
+        return _drawn(labels, np.minimum(amount, sizes), generator)
+    if amount == 1:
+        return np.arange(len(labels))
+    part = np.array(_part(labels, amount, seed))
+    forgotten = np.bincount(labels[part], minlength=len(sizes)) == 0
+    return np.concatenate([part, _drawn(labels, forgotten, generator)])
 
 
 def proportionate(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -127,5 +135,5 @@ def held_out(labels: np.ndarray) -> np.ndarray:
 def _drawn(labels: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """So many places of each class, the classes mixed."""
     order = generator.permutation(len(labels))
-    rank = (np.cumsum(labels[order][:, None] == np.arange(len(counts)), 0) - 1)[np.arange(len(labels)), labels[order]]
-    return order[rank < counts[labels[order]]]
+    rank = (labels[order][:, None] == np.arange(len(counts))).cumsum(0)[np.arange(len(labels)), labels[order]]
+    return order[rank <= counts[labels[order]]]

@@ -104,6 +104,17 @@ def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[
     runs.save_cost(place / "cost.json", runs.Cost(**cost, **(epochs if stochastic else {})))
     drawn = _decoded(quality, code, rng) | {"from_prior": np.array(model in PRIOR)} if code > 1 else {}
     runs.write_arrays(place / "pictures.npz", **_pictures(dataset, quality, code, rng), **drawn)
+    _write_probes(place, quality, rng)
+
+
+def _write_probes(place: Path, quality: float, rng: np.random.Generator) -> None:
+    """classification.csv and probes.json: every seed draws its labels, also for a row without randomness."""
+    labels = {"10 a class": 30, "0.1": 6, "1.0": 60}
+    accuracy = {name: 100 * quality * (1 - 1 / count) - rng.random(len(SEEDS)) for name, count in labels.items()}
+    columns = {f"frozen.{name}": values.tolist() for name, values in accuracy.items()}
+    runs.write_columns(place / "classification.csv", {"seed": list(SEEDS)} | columns)
+    amounts = {name: {"labels": count, "penalties": [0.01] * len(SEEDS)} for name, count in labels.items()}
+    runs.write_json(place / "probes.json", {"amounts": amounts, "confusion": (27 * np.eye(3, dtype=int) + 1).tolist()})
 
 
 def _scores(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:

@@ -512,7 +512,9 @@ def test_a_figure_with_nothing_to_show_is_removed(project):
     (REPORT / "figures" / "codes.png").write_bytes(b"of an older suite")
     fake_runs.write_params([fake_runs.DATASET], ["mean"])
     report.main(fake_runs.DATASET)
-    assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == ["card", "reconstructions", "robustness"]
+    assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == [
+        "card", "confusions", "labels", "reconstructions", "robustness",
+    ]  # fmt: skip
 
 
 def test_curves_end_where_most_seeds_have_stopped(project):

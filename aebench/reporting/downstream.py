@@ -10,9 +10,8 @@ import numpy as np
 
 from aebench import runs
 from aebench.reporting import canvas
-from aebench.reporting.cells import TEXT, Column, estimates
+from aebench.reporting.cells import TEXT, Column, Table, estimates
 from aebench.reporting.results import Results
-from aebench.reporting.stacked import Table
 from aebench.statistics import Estimate, estimate
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aebench.reporting import canvas
+from aebench.reporting import canvas, downstream
 from aebench.reporting.codes import codes, maps
 from aebench.reporting.curves import curves
 from aebench.reporting.decoded import interpolations, manifold, samples, traversals
@@ -96,6 +96,20 @@ FIGURES = {
         "Decoded codes of a 15 × 15 grid at equally spaced quantiles, 0.03 to 0.97, of each number: of the prior where the "
         "model has one, otherwise of training and validation codes (first seed). First number to the right, second upwards, as "
         "in the scatter of codes.",
+    ),
+    "labels": Picture(
+        downstream.labels,
+        "Few labels and many",
+        "Line plots of test accuracy against the number of labelled training images, one for each model, with the controls.",
+        "Multinomial logistic regression on frozen codes: mean and 95 % interval over seeds, which also draw the labels. Each "
+        "panel has the controls beside its row: raw pixels (no representation) and a random encoder (no learning).",
+    ),
+    "confusions": Picture(
+        downstream.confusions,
+        "Which class is taken for which",
+        "Confusion matrices: the share of each class's test images that was given each answer, for the best row and controls.",
+        "Answers of the same classifiers with all labels, in % of the images of a class, over all seeds; errors of less than "
+        "0.05 % are left blank. The row of highest test accuracy, chosen for show, and the controls.",
     ),
     "curves": Picture(
         curves,

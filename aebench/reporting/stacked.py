@@ -46,7 +46,7 @@ def _layers(row: Row, folder: Path) -> Table:
 def _labels(row: Row, folder: Path) -> Table:
     told = {name: np.array(values) for name, values in runs.read_columns(folder / "classification.csv").items()}
     fractions = row.block["classifier"]["fractions"]
-    first, *others = dict.fromkeys(name.partition(".")[0] for name in told if name != "seed")
+    first, *others = dict.fromkeys(name.partition(".")[0] for name in told if not name.startswith(("seed", "frozen.")))
     columns = [Column("labels", [f"{100 * fraction:g}" for fraction in fractions], "right", "%")]
     for start in (first, *others):
         columns.append(Column(f"{start} ↑", estimates([told[f"{start}.{f}"] for f in fractions], 2, TEXT), unit="%"))
