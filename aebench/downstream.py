@@ -12,7 +12,7 @@ validation images as is labelled of the training images, at least one a class.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from aebench.finetuning import _part
 from aebench.logistic import Axes, Problem, answers, principal
 from aebench.randomness import Streams
 from aebench.representation import View
+from aebench.runs import Trained
 
 FOLDS = 5
 
@@ -75,6 +76,12 @@ def probes(view: View) -> dict[str, Answers]:
         probe = fit(train, validation, axes, amount, settings.penalties, view.seed)
         found[name] = Answers(probe.labels, probe.penalty, confusion(probe, test))
     return found
+
+
+def every_seed(model: Trained, seeds: Sequence[int]) -> Trained:
+    """A model without randomness is one replica, and every seed's labels are drawn for it."""
+    state = {name: value.expand(len(seeds), *value.shape[1:]) for name, value in model.state.items()}
+    return replace(model, seeds=tuple(seeds), state=state)
 
 
 def confusion(probe: Probe, test: Known) -> np.ndarray:

@@ -6,13 +6,12 @@ probes.json          of the probes of frozen codes, by their labels: how many th
 """
 
 import argparse
-from dataclasses import replace
 
 import torch
 from tqdm import tqdm
 
 from aebench import errors, params, runs
-from aebench.downstream import probes
+from aebench.downstream import every_seed, probes
 from aebench.experiment import Experiment
 from aebench.finetuning import Finetuning
 from aebench.representation import Evaluation, views
@@ -33,12 +32,6 @@ def main(dataset: str, row: str) -> None:
     told = {a: {"labels": found[0][a].labels, "penalties": [each[a].penalty for each in found]} for a in found[0]}
     confusion = sum(each[most].confusion for each in found).tolist()
     runs.write_json(folder / "probes.json", {"amounts": told, "confusion": confusion})
-
-
-def every_seed(model: runs.Trained, seeds: list[int]) -> runs.Trained:
-    """A model without randomness is one replica, and every seed's labels are drawn for it."""
-    state = {name: value.expand(len(seeds), *value.shape[1:]) for name, value in model.state.items()}
-    return replace(model, seeds=tuple(seeds), state=state)
 
 
 def finetuned(finetuning: Finetuning, test: runs.Split) -> dict[str, list[float]]:

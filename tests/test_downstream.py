@@ -10,12 +10,11 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from aebench import downstream, logistic
-from aebench.downstream import held_out, labelled, probes, proportionate
+from aebench.downstream import every_seed, held_out, labelled, probes, proportionate
 from aebench.finetuning import _part
 from aebench.logistic import Problem, answers, principal
 from aebench.representation import Evaluation
 from aebench.representation.settings import Classification
-from stages.classify import every_seed
 
 AMOUNTS = {"per_class": [10], "fractions": [0.05, 0.2, 1.0]}
 PENALTIES = Classification().penalties
