@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from aebench import warm
 from aebench.errors import InputError
 from aebench.params import read_yaml
 from aebench.provenance import LOCK
@@ -19,11 +20,12 @@ RWLOCK = Path(".dvc/tmp/rwlock")
 
 
 def reproduce() -> int:
-    """`dvc repro`; its exit status. The stages run this very Python and inherit the terminal, so progress bars show."""
+    """`dvc repro`; its exit status. Stages run this very Python, kept warm, and inherit the terminal: progress bars show."""
     for file in heal():
         print(f"mended {file}, torn by an interrupted run", file=sys.stderr)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return subprocess.run([sys.executable, "-m", "dvc", "repro"], env=os.environ | {"PATH": path}, check=False).returncode
+    with warm.python() as first:
+        path = os.pathsep.join([*first, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        return subprocess.run([sys.executable, "-m", "dvc", "repro"], env=os.environ | {"PATH": path}, check=False).returncode
 
 
 def heal() -> list[Path]:

@@ -6,32 +6,37 @@ probes.json          of the probes of frozen codes, by their labels: how many th
 """
 
 import argparse
+from functools import partial
 
 import torch
 from tqdm import tqdm
 
 from aebench import errors, params, runs
-from aebench.downstream import every_seed, probes
+from aebench.downstream import Answers, every_seed, probes
 from aebench.experiment import Experiment
 from aebench.finetuning import Finetuning
-from aebench.representation import Evaluation, views
-from aebench.training import place
+from aebench.parallel import side_by_side
+from aebench.representation import evaluation, view_of
 
 
 def main(dataset: str, row: str) -> None:
     """`python -m stages.classify <dataset> <row>`."""
-    settings = params.check(Evaluation, params.dataset(dataset).evaluation, f"{params.conf_file(dataset)}:evaluation")
-    finetuning, folder, seeds = Finetuning(Experiment(dataset, row)), runs.folder(dataset, row), params.suite().seeds
-    train, validation, test = (runs.load_split(dataset, name) for name in runs.SPLITS)
-    model, device = runs.load_trained(folder / "weights.safetensors"), place(settings.device, settings.threads)
-    seen = views(every_seed(model, seeds), (train, validation), test, settings, device)
-    found = [probes(view) for view in tqdm(seen, total=len(seeds), desc="classifying", unit="seed")]
+    folder, seeds = runs.folder(dataset, row), params.suite().seeds
+    work = side_by_side(partial(probed, dataset, row), range(len(seeds)), evaluation(dataset).processes)
+    found = list(tqdm(work, total=len(seeds), desc="classifying", unit="seed"))
+    finetuning, test = Finetuning(Experiment(dataset, row)), runs.load_split(dataset, "test")
     frozen = {f"frozen.{amount}": [each[amount].accuracy for each in found] for amount in found[0]}
     runs.write_columns(folder / "classification.csv", {"seed": seeds} | frozen | finetuned(finetuning, test))
     most = max(found[0], key=lambda amount: found[0][amount].labels)
     told = {a: {"labels": found[0][a].labels, "penalties": [each[a].penalty for each in found]} for a in found[0]}
     confusion = sum(each[most].confusion for each in found).tolist()
     runs.write_json(folder / "probes.json", {"amounts": told, "confusion": confusion})
+
+
+def probed(dataset: str, row: str, position: int) -> dict[str, Answers]:
+    """The probes of the suite's seed at a position."""
+    trained = runs.load_trained(runs.folder(dataset, row) / "weights.safetensors")
+    return probes(view_of(dataset, every_seed(trained, params.suite().seeds), position))
 
 
 def finetuned(finetuning: Finetuning, test: runs.Split) -> dict[str, list[float]]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from family import PIXELS, Ensemble, block, build
 
-from aebench.representation import Evaluation, Representation, represent
+from aebench.representation import Evaluation, Representation, represent, views
 from aebench.representation.degraded import Degraded
 from aebench.representation.embedding import Embedded
 from aebench.representation.generation import Generated, Seen
@@ -85,7 +85,7 @@ def trained(kind="vanilla", seeds=(3, 4), **changes):
 def seen(model, n=30, **settings):
     """The representations of n test images by every seed; train and validation are of the same images."""
     x, y = torch.rand(n, PIXELS, generator=torch.Generator().manual_seed(9)).numpy(), np.arange(n) % 3
-    return list(represent(model, (Split(x, y), Split(x, y)), Split(x, y), Evaluation(**settings), CPU))
+    return [represent(each) for each in views(model, (Split(x, y), Split(x, y)), Split(x, y), Evaluation(**settings), CPU)]
 
 
 def view(replica, images, labels, seed=3, settings=None, **changes):

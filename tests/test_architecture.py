@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"errors"},
     {"registry"},
-    {"params", "runs", "randomness"},
+    {"params", "runs", "randomness", "parallel"},
     {"provenance", "data", "objectives", "corruptions"},
     {"models", "training", "probe", "judge", "fidelity", "logistic"},
     {"experiment"},
@@ -22,6 +22,7 @@ FLOORS = [
     {"representation"},
     {"metrics", "statistics", "downstream"},
     {"certification"},
+    {"warm"},
     {"tracking", "reporting", "pipeline", "scaffold"},
     {"cli"},
 ]

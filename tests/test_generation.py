@@ -17,7 +17,7 @@ from aebench import fidelity
 from aebench.fidelity import Features, compare
 from aebench.judge import Judge
 from aebench.metrics import METRICS, PROFILES, generation
-from aebench.representation import Evaluation, represent
+from aebench.representation import Evaluation, represent, views
 from aebench.representation.generation import Generated, Seen, draws, generated
 from aebench.representation.settings import Generation
 from aebench.runs import Split
@@ -221,7 +221,7 @@ def test_every_model_has_every_number_but_those_of_a_prior_that_it_has_not(kind)
     model, _ = trained(kind, seeds=(0,))
     x, y = torch.rand(30, PIXELS, generator=torch.Generator().manual_seed(9)).numpy(), np.arange(30) % 3
     split = Split(x, y)
-    (r,) = represent(model, (split, split), split, Evaluation(), CPU, a_judge())
+    (r,) = map(represent, views(model, (split, split), split, Evaluation(), CPU, a_judge()))
     has_prior = replica(kind)("prior", 2, torch.Generator()) is not None
     for name in SCORES:
         found = PROFILES[f"{name}_by_sampler"].measure(r)

@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from aebench.corruptions import CORRUPTIONS
 from aebench.metrics import METRICS, neighbours
 from aebench.randomness import Streams
-from aebench.representation import Evaluation, corrupted, jacobian, represent, search, speed
+from aebench.representation import Evaluation, corrupted, jacobian, represent, search, speed, views
 from aebench.representation import pictures as drawn
 from aebench.runs import Split
 
@@ -128,7 +128,8 @@ def test_every_metric_says_what_it_is():
 def test_represent_runs_each_seed_on_clean_images():
     model, family = trained("denoising", hidden=[4], code=2, corruption=1.0)
     x, y = torch.rand(10, PIXELS).numpy(), np.arange(10) % 3
-    found = list(represent(model, (Split(x, y), Split(x[:2], y[:2])), Split(x[:4], y[:4]), Evaluation(jacobian_images=3), CPU))
+    splits = (Split(x, y), Split(x[:2], y[:2])), Split(x[:4], y[:4])
+    found = [represent(each) for each in views(model, *splits, Evaluation(jacobian_images=3), CPU)]
     for replica, r in zip(family.replicas(), found, strict=True):
         torch.testing.assert_close(r.codes, replica("encode", torch.from_numpy(x[:4])))
         torch.testing.assert_close(r.reconstructions, replica("decode", r.codes))

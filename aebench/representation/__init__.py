@@ -21,16 +21,18 @@ of noise; 5 images of noise off the data; 6 the codes that are judged as generat
 8 shakes the start of a map.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from aebench.representation.settings import Evaluation
+from aebench.representation.settings import Evaluation, evaluation
 from aebench.representation.view import View
-from aebench.runs import Split, Trained
+from aebench.runs import SPLITS, Split, Trained, load_split
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import Tensor
 
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from aebench.representation.strange import Strange
     from aebench.training.ensemble import Ensemble
 
-__all__ = ["Evaluation", "Representation", "View", "corrupted", "represent", "revive"]
+__all__ = ["Evaluation", "Representation", "View", "corrupted", "evaluation", "represent", "revive", "view_of", "views"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +82,6 @@ class Representation:
     hits: "Hits | None" = None
 
 
-def represent(
-    trained: Trained,
-    reference: tuple[Split, Split],
-    test: Split,
-    settings: Evaluation,
-    device: "torch.device",
-    judge: "Judge | None" = None,
-) -> Iterator[Representation]:
-    """One representation a seed, in the order of `trained.seeds`; `reference` is train and validation."""
-    for view in views(trained, reference, test, settings, device, judge):
-        yield representation(view)
-
-
 def views(
     trained: Trained,
     reference: tuple[Split, Split],
@@ -100,14 +89,16 @@ def views(
     settings: Evaluation,
     device: "torch.device",
     judge: "Judge | None" = None,
+    positions: Sequence[int] | None = None,
 ) -> Iterator[View]:
-    """One view a seed, in the order of `trained.seeds`; `reference` is train and validation."""
+    """One view a seed, at all positions of `trained.seeds` or at these; `reference` is train and validation."""
     import torch
 
     past, labels = (torch.cat([torch.from_numpy(getattr(s, part)) for s in reference]) for part in ("images", "labels"))
-    for i, replica in enumerate(revive(trained, device).replicas()):
+    replicas = list(revive(trained, device).replicas())
+    for i in range(len(replicas)) if positions is None else positions:
         yield View(
-            replica=replica,
+            replica=replicas[i],
             seed=trained.seeds[i],
             first=i == 0,
             shape=tuple(trained.shape),
@@ -121,7 +112,20 @@ def views(
         )
 
 
-def representation(view: View) -> Representation:
+def view_of(dataset: str, trained: Trained, position: int, judge_file: "Path | None" = None) -> View:
+    """The view of the seed at a position, on the device and by the threads of conf/<dataset>.yaml:evaluation."""
+    from aebench import judge
+    from aebench.training import place
+
+    settings = evaluation(dataset)
+    device = place(settings.device, settings.threads)
+    train, validation, test = (load_split(dataset, name) for name in SPLITS)
+    critic = judge.load(judge_file, device) if judge_file else None
+    (view,) = views(trained, (train, validation), test, settings, device, critic, [position])
+    return view
+
+
+def represent(view: View) -> Representation:
     """Everything that metrics may ask of a seed."""
     from aebench.representation.degraded import degraded
     from aebench.representation.density import density

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
+from aebench import params
 from aebench.judge import Judging
 from aebench.params import Schema
 
@@ -130,6 +131,8 @@ class Evaluation(Schema):
     """What all parts share, then a block a part."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: PositiveInt = 1
+    """Seeds that are measured side by side, each by `threads`."""
     threads: PositiveInt = 1
     noise: Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"] = "masking"
     """How test images are corrupted, of `aebench.corruptions`."""
@@ -151,3 +154,8 @@ class Evaluation(Schema):
     embedding: Embedding = Field(default_factory=Embedding)
     density: Densities = Field(default_factory=Densities)
     classification: Classification = Field(default_factory=Classification)
+
+
+def evaluation(dataset: str) -> Evaluation:
+    """The settings of a data set."""
+    return params.check(Evaluation, params.dataset(dataset).evaluation, f"{params.conf_file(dataset)}:evaluation")
