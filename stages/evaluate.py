@@ -11,10 +11,9 @@ from tqdm import tqdm
 from aebench import errors, judge, runs
 from aebench.metrics import METRICS, PROFILES
 from aebench.parallel import side_by_side
-from aebench.representation import evaluation, represent, view_of
+from aebench.representation import evaluation, place, represent, view_of
 from aebench.representation.pictures import pictures
 from aebench.representation.speed import throughput
-from aebench.training import place
 
 
 class Found(NamedTuple):
@@ -31,7 +30,7 @@ def main(dataset: str, model: str) -> None:
     trained = runs.load_trained(folder / "weights.safetensors")
     work = side_by_side(partial(measured, dataset, model), range(len(trained.seeds)), settings.processes)
     found = list(tqdm(work, total=len(trained.seeds), desc="evaluating", unit="seed"))
-    images = torch.from_numpy(runs.load_split(dataset, "test").images).to(place(settings.device, settings.threads))
+    images = torch.from_numpy(runs.load_split(dataset, "test").images).to(place(settings))
     runs.write_arrays(folder / "pictures.npz", **found[0].pictures)
     runs.write_json(folder / "inference.json", throughput(trained, images))
     for file, parts in (("metrics.csv", [each.scores for each in found]), ("profiles.csv", [each.profiles for each in found])):

@@ -47,7 +47,18 @@ if TYPE_CHECKING:
     from aebench.representation.strange import Strange
     from aebench.training.ensemble import Ensemble
 
-__all__ = ["Evaluation", "Representation", "View", "corrupted", "evaluation", "represent", "revive", "view_of", "views"]
+__all__ = [
+    "Evaluation",
+    "Representation",
+    "View",
+    "corrupted",
+    "evaluation",
+    "place",
+    "represent",
+    "revive",
+    "view_of",
+    "views",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +126,27 @@ def views(
 def view_of(dataset: str, trained: Trained, position: int, judge_file: "Path | None" = None) -> View:
     """The view of the seed at a position, on the device and by the threads of conf/<dataset>.yaml:evaluation."""
     from aebench import judge
-    from aebench.training import place
 
     settings = evaluation(dataset)
-    device = place(settings.device, settings.threads)
+    device = place(settings)
     train, validation, test = (load_split(dataset, name) for name in SPLITS)
     critic = judge.load(judge_file, device) if judge_file else None
     (view,) = views(trained, (train, validation), test, settings, device, critic, [position])
     return view
+
+
+def place(settings: Evaluation) -> "torch.device":
+    """The device. The threads are for all libraries, not for torch alone: more than there are cores wait for each other."""
+    from importlib import import_module
+
+    from threadpoolctl import threadpool_limits
+
+    from aebench import training
+
+    for library in ("openTSNE", "scipy.optimize", "sklearn.cluster"):  # a limit holds for what is there
+        import_module(library)
+    threadpool_limits(settings.threads)
+    return training.place(settings.device, settings.threads)
 
 
 def represent(view: View) -> Representation:
