@@ -1,6 +1,7 @@
 """The pipeline as a user meets it: it runs, a second run does nothing, a change reruns exactly what it should."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def unchanged(project):
     project.run("git", "checkout", "-q", "--", ".")
 
 
+AMOUNTS = ["10 a class", "0.01", "0.05", "0.1", "1.0"]
 ALWAYS = {"check", "index"}
 """They read all of conf/: a second each."""
 
@@ -52,6 +54,7 @@ def stages(verb, models=MODELS):
 
 TRAINED = stages("train") | stages("pretrain", [STACK]) | stages("finetune", [STACK])
 EVALUATED = stages("evaluate") | stages("evaluate_stack", [STACK])
+CLASSIFIED = stages("classify") | stages("classify_stack", [STACK])
 
 
 def test_it_ends_with_the_table_and_says_where_to_look(project):
@@ -86,11 +89,16 @@ def test_a_second_run_does_no_work_and_says_so(project):
     [
         ("conf/smoke.yaml", "masking, corruption: 0.2", "masking, corruption: 0.4", CONF | stages("train", ["dae"])),
         ("conf/smoke.yaml", "epochs: 2", "epochs: 3", CONF | TRAINED),
-        ("conf/smoke.yaml", "images: 10", "images: 5", CONF | EVALUATED | {"judge@smoke"}),
+        ("conf/smoke.yaml", "images: 10", "images: 5", CONF | EVALUATED | CLASSIFIED | {"judge@smoke"}),
         ("conf/smoke.yaml", "split_seed: 0", "split_seed: 1", CONF | {"prepare@smoke"}),
         ("conf/smoke.yaml", "ae, code: 8, tr", "ae, code: 7, tr", CONF | {"pretrain@smoke-stacked", "finetune@smoke-stacked"}),
         ("conf/smoke.yaml", "updates: 5", "updates: 6", CONF | {"finetune@smoke-stacked"}),
-        ("params.yaml", "[0, 1]", "[0, 2]", {"check", "certify@smoke", "report@smoke", "index", "track"} | TRAINED),
+        (
+            "params.yaml",
+            "[0, 1]",
+            "[0, 2]",
+            {"check", "certify@smoke", "report@smoke", "index", "track"} | TRAINED | CLASSIFIED,
+        ),
         ("conf/digits.yaml", "epochs:", "# a comment\n  epochs:", ALWAYS),
         ("aebench/models/denoising.py", "corrupt(x, noise)", "corrupt(x + 0, noise)", {"check"}),
     ],
@@ -101,7 +109,7 @@ def test_a_changed_leaf_touches_exactly_these_stages(unchanged, file, old, new, 
 
 
 DOWNSTREAM = ["report@smoke", "index", "track"]
-STACKED = [f"{verb}@smoke-stacked" for verb in ("pretrain", "finetune", "evaluate_stack", "classify")]
+STACKED = [f"{verb}@smoke-stacked" for verb in ("pretrain", "finetune", "evaluate_stack", "classify_stack")]
 
 
 def test_a_change_in_the_third_layer_retrains_neither_of_the_first_two(unchanged):
@@ -172,16 +180,32 @@ def test_every_layer_and_every_start_of_the_stack_is_told(project):
     layers = next(csv.DictReader((folder / "layers.csv").open()))
     assert set(layers) == {"seed", "probe.0", *(f"{part}.{i}" for part in ("loss", "probe") for i in (1, 2, 3))}
     told = next(csv.DictReader((folder / "classification.csv").open()))
-    assert set(told) == {"seed", *(f"{start}.{f}" for start in ("pretrained", "random", "modern") for f in ("0.05", "1.0"))}
+    finetuned = {f"{start}.{f}" for start in ("pretrained", "random", "modern") for f in ("0.05", "1.0")}
+    assert set(told) == {"seed"} | finetuned | {f"frozen.{amount}" for amount in AMOUNTS}
     text = (project.folder / "reports/smoke/table.md").read_text()
     assert "layer by layer" in text and "pretrained - random" in text
+
+
+def test_every_row_is_classified_from_frozen_codes_by_every_seeds_labels(project):
+    for model in MODELS:
+        folder = project.folder / "runs/smoke" / model
+        told = list(csv.DictReader((folder / "classification.csv").open()))
+        assert [row["seed"] for row in told] == ["0", "1"], "a model without randomness, too: its labels are drawn"
+        assert list(told[0]) == ["seed", *(f"frozen.{amount}" for amount in AMOUNTS)]
+        probes = json.loads((folder / "probes.json").read_text())
+        assert {a: each["labels"] for a, each in probes["amounts"].items()} == dict(
+            zip(AMOUNTS, (100, 13, 63, 126, 1257), strict=True)
+        )
+        assert sum(map(sum, probes["confusion"])) == 2 * 360
+    text = (project.folder / "reports/smoke/table.md").read_text()
+    assert "10 a class ↑" in text and "in the features of judge" in text
 
 
 def test_a_changed_chapter_retrains_its_row_alone_and_a_comment_nothing(unchanged):
     unchanged.replace("aebench/models/denoising.py", "corrupt(x, noise)", "corrupt(x + 0, noise)")
     ran = unchanged.repro()
     assert ran[0] == "check" and ran[-3:] == DOWNSTREAM
-    its_own = {"train@smoke-dae", "evaluate@smoke-dae", "certify@smoke"}
+    its_own = {"train@smoke-dae", "evaluate@smoke-dae", "classify@smoke-dae", "certify@smoke"}
     assert set(ran[1:-3]) == its_own | set(STACKED), "the stack's layers are denoising autoencoders"
     (unchanged.folder / "aebench/models/vanilla.py").open("a").write("\n# a comment\n")
     assert unchanged.repro() == ["check"]
@@ -192,7 +216,7 @@ def test_a_changed_chapter_retrains_its_row_alone_and_a_comment_nothing(unchange
 def test_an_experiment_by_one_word(unchanged):
     output = unchanged.run("dvc", "exp", "run", "-S", "conf/smoke.yaml:models.dae.corruption=0.4")
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "certify@smoke", *DOWNSTREAM]
+    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "classify@smoke-dae", "certify@smoke", *DOWNSTREAM]
     shown = unchanged.run("dvc", "exp", "show", "--csv")
     assert "0.4" in shown
     unchanged.run("git", "checkout", "-q", "--", ".")

@@ -69,7 +69,7 @@ def tables(results: Results) -> list[Table]:
 
 
 def labels(results: Results) -> "Figure | None":
-    """A panel a row, accuracy against number of labels, the controls in each."""
+    """A panel a row, accuracy against the number of labels where these are a share, the controls in each."""
     rows = probed(results)
     if not rows:
         return None
@@ -81,6 +81,10 @@ def labels(results: Results) -> "Figure | None":
                 _line(axes, control, control.model, linewidth=1.0, **CONTROLS[control.kind])
         _line(axes, row, "row of the title", color=canvas.BLUE, linewidth=1.4)
         axes.set(title=row.model, xscale="log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter("")
+    for axes in panels[-4:]:
+        axes.tick_params(labelbottom=True)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=1 + len(CONTROLS))
     figure.supxlabel("labelled training images")
     figure.supylabel("accuracy, %")
@@ -120,7 +124,8 @@ def _head(amount: str) -> str:
 
 
 def _line(axes: "Axes", row: Probed, label: str, **style) -> None:
-    counts, found = list(row.labels.values()), [estimate(sample) for sample in row.accuracy.values()]
+    shares = [amount for amount in row.labels if " " not in amount]
+    counts, found = [row.labels[a] for a in shares], [estimate(row.accuracy[a]) for a in shares]
     means, halves = (np.array([getattr(e, field) for e in found]) for field in ("mean", "half_width"))
     axes.plot(counts, means, label=label, marker="." if len(counts) == 1 else "", **style)
     axes.fill_between(counts, means - halves, means + halves, color=style["color"], alpha=0.2, linewidth=0)

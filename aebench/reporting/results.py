@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from aebench import params, provenance, runs
+from aebench import judge, params, provenance, runs
 from aebench.errors import InputError
 from aebench.metrics import METRICS, PROFILES
 from aebench.representation import Evaluation
@@ -52,6 +52,8 @@ class Results:
     evaluation: Evaluation
     seeds: tuple[int, ...]
     lock: str
+    judge: dict[str, Any] | None = None
+    """`name` and `accuracy` of the classifier that measures generated images, if one was trained."""
 
     @property
     def folder(self) -> Path:
@@ -83,6 +85,7 @@ def read(dataset: str) -> Results:
         evaluation=params.check(Evaluation, conf.evaluation, f"{params.conf_file(dataset)}:evaluation"),
         seeds=tuple(wanted.seeds),
         lock=provenance.lock_fingerprint(dataset),
+        judge=judge.told(file) if (file := judge.file(dataset)).exists() else None,
     )
 
 

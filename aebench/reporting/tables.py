@@ -77,11 +77,23 @@ def notes(results: Results) -> list[str]:
         *(questions.line(m) for m in METRICS.values() if m.main),
         f"Images are corrupted by {how.noise.replace('_', ' ')} at level {how.corruption}: one draw a seed, the same for every "
         f"model. Jacobians are of the first {how.jacobian_images} test images.",
+        *judged(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student); it covers the choice of seed, not of test images.",
         alone if len(results.seeds) > 1 else "Only one seed was run: intervals are not known.",
         "Training: wall time of all seeds, which train together, divided by their number.",
         "Epochs and hyper-parameters were chosen on validation images alone; test images were only measured.",
         "No row is marked as best: differences between rows have not been tested.",
+    ]
+
+
+def judged(results: Results) -> list[str]:
+    """A line on the features in which generated images were measured."""
+    if results.judge is None:
+        return []
+    name, accuracy = results.judge["name"], results.judge["accuracy"]
+    return [
+        f"Generated images are measured in the features of judge {name}, a classifier that knows {accuracy:.2f} % of the "
+        "validation images: distances by another judge do not compare."
     ]
 
 
