@@ -788,6 +788,55 @@ MUTANTS = [
         "np.mean(heights)",
         "test_robustness.py::test_adversarial_codes_that_degrade_into_another_class_lose_what_the_trapezia_say",
     ),
+    Mutant(
+        "a penalty chosen on test images",
+        "aebench/downstream.py",
+        "fit(train, validation, axes",
+        "fit(train, test, axes",
+        "test_downstream.py::test_the_choice_never_sees_a_test_image",
+    ),
+    Mutant(
+        "few labels, chosen with all of validation",
+        "aebench/downstream.py",
+        "len(part) / len(train.labels), seed",
+        "1.0, seed",
+        "test_downstream.py::test_one_label_a_class_is_chosen_for_on_as_many_of_validation",
+    ),
+    Mutant(
+        "the weakest penalty of equals",
+        "aebench/downstream.py",
+        "sorted(penalties, reverse=True)",
+        "sorted(penalties)",
+        "test_downstream.py::test_the_strongest_penalty_of_equals_is_chosen",
+    ),
+    Mutant(
+        "codes standardised by those of the test images",
+        "aebench/downstream.py",
+        "principal(view.reference_codes[:n])",
+        "principal(view.codes)",
+        "test_downstream.py::test_a_unit_that_never_moved_in_training_is_not_heard",
+    ),
+    Mutant(
+        "an intercept that is penalised",
+        "aebench/logistic.py",
+        "decay = pad(torch.full_like(self.spread, penalty), (0, 1))",
+        "decay = pad(torch.full_like(self.spread, penalty), (0, 1), value=penalty)",
+        "test_downstream.py::test_it_has_the_optimum_of_scikit_learn",
+    ),
+    Mutant(
+        "half a penalty",
+        "aebench/logistic.py",
+        "torch.full_like(self.spread, penalty)",
+        "torch.full_like(self.spread, penalty / 2)",
+        "test_downstream.py::test_it_has_the_optimum_of_scikit_learn",
+    ),
+    Mutant(
+        "a stage that failed, taken for one that did not",
+        "aebench/warm.py",
+        "client.sendall(bytes([status]))",
+        "client.sendall(bytes([0]))",
+        "test_warm.py::test_its_exit_status_is_passed_on",
+    ),
 ]
 
 
