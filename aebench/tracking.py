@@ -49,7 +49,7 @@ ENVIRONMENT = {
 COLOURS = ["3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd"]
 """One a model, shared by its runs: Petroff's (2021) ten, which the colour-blind can tell apart. MLflow's own are random."""
 ALL = "all"  # the seed of a summary
-MEASURED = ("metrics.csv", "profiles.csv", "history.csv")
+MEASURED = ("metrics.csv", "profiles.csv", "classification.csv", "history.csv")
 RESULTS = (*MEASURED, "cost.json")
 CURRENT = "current"
 STATE, FINGERPRINT, MODEL, FIGURES = "aebench.state", "aebench.fingerprint", "aebench.model", "aebench.figures"
@@ -114,6 +114,11 @@ class Row:
         return table.rename(columns=lambda name: " ".join(re.sub(r"[^\w\-./ ]", " ", name).split()))
 
     @cached_property
+    def classified(self) -> pd.DataFrame:
+        """A line a seed that drew labels, a column a classifier and amount of labels."""
+        return pd.DataFrame(runs.read_columns(self.folder / "classification.csv")).set_index("seed").add_prefix("classify/")
+
+    @cached_property
     def history(self) -> pd.DataFrame:
         """A line a seed and epoch; `train.loss` is train/loss, so that the UI has a section for train."""
         columns = runs.read_columns(self.folder / "history.csv")
@@ -148,7 +153,7 @@ class Row:
 
     def _seed(self, seed: float) -> Record:
         share = self.cost.seconds / len(self.metrics)
-        scores = {f"test/{name}": value for name, value in self.metrics.loc[seed].items()}
+        scores = {f"test/{name}": value for name, value in self.metrics.loc[seed].items()} | self.classified.loc[seed].to_dict()
         curves = self.history[self.history["seed"] == seed].drop(columns="seed").set_index("epoch")
         return Record(f"{self.model} seed {seed:.0f}", f"{seed:.0f}", share, scores | {"train/seconds": share}, curves)
 
@@ -157,7 +162,9 @@ class Row:
 
         Profiles are told here alone, and as means: a hundred numbers a seed would hide those that are compared.
         """
-        scores = {f"profile/{name}": float(values.mean()) for name, values in self.profiles.items()}
+        scores = {
+            f"profile/{name}": float(values.mean()) for name, values in self.profiles.items()
+        } | self.classified.mean().to_dict()
         for name, values in self.metrics.items():
             with np.errstate(invalid="ignore"):  # the PSNR of perfect images is infinite
                 over_seeds = estimate(values if values[1:].notna().any() else values[:1])

@@ -295,7 +295,7 @@ def test_with_tracking_down_everything_but_track_works(unchanged):
         "dvc", "repro", status=None, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
     )
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "certify@smoke", *DOWNSTREAM]
+    assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "classify@smoke-dae", "certify@smoke", *DOWNSTREAM]
     assert "Traceback" not in output
     assert changed(unchanged) == {"track"}
     assert unchanged.repro() == ["track"]

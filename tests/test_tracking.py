@@ -172,6 +172,15 @@ def test_the_summary_is_the_mean_sd_and_interval_over_seeds(project):
         assert [logged[n] for n in names] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("model", ["ae", "pca_2"])
+def test_accuracies_by_labels_are_told_of_each_seed_and_their_mean(project, model):
+    columns = runs.read_columns(runs.folder("fake", model) / "classification.csv")
+    for name in set(columns) - {"seed"}:
+        logged = {seed: run.data.metrics[f"classify/{name}"] for (m, seed), run in shown().items() if m == model}
+        assert logged.pop("all") == pytest.approx(np.mean(columns[name]), rel=1e-12)
+        assert logged == {f"{seed:.0f}": columns[name][i] for i, seed in enumerate(columns["seed"]) if f"{seed:.0f}" in logged}
+
+
 def test_a_deterministic_model_has_one_seed_and_no_interval(project):
     assert {seed for model, seed in shown() if model == "pca_2"} == {"all", "0"}
     logged = shown()["pca_2", "all"].data
