@@ -12,7 +12,6 @@ superseded and softly deleted, because a chart or a group's mean must not mix ol
 State: Deleted). A row's runs become current together, after all is logged, so that a killed mirror is made again.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -21,18 +20,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from itertools import product
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from aebench import params, provenance, runs
 from aebench.errors import InputError
-from aebench.statistics import estimate
+from aebench.records import ALL, FINGERPRINT, MODEL, RESULTS, Record, Row, fingerprint, md5
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,11 +42,8 @@ ENVIRONMENT = {
 """What MLflow is told unless the user has told it otherwise."""
 COLOURS = ["3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd"]
 """One a model, shared by its runs: Petroff's (2021) ten, which the colour-blind can tell apart. MLflow's own are random."""
-ALL = "all"  # the seed of a summary
-MEASURED = ("metrics.csv", "profiles.csv", "classification.csv", "history.csv")
-RESULTS = (*MEASURED, "cost.json")
 CURRENT = "current"
-STATE, FINGERPRINT, MODEL, FIGURES = "aebench.state", "aebench.fingerprint", "aebench.model", "aebench.figures"
+STATE, FIGURES = "aebench.state", "aebench.figures"
 
 
 @dataclass
@@ -63,116 +54,6 @@ class Tally:
     kept: int = 0
     superseded: int = 0
     missing: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What one run says; `curves` has a line an epoch and a column a term."""
-
-    name: str
-    seed: str
-    seconds: float
-    scores: dict[str, float]
-    curves: pd.DataFrame
-
-    def points(self) -> list[tuple[str, float, int]]:
-        """(metric, value, step). MLflow has no infinity and its charts no use for NaN: neither is a point."""
-        final = [(name, value, 0) for name, value in self.scores.items()]
-        curves = [(name, value, int(epoch)) for name, column in self.curves.items() for epoch, value in column.items()]
-        return [point for point in final + curves if isfinite(point[1])]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A model on a data set: its parameters, its data as MLflow is told of them, tags, and the results in its folder."""
-
-    dataset: str
-    model: str
-    block: dict[str, Any]
-    data: dict[str, str]
-    notes: dict[str, str]
-
-    @property
-    def folder(self) -> Path:
-        """Where its results lie."""
-        return runs.folder(self.dataset, self.model)
-
-    @cached_property
-    def time(self) -> int:
-        """When it was finished, in ms."""
-        return int((self.folder / "metrics.csv").stat().st_mtime * 1000)
-
-    @cached_property
-    def metrics(self) -> pd.DataFrame:
-        """A line a seed."""
-        return pd.DataFrame(runs.read_columns(self.folder / "metrics.csv")).set_index("seed")
-
-    @cached_property
-    def profiles(self) -> pd.DataFrame:
-        """A line a seed, a column a profile and place in characters that MLflow takes: "N(0, I)" is "N 0 I"."""
-        table = pd.DataFrame(runs.read_columns(self.folder / "profiles.csv")).set_index("seed")
-        return table.rename(columns=lambda name: " ".join(re.sub(r"[^\w\-./ ]", " ", name).split()))
-
-    @cached_property
-    def classified(self) -> pd.DataFrame:
-        """A line a seed that drew labels, a column a classifier and amount of labels."""
-        return pd.DataFrame(runs.read_columns(self.folder / "classification.csv")).set_index("seed").add_prefix("classify/")
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """A line a seed and epoch; `train.loss` is train/loss, so that the UI has a section for train."""
-        columns = runs.read_columns(self.folder / "history.csv")
-        return pd.DataFrame({name.replace(".", "/", 1): values for name, values in columns.items()})
-
-    @cached_property
-    def cost(self) -> runs.Cost:
-        """What its training took."""
-        return runs.load_cost(self.folder / "cost.json")
-
-    @property
-    def params(self) -> dict[str, str]:
-        """Its hyper-parameters; a closed form, which has no epochs, has none of training."""
-        said = {name: value for name, value in self.block.items() if name != "training" or len(self.history)}
-        return _flat(said | {"dataset": self.dataset, "model": self.model, "parameters": self.cost.parameters})
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """What is not a number of it: what made it, on which machine."""
-        machine = {name: str(getattr(self.cost, name)) for name in ("device", "machine", "threads")}
-        versions = {f"version.{name}": version for name, version in self.cost.versions.items()}
-        return {MODEL: self.model, FINGERPRINT: self.fingerprint} | self.notes | machine | versions
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes with what its runs say, except for the seconds that training took."""
-        return _hash([self.params, self.data, *(_md5(self.folder / name) for name in MEASURED)])
-
-    def records(self) -> list[Record]:
-        """The summary, then each seed."""
-        return [self._summary(), *(self._seed(seed) for seed in self.metrics.index)]
-
-    def _seed(self, seed: float) -> Record:
-        share = self.cost.seconds / len(self.metrics)
-        scores = {f"test/{name}": value for name, value in self.metrics.loc[seed].items()} | self.classified.loc[seed].to_dict()
-        curves = self.history[self.history["seed"] == seed].drop(columns="seed").set_index("epoch")
-        return Record(f"{self.model} seed {seed:.0f}", f"{seed:.0f}", share, scores | {"train/seconds": share}, curves)
-
-    def _summary(self) -> Record:
-        """Mean, standard deviation and 95 % interval over seeds; the mean curves as far as every seed trained.
-
-        Profiles are told here alone, and as means: a hundred numbers a seed would hide those that are compared.
-        """
-        scores = {
-            f"profile/{name}": float(values.mean()) for name, values in self.profiles.items()
-        } | self.classified.mean().to_dict()
-        for name, values in self.metrics.items():
-            with np.errstate(invalid="ignore"):  # the PSNR of perfect images is infinite
-                over_seeds = estimate(values if values[1:].notna().any() else values[:1])
-            scores[f"test/{name}"] = over_seeds.mean
-            scores |= {f"{name}.{part}": getattr(over_seeds, part) for part in ("sd", "low", "high")}
-        scores["train/seconds"] = self.cost.seconds / len(self.metrics)
-        epochs = self.history.drop(columns="seed").groupby("epoch")
-        return Record(self.model, ALL, self.cost.seconds, scores, epochs.mean()[epochs.size() == len(self.metrics)])
 
 
 def store() -> str:
@@ -201,7 +82,7 @@ def _finished(dataset: str, wanted: params.Suite, lock: dict[str, dict], commit:
         training = params.training(conf, blocks[model], f"{params.conf_file(dataset)}:models.{model}.training")
         stages = {name: entry for name, entry in lock.items() if name.endswith(f"@{dataset}-{model}")}
         colour = COLOURS[wanted.rows.index(model) % len(COLOURS)]
-        notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": _hash(stages)}
+        notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": fingerprint(stages)}
         yield Row(dataset, model, blocks[model] | {"training": training.model_dump()}, data, commit | notes)
 
 
@@ -209,7 +90,7 @@ def _data(dataset: str, lock: dict[str, dict]) -> dict[str, str]:
     """The data set as MLflow is told of it; its digest is that of the prepared splits, which need not be here to be known."""
     recorded = {out["path"]: out.get("md5") for entry in lock.values() for out in entry.get("outs", ())}
     splits = [runs.split_file(dataset, name) for name in runs.SPLITS]
-    digest = _hash([recorded.get(split.as_posix()) or _md5(split) for split in splits])
+    digest = fingerprint([recorded.get(split.as_posix()) or md5(split) for split in splits])
     profile = json.dumps(asdict(runs.load_about(dataset)))
     source = json.dumps({"uri": (runs.DATA / dataset).as_posix()})
     return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": profile}
@@ -269,7 +150,7 @@ def _draw(client: "MlflowClient", experiment: str, row: Row) -> None:
         [experiment], f"tags.`{MODEL}` = '{row.model}' and params.seed = '{ALL}' and tags.`{STATE}` = '{CURRENT}'"
     )
     figures = sorted((runs.REPORTS / row.dataset / "figures").glob("*.png"))
-    drawn = _hash([_md5(figure) for figure in figures])
+    drawn = fingerprint([md5(figure) for figure in figures])
     if summary.data.tags.get(FIGURES) != drawn:
         for figure in figures:
             client.log_artifact(summary.info.run_id, figure)
@@ -330,26 +211,3 @@ def _git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
     except FileNotFoundError:
         return ""
-
-
-def _flat(tree: dict[str, Any], path: str = "") -> dict[str, str]:
-    """{"training": {"epochs": 3}} -> {"training.epochs": "3"}."""
-    leaves = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            leaves |= _flat(value, f"{path}{name}.")
-        else:
-            leaves[path + name] = value if isinstance(value, str) else json.dumps(value)
-    return leaves
-
-
-def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _md5(path: Path) -> str:
-    """As DVC takes it."""
-    if not path.exists():
-        raise InputError(f"{path} must have been written by an earlier stage, got no such file: run dvc repro")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "md5").hexdigest()

@@ -22,7 +22,7 @@ FLOORS = [
     {"representation"},
     {"metrics", "statistics", "downstream"},
     {"certification"},
-    {"warm"},
+    {"warm", "records"},
     {"tracking", "reporting", "pipeline", "scaffold"},
     {"cli"},
 ]

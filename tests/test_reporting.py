@@ -155,6 +155,31 @@ def test_how_images_were_corrupted_is_in_the_notes(there):
     assert "corrupted by masking at level 0.3" in (REPORT / "table.md").read_text()
 
 
+def test_the_best_of_a_code_size_and_what_ties_with_it_is_bold_in_every_table(project):
+    """Of codes of 2 numbers ae_2d is better than pca_2, whatever the seed; the others are alone."""
+    texts = write_texts()
+    bold = {".md": "**", ".tex": "\\boldmath", ".html": "<strong>"}
+    judging = [name for name, metric in MAIN.items() if metric.better]
+    for model, line in lines().items():
+        assert {line[f"{name}.best"] for name in judging} == {str(model == "ae_2d")}, model
+        for ending, sign in bold.items():
+            marks = 2 if ending == ".md" else 1
+            name = model.replace("_", r"\_") if ending == ".tex" else model
+            assert line_of(name, texts[ending]).count(sign) == marks * (model == "ae_2d") * len(judging), (model, ending)
+    place = runs.folder(fake_runs.DATASET, "ae_2d") / "metrics.csv"
+    columns, other = runs.read_columns(place), measured("pca_2", "sse")[0]
+    runs.write_columns(place, columns | {"sse": [other - 1.0, other + 1.0, other + 0.5]})
+    write_texts()
+    assert lines()["ae_2d"]["sse.best"] == lines()["pca_2"]["sse.best"] == "True", "they tie"
+    runs.write_columns(place, columns | {"sse": [other + 1.0, other + 1.1, other + 0.9]})
+    write_texts()
+    assert (lines()["ae_2d"]["sse.best"], lines()["pca_2"]["sse.best"]) == ("False", "True")
+    with (REPORT / "comparisons.csv").open() as stream:
+        (pair,) = [line for line in csv.DictReader(stream) if line["metric"] == "sse"]
+    assert {pair["first"], pair["second"]} == {"pca_2", "ae_2d"} and float(pair["p"]) < 0.01
+    assert abs(float(pair["mean"])) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(("file", "sign"), [("table.md", " ± "), ("table.tex", r" \pm "), ("index.html", " ± ")])
 def test_printed_cells_round_the_measured_values(there, file, sign):
     text = (REPORT / file if file.startswith("table") else page.INDEX).read_text()
@@ -364,7 +389,7 @@ def test_a_stacks_layers_are_settings_too(project):
 
 def test_reporting_twice_gives_the_same_bytes(finished):
     _, first, second = finished
-    assert len(first) == 6 + len(FIGURES) + 2
+    assert len(first) == 7 + len(FIGURES) + 2
     assert {name for name in first if first[name] != second.get(name)} == set()
 
 

@@ -4,8 +4,9 @@ A single value has no ±, "—" was not measured. Means are padded to one width,
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from aebench.metrics import Metric, Profile
@@ -37,12 +38,17 @@ LATEX = Notation(Latex, "${mean}$", r"${mean} \pm {half_width}$", "---", r"\inft
 
 @dataclass(frozen=True)
 class Column:
-    """A head, the unit below it and one printed cell a model; the cells are flush on `side`."""
+    """A head, the unit below it and one printed cell a model; the cells are flush on `side`, and those of the `best` bold."""
 
     head: str
     cells: list[str]
     side: Literal["left", "right"] = "left"
     unit: str = ""
+    best: tuple[bool, ...] = ()
+
+    def emphasised(self, form: Callable[[str], str]) -> list[str]:
+        """The cells, the best in another form."""
+        return [form(cell) if b else cell for cell, b in zip_longest(self.cells, self.best, fillvalue=False)]
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,11 @@ NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 
 def scores(table: "DataFrame", name: str, metric: Metric, notation: Notation) -> Column:
-    """The column of the metric called `name`, from `<name>.mean` and `<name>.half_width` of a measured table."""
+    """The column of the metric called `name`, from `<name>.mean`, `.half_width` and `.best` of a measured table."""
     values = table.reindex(columns=[f"{name}.mean", f"{name}.half_width"]).to_numpy()
     found = [Estimate(mean, math.nan, half, 0) for mean, half in values]
-    return Column(head(metric), cells(found, metric.decimals, notation), unit=metric.unit)
+    best = tuple(table[f"{name}.best"]) if f"{name}.best" in table else ()
+    return Column(head(metric), cells(found, metric.decimals, notation), unit=metric.unit, best=best)
 
 
 def head(metric: Metric | Profile) -> str:

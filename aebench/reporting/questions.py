@@ -45,7 +45,10 @@ def _scores(results: Results, asked: str) -> list[Table]:
     metrics = {name: metric for name, metric in METRICS.items() if question(name) == asked}
     found = {name: [row.scores[name] for row in results.rows] for name in metrics}
     told = {name: metric for name, metric in metrics.items() if not all(math.isnan(e.mean) for e in found[name])}
-    columns = [Column(head(m), cells(found[name], m.decimals, TEXT), unit=m.unit) for name, m in told.items()]
+    columns = [
+        Column(head(m), cells(found[name], m.decimals, TEXT), unit=m.unit, best=results.leading.get(name, ()))
+        for name, m in told.items()
+    ]
     return [Table(asked, " ".join(map(line, told.values())), [_models(results), *columns])] if told else []
 
 

@@ -1,6 +1,7 @@
 """What there is to report on a data set: the rows that the suite names, never "whatever lies in runs/"."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from aebench import judge, params, provenance, runs
 from aebench.errors import InputError
 from aebench.metrics import METRICS, PROFILES
 from aebench.representation import Evaluation
-from aebench.statistics import Estimate, estimate
+from aebench.statistics import Estimate, best, estimate
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,24 @@ class Certificate:
 class Row:
     """One model on one data set: how it was made, what it cost, what it scores, how it learnt and what it makes of images.
 
-    `scores` has an estimate for every metric, NaN where it was not measured, and `profiles` for every profile and place;
+    `samples` has a value a seed for every metric, NaN where it was not measured, `profiles` an estimate for every profile
+    and place;
     `history` and `pictures` are the columns of history.csv and the arrays of pictures.npz.
     """
 
     model: str
     block: dict[str, Any]
     cost: runs.Cost
-    scores: dict[str, Estimate]
+    samples: dict[str, list[float]]
     history: dict[str, list[float]]
     pictures: dict[str, np.ndarray]
     certificate: Certificate = Certificate()
     profiles: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+
+    @cached_property
+    def scores(self) -> dict[str, Estimate]:
+        """The mean of each metric over seeds."""
+        return {name: _score(values) for name, values in self.samples.items()}
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,21 @@ class Results:
     def figures(self) -> Path:
         """Where its figures go."""
         return self.folder / "figures"
+
+    def groups(self, name: str) -> list[dict[str, list[float]]]:
+        """A metric's samples over seeds by code size; without rows where it was not measured, or not of every seed."""
+        groups: dict[int, dict[str, list[float]]] = {}
+        for row in self.rows:
+            if np.isfinite(row.samples[name]).all():
+                groups.setdefault(row.cost.code, {})[row.model] = row.samples[name]
+        return list(groups.values())
+
+    @cached_property
+    def leading(self) -> dict[str, tuple[bool, ...]]:
+        """For every metric that judges, whether a row is among the best of its code size."""
+        judging = {name: metric.better for name, metric in METRICS.items() if metric.better}
+        models = {name: {m for g in self.groups(name) for m in best(g, better)} for name, better in judging.items()}
+        return {name: tuple(row.model in found for row in self.rows) for name, found in models.items()}
 
     @property
     def origin(self) -> str:
@@ -115,7 +137,7 @@ def _row(dataset: str, model: str, block: dict[str, Any], certificates: dict[str
         model=model,
         block=block,
         cost=runs.load_cost(folder / "cost.json"),
-        scores={name: _score(columns.get(name, missing)) for name in METRICS},
+        samples={name: columns.get(name, missing) for name in METRICS},
         history=runs.read_columns(folder / "history.csv"),
         pictures=runs.read_arrays(folder / "pictures.npz"),
         certificate=certificates.get(model, Certificate()),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aebench import runs
 from aebench.metrics import METRICS
-from aebench.reporting import cost, downstream, questions, stacked, templates
+from aebench.reporting import comparisons, cost, downstream, questions, stacked, templates
 from aebench.reporting.cells import FIGURE_SPACE, LATEX, TEXT, Column, Notation, Table, aligned, scores, span
 from aebench.reporting.curves import losses
 from aebench.reporting.results import Results, Row, written
@@ -30,10 +30,11 @@ DAGGER = "†"
 
 
 def write(results: Results) -> None:
-    """table.csv, table.md, table.tex, curves.csv, profiles.csv and summary.json."""
+    """table.csv, table.md, table.tex, comparisons.csv, profiles.csv, curves.csv and summary.json."""
     table, folder = measured(results), results.folder
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "curves.csv", losses(results).assign(lock=results.lock))
+    _write_csv(folder / "comparisons.csv", comparisons.comparisons(results).assign(lock=results.lock))
     _write_csv(folder / "profiles.csv", questions.profiles(results).assign(lock=results.lock))
     facts = {"title": results.about.title, "notes": notes(results), "origin": results.origin}
     more = [{"title": t.title, "note": t.note, "table": _markdown(t.columns)} for t in extras(results)]
@@ -44,10 +45,12 @@ def write(results: Results) -> None:
 
 
 def measured(results: Results) -> "DataFrame":
-    """One line a model: certified, for every metric mean, sd, half_width and n, then cost, at full precision."""
+    """One line a model: certified, for every metric mean, sd, half_width and n, cost, and what it is best in."""
     from pandas import DataFrame
 
-    return DataFrame([_line(row) | {"lock": results.lock} for row in results.rows])
+    marks = [{f"{name}.best": best[i] for name, best in results.leading.items()} for i in range(len(results.rows))]
+    lines = [_line(row) | mark | {"lock": results.lock} for row, mark in zip(results.rows, marks, strict=True)]
+    return DataFrame(lines)
 
 
 def extras(results: Results) -> list[Table]:
@@ -82,7 +85,7 @@ def notes(results: Results) -> list[str]:
         alone if len(results.seeds) > 1 else "Only one seed was run: intervals are not known.",
         "Training: wall time of all seeds, which train together, divided by their number.",
         "Epochs and hyper-parameters were chosen on validation images alone; test images were only measured.",
-        "No row is marked as best: differences between rows have not been tested.",
+        comparisons.NOTE if len(results.seeds) > 1 else "No row is marked as best: with one seed no difference can be tested.",
     ]
 
 
@@ -150,11 +153,19 @@ def _flow(block: dict[str, Any]) -> str:
 
 
 def _markdown(printed: list[Column]) -> str:
-    return aligned([replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]) for c in printed], "pipe")
+    escaped = [replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]) for c in printed]
+    return aligned([replace(c, cells=c.emphasised(_strong)) for c in escaped], "pipe")
+
+
+def _strong(cell: str) -> str:
+    """Bold in Markdown; what pads it stays outside."""
+    text = cell.lstrip(FIGURE_SPACE)
+    return f"{FIGURE_SPACE * (len(cell) - len(text))}**{text}**"
 
 
 def _latex(printed: list[Column]) -> dict[str, list]:
-    lines = zip(*((column.head, column.unit, *column.cells) for column in printed), strict=True)
+    bold = [column.emphasised(lambda cell: Latex(rf"{{\boldmath {cell}}}")) for column in printed]
+    lines = zip(*((c.head, c.unit, *cells) for c, cells in zip(printed, bold, strict=True)), strict=True)
     return {"sides": [column.side for column in printed], "lines": list(lines)}
 
 
