@@ -837,6 +837,34 @@ MUTANTS = [
         "client.sendall(bytes([0]))",
         "test_warm.py::test_its_exit_status_is_passed_on",
     ),
+    Mutant(
+        "p that know nothing of the other pairs",
+        "aebench/statistics.py",
+        'multipletests([_p(values) for values in pairs.values()], method="holm")[1]',
+        "[_p(values) for values in pairs.values()]",
+        "test_statistics.py::test_holm_by_hand",
+    ),
+    Mutant(
+        "seeds that are not paired",
+        "aebench/statistics.py",
+        "np.broadcast_arrays(samples[a], samples[b])",
+        "np.broadcast_arrays(samples[a], np.sort(samples[b]))",
+        "test_statistics.py::test_a_pair_is_scipys_paired_t_test",
+    ),
+    Mutant(
+        "the worst in bold",
+        "aebench/statistics.py",
+        '{"lower": 1, "higher": -1}',
+        '{"lower": -1, "higher": 1}',
+        "test_statistics.py::test_the_best_group_is_the_best_and_what_ties_with_it",
+    ),
+    Mutant(
+        "codes of all sizes compete",
+        "aebench/reporting/results.py",
+        "groups.setdefault(row.cost.code, {})",
+        "groups.setdefault(0, {})",
+        "test_reporting.py::test_the_best_of_a_code_size_and_what_ties_with_it_is_bold_in_every_table",
+    ),
 ]
 
 
