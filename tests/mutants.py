@@ -628,8 +628,8 @@ MUTANTS = [
     Mutant(
         "standard deviation of the population",
         "aebench/statistics.py",
-        "ddof=1",
-        "ddof=0",
+        "sample.std(ddof=1)",
+        "sample.std(ddof=0)",
         "test_statistics.py::test_the_interval_is_students",
     ),
     # The house
