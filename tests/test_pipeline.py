@@ -315,8 +315,8 @@ def test_a_data_set_is_switched_on_by_a_word_and_finished_stages_stay(unchanged)
     unchanged.aebench("select", "--datasets", "digits", "--models", "pca")
     unchanged.replace("conf/digits.yaml", "threads: 2", "threads: 1")
     assert unchanged.repro() == [
-        "check", "prepare@digits", "train@digits-pca", "judge@digits", "evaluate@digits-pca", "classify@digits-pca", "certify@digits",
-        "report@digits", "index", "track",
+        "check", "prepare@digits", "train@digits-pca", "judge@digits", "evaluate@digits-pca", "classify@digits-pca",
+        "certify@digits", "report@digits", "index", "track",
     ]  # fmt: skip
     unchanged.run("git", "checkout", "-q", "--", "params.yaml", "conf")
     assert set(unchanged.repro()) <= {"check", "certify@smoke", "report@smoke", "index", "track"}
