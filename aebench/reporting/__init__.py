@@ -1,6 +1,7 @@
 """What a reader sees: everything that `reports/` holds is written here, from files that earlier stages left.
 
 results.py     read what the suite names of one data set: rows, data card, lock
+sections.py    what a report asks, in its order
 tables.py      numbers in text: table.csv, and the same lines as Markdown, LaTeX, HTML and plain text
 figures.py     the table of contents of the figures; images.py, decoded.py, codes.py and curves.py draw them on canvas.py
 page.py        a data set's section, and the page that joins the sections

@@ -53,8 +53,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table beside the comparison: its heading, what to know of it and its columns."""
+    """A table beside the comparison: its file name, whose of `SECTIONS` it is, its heading, what to know of it, its columns."""
 
+    name: str
+    section: str
     title: str
     note: str
     columns: list[Column]

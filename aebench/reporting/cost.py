@@ -3,6 +3,7 @@
 from aebench import runs
 from aebench.reporting.cells import TEXT, Column, Table, span
 from aebench.reporting.results import Results
+from aebench.reporting.sections import SECTIONS
 
 NOTE = (
     "Updates: of one seed. Training: wall time of all seeds, which train together, divided by their number. Peak memory: of "
@@ -16,7 +17,9 @@ def table(results: Results) -> Table:
     costs = [row.cost for row in results.rows]
     speeds = [_speeds(results, row.model) for row in results.rows]
     return Table(
-        "What does it cost?",
+        "cost",
+        "cost",
+        SECTIONS["cost"],
         NOTE,
         [
             Column("model", [row.model for row in results.rows]),

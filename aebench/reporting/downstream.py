@@ -12,6 +12,7 @@ from aebench import runs
 from aebench.reporting import canvas
 from aebench.reporting.cells import TEXT, Column, Table, estimates
 from aebench.reporting.results import Results
+from aebench.reporting.sections import SECTIONS
 from aebench.statistics import Estimate, estimate
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ CONTROLS = {
 NUMBERED = 12
 """Classes up to which a confusion has numbers in its cells."""
 
-TITLE = "How well does a linear classifier read the class off frozen codes, with few labels and many?"
 NOTE = (
     "Accuracy on test images of multinomial logistic regression on codes, each unit standardised by its mean and deviation "
     "over training codes; the encoder is not touched. Heads: how much of the training images is labelled; the seed decides "
@@ -65,7 +65,7 @@ def tables(results: Results) -> list[Table]:
     names, amounts = [row.model for row in results.rows], next(iter(found.values())).labels
     cells = {a: estimates([found[n].accuracy.get(a) if n in found else None for n in names], 2, TEXT) for a in amounts}
     columns = [Column(f"{_head(a)} ↑", cells[a], unit=f"{count:,} labels, %") for a, count in amounts.items()]
-    return [Table(TITLE, NOTE, [Column("model", names), *columns])]
+    return [Table("downstream", "downstream", SECTIONS["downstream"], NOTE, [Column("model", names), *columns])]
 
 
 def labels(results: Results) -> "Figure | None":

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """How a figure is drawn, the heading above it, the text in its place and the text below it."""
+    """How a figure is drawn, whose of `SECTIONS` it is, the heading above it, the text in its place and the text below it."""
 
     draw: "Callable[[Results], Figure | None]"
+    section: str
     title: str
     alt: str
     caption: str
@@ -34,18 +35,21 @@ class Picture:
 FIGURES = {
     "reconstructions": Picture(
         reconstructions,
+        "reconstruction",
         "Reconstructions",
         "A grid of images: test images in the first row, and in each row below their reconstructions by one model.",
         "The same test images through each model (first seed; clipped to [0, 1]). SSE: mean over all test images and seeds.",
     ),
     "codes": Picture(
         codes,
+        "embedding",
         "Codes of two numbers",
         "Scatter plots of the test images' codes, one for each model whose code has two numbers, coloured by class.",
         "Test images where their code lies (first seed). A number stands at the median of its class. Axes have no unit.",
     ),
     "maps": Picture(
         maps,
+        "embedding",
         "t-SNE maps of the codes",
         "Scatter plots of the test images, one for each model: the t-SNE map of its codes, coloured by class.",
         "Test images where t-SNE puts their code (first seed; it sees no class). A number stands at the median of its class. "
@@ -54,6 +58,7 @@ FIGURES = {
     ),
     "robustness": Picture(
         robustness,
+        "robustness",
         "Under degradation",
         "Two tables of coloured cells: a line a model, a column a sort and level of degradation, the number in the cell.",
         "The same degraded test images for every model (means over seeds). Above, the 5-NN accuracy among clean codes; below, "
@@ -62,6 +67,7 @@ FIGURES = {
     ),
     "retrieval": Picture(
         retrieval,
+        "retrieval",
         "The nearest codes",
         "Grids of images, one for each model: in each row a test image and the eight images of nearest code.",
         "Left, the first test image of each class; right of it the eight train or validation images of nearest code, nearest "
@@ -69,6 +75,7 @@ FIGURES = {
     ),
     "samples": Picture(
         samples,
+        "generation",
         "Samples",
         "A grid of images: in each row what one model decodes codes to that were drawn at random.",
         "Decoded draws of codes (first seed). prior: the distribution that the model was trained to decode. normals: the model "
@@ -77,6 +84,7 @@ FIGURES = {
     ),
     "interpolations": Picture(
         interpolations,
+        "generation",
         "Between two images",
         "Grids of images, one for each model: each row goes from one image to another of a different class in ten steps.",
         "Codes in a straight line between those of two test images of different classes, decoded (first seed); the ends are "
@@ -84,6 +92,7 @@ FIGURES = {
     ),
     "traversals": Picture(
         traversals,
+        "generation",
         "Along one unit of the code",
         "Grids of images, one for each model: in each row one unit of the code grows from left to right.",
         "From the mean code of train and validation (middle), a unit a line: those of largest standard deviation, largest "
@@ -91,6 +100,7 @@ FIGURES = {
     ),
     "manifold": Picture(
         manifold,
+        "generation",
         "The plane of codes",
         "Grids of images, one for each model whose code has two numbers: what its decoder makes of each place of the plane.",
         "Decoded codes of a 15 × 15 grid at equally spaced quantiles, 0.03 to 0.97, of each number: of the prior where the "
@@ -99,6 +109,7 @@ FIGURES = {
     ),
     "labels": Picture(
         downstream.labels,
+        "downstream",
         "Few labels and many",
         "Line plots of test accuracy against the number of labelled training images, one for each model, with the controls.",
         "Multinomial logistic regression on frozen codes: mean and 95 % interval over seeds, which also draw the labels. Each "
@@ -106,6 +117,7 @@ FIGURES = {
     ),
     "confusions": Picture(
         downstream.confusions,
+        "downstream",
         "Which class is taken for which",
         "Confusion matrices: the share of each class's test images that was given each answer, for the best row and controls.",
         "Answers of the same classifiers with all labels, in % of the images of a class, over all seeds; errors of less than "
@@ -113,6 +125,7 @@ FIGURES = {
     ),
     "curves": Picture(
         curves,
+        "learning",
         "Learning curves",
         "Line plots of training and validation loss against epoch, one for each model that trains by epochs.",
         "Median (line) and range (band) over seeds, while at least half of them train. A loss is the sum of its model's terms: "
@@ -121,6 +134,7 @@ FIGURES = {
     ),
     "card": Picture(
         card,
+        "data",
         "Images",
         "The mean training image, the mean image of each class, and bars of the number of images of each class and split.",
         "Mean of all training images and of each class; below, the images of each class in train, validation and test.",

@@ -7,7 +7,8 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from aebench.metrics import METRICS, PROFILES, Metric, Profile, question
+from aebench.metrics import METRICS, PROFILES, Metric, Profile
+from aebench.reporting import sections
 from aebench.reporting.cells import NOTHING, TEXT, Column, Table, cells, head
 from aebench.reporting.results import Results
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
 def tables(results: Results) -> list[Table]:
     """The tables in the order of the questions."""
-    names = list(dict.fromkeys(question(name) for name in (*METRICS, *PROFILES)))
-    return [table for asked in names for table in (*_scores(results, asked), *_profiles(results, asked))]
+    return [table for section in sections.SECTIONS for table in (*_scores(results, section), *_profiles(results, section))]
 
 
 def profiles(results: Results) -> "DataFrame":
@@ -41,26 +41,30 @@ def line(metric: Metric | Profile) -> str:
     return f"{metric.title} ({judged}): {metric.meaning}"
 
 
-def _scores(results: Results, asked: str) -> list[Table]:
-    metrics = {name: metric for name, metric in METRICS.items() if question(name) == asked}
-    found = {name: [row.scores[name] for row in results.rows] for name in metrics}
-    told = {name: metric for name, metric in metrics.items() if not all(math.isnan(e.mean) for e in found[name])}
+def _scores(results: Results, section: str) -> list[Table]:
+    found = {name: [row.scores[name] for row in results.rows] for name in sections.metrics(section)}
+    told = {name: METRICS[name] for name in found if not all(math.isnan(e.mean) for e in found[name])}
     columns = [
         Column(head(m), cells(found[name], m.decimals, TEXT), unit=m.unit, best=results.leading.get(name, ()))
         for name, m in told.items()
     ]
-    return [Table(asked, " ".join(map(line, told.values())), [_models(results), *columns])] if told else []
+    if not told:
+        return []
+    return [
+        Table(section, section, sections.SECTIONS[section], " ".join(map(line, told.values())), [_models(results), *columns])
+    ]
 
 
-def _profiles(results: Results, asked: str) -> list[Table]:
+def _profiles(results: Results, section: str) -> list[Table]:
     found = []
-    for name, profile in PROFILES.items():
+    for name in sections.profiles(section):
+        profile = PROFILES[name]
         places = dict.fromkeys(place for row in results.rows for place in row.profiles.get(name, ()))
-        if question(name) == asked and places:
+        if places:
             every = {place: [row.profiles.get(name, {}).get(place, NOTHING) for row in results.rows] for place in places}
             columns = [Column(place, cells(estimates, profile.decimals, TEXT)) for place, estimates in every.items()]
             note = f"{line(profile)} Columns: {profile.axis}."
-            found.append(Table(profile.title, note, [_models(results), *columns]))
+            found.append(Table(name, section, profile.title, note, [_models(results), *columns]))
     return found
 
 

@@ -30,6 +30,8 @@ def _layers(row: Row, folder: Path) -> Table:
     told["probe.0"] = told["probe.0"][:1]  # pixels have no seed
     steps = range(len(blocks) + 1)
     return Table(
+        f"{row.model}_layers",
+        "stacked",
         f"{row.model}, layer by layer",
         "Loss: of the layer's own pretraining, at the epoch kept. Probe: share of validation images whose class a ridge "
         "regression reads off the codes, fitted to those of the training images.",
@@ -54,6 +56,8 @@ def _labels(row: Row, folder: Path) -> Table:
         differences = [told[f"{first}.{f}"] - told[f"{other}.{f}"] for f in fractions]
         columns.append(Column(f"{first} - {other}", estimates(differences, 2, TEXT), unit="points"))
     return Table(
+        f"{row.model}_labels",
+        "stacked",
         f"{row.model}, then classified with few labels and many",
         "Accuracy on test images of a softmax head and its encoder, fine-tuned with a share of the training labels: from "
         "greedy pretraining; from the same start without it; from ReLU units with scaled weights. The last two take as many "
