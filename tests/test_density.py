@@ -56,7 +56,9 @@ def measured(replica, x, told=FEW, **changes):
 
 
 def of_weights(log_weights):
-    return replace(PERFECT, density=density.Density(log_weights, log_weights[:, 0], log_weights[:, 0], log_weights, 1.0))
+    return replace(
+        PERFECT, density=density.Density(log_weights, log_weights[:, 0], log_weights[:, 0], log_weights, 1.0, numbers(2))
+    )
 
 
 def score(r, name):
@@ -159,6 +161,45 @@ def test_active_units_are_those_of_variance_above_a_hundredth_over_images():
     codes = torch.tensor([[0.0, 5, 1], [0.3, 5, -1], [0, 5, 1], [0.3, 5, -1]]) * torch.tensor([0.6, 1, 1])
     assert score(replace(of_weights(torch.zeros(4, 2)), codes=codes), "active_units") == 1
     assert score(replace(of_weights(torch.zeros(4, 2)), codes=2 * codes), "active_units") == 2
+
+
+def aggregated(codes, spread):
+    """The divergence of q(z) of these codes (n, k), each spread by variances (k,)."""
+    weights = torch.zeros(4, 2, dtype=torch.float64)
+    return score(
+        replace(PERFECT, codes=codes, density=density.Density(weights, weights, weights, weights, 1.0, spread)), "aggregate_kl"
+    )
+
+
+def test_an_aggregate_posterior_that_is_the_prior_has_no_divergence_from_it():
+    """Two points at ±a, each spread by 1 - a², have mean 0 and variance 1 in every unit; so have points alone at a = 1."""
+    corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
+    for a in (0.0, 0.6, 1.0):
+        assert aggregated(a * corners, torch.full((3,), 1 - a**2)) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_divergence_of_an_aggregate_posterior_is_by_hand_that_of_its_moments():
+    """N(1, 4) from N(0, 1): (4 + 1 - 1 - log 4) / 2; of two units it is a sum; correlation counts as -log(1 - r²) / 2."""
+    codes = 1 + 2 * torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+    assert aggregated(codes, torch.zeros(1)) == pytest.approx((4 - math.log(4)) / 2)
+    both = torch.cat([codes, torch.zeros(2, 1)], 1)
+    assert aggregated(both, torch.tensor([0.0, 1.0])) == pytest.approx((4 - math.log(4)) / 2)
+    tied = torch.tensor([[-1.0, -1], [1, 1]], dtype=torch.float64) * math.sqrt(0.5)
+    assert aggregated(tied, torch.full((2,), 0.5)) == pytest.approx(-math.log(1 - 0.25) / 2)
+
+
+def test_codes_that_fill_fewer_directions_than_they_have_numbers_have_no_divergence_from_a_prior():
+    assert math.isnan(aggregated(torch.ones(4, 2), torch.zeros(2)))
+    assert math.isnan(aggregated(numbers(4, 1) * torch.ones(1, 2), torch.zeros(2)))
+
+
+def test_the_spread_of_a_posterior_is_its_mean_variance_and_points_have_none():
+    x = images(40)
+    told = Stub(encode=lambda x: x[:, :2], decode=lambda h: x[:1], posterior=lambda x: (x[:, :2], x[:, :2].log() + 1))
+    expected = x[:, :2].double().mean(0) * math.e
+    assert torch.allclose(density.posterior_variance(seen(told, x)), expected)
+    point = Stub(encode=lambda x: x[:, :2])
+    assert not density.posterior_variance(seen(point, x)).any()
 
 
 @pytest.mark.parametrize("kind", ["pca", "mean_image", "raw_pixels"])

@@ -3,6 +3,7 @@
     ELBO    = E_q log p(x|z) - D[q(z|x) ‖ p(z)]                                    (Kingma & Welling 2014)
     IWAE_K  = E log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),  z_k ~ q    (Burda et al. 2016, equation 8)
     ELBO = IWAE_1 <= IWAE_K <= IWAE_K' <= log p(x),  K < K'
+    KL of q(z) = D[N(m, S) ‖ N(0, I)],   m and S mean and covariance of q(z) = E q(z|x) over test images
 
 β = 1 whatever a model was trained with. Twice: of the model's own likelihood, which point models lack (NaN); and of a density
 that every model is lent, a Gaussian of its training codes with Gaussian noise on its reconstructions (representation/lent.py),
@@ -25,7 +26,7 @@ from aebench.statistics import estimate
 if TYPE_CHECKING:
     from torch import Tensor
 
-ACTIVE = 0.01
+ACTIVE, SINGULAR = 0.01, 1e-10
 
 
 def elbo(r: Representation) -> float:
@@ -61,6 +62,20 @@ def iwae_ess(r: Representation) -> float:
 def active_units(r: Representation) -> float:
     """Units with a variance of E[z|x], the code, over all test images above `ACTIVE` (Burda et al. 2016, section 5.3)."""
     return float((r.codes.double().var(0, correction=0) > ACTIVE).sum()) if r.density.kl.isfinite().all() else math.nan
+
+
+def aggregate_kl(r: Representation) -> float:
+    """Of Gaussians, >= 0: at most the divergence of q(z) itself; NaN where S is singular to one part in 10^10."""
+    import torch
+
+    from aebench.objectives import general_gaussian_kl
+
+    codes = r.codes.double()
+    mean, identity = codes.mean(0), torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
+    covariance = (codes - mean).T @ (codes - mean) / len(codes) + torch.diag(r.density.spread)
+    sizes = torch.linalg.eigvalsh(covariance)
+    singular = bool(sizes[0] <= SINGULAR * sizes[-1])
+    return math.nan if singular else float(general_gaussian_kl(mean, covariance, torch.zeros_like(mean), identity))
 
 
 def lent_density(r: Representation) -> float:
@@ -133,6 +148,16 @@ METRICS = {
         None,
         1,
         "Units of variance above 0.01 over test images; prior N(0, I).",
+    ),
+    "aggregate_kl": Metric(
+        aggregate_kl,
+        "KL of q(z)",
+        None,
+        "nats",
+        None,
+        2,
+        "Divergence from N(0, I) of a Gaussian with mean and covariance of all codes, as q(z|x) spreads them; none of codes "
+        "that vary in fewer directions than they have numbers.",
     ),
     "lent_density": Metric(lent_density, "Lent log density", None, "nats", None, 2, f"Lower bound of log p(x) {LENT}"),
     "lent_half_width": Metric(

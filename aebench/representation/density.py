@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 
 from aebench.objectives import gaussian_kl
 from aebench.representation.lent import Lent
-from aebench.representation.view import View, spread
+from aebench.representation.view import BLOCK, View, spread
 
 STEP = 7
 """Of the stream `evaluation`. Each density draws from its start, so that what is lent does not depend on what is owned."""
@@ -31,7 +31,7 @@ NUMBERS = 2**22
 class Density:
     """Of m test images, in nats. `log_weights` (m, K), `nll` = E_q -log p(x|z) (m,) and `kl` = D[q ‖ N(0, I)] (m,) are NaN
     of a model without posterior or likelihood; `lent_log_weights` (m, L) and the observation's variance, per pixel, are
-    of the density that every model is lent.
+    of the density that every model is lent. `spread` (k,) is the variance of q(z|x), mean over all test images; 0 of points.
     """
 
     log_weights: Tensor
@@ -39,12 +39,13 @@ class Density:
     kl: Tensor
     lent_log_weights: Tensor
     variance: float
+    spread: Tensor
 
 
 def density(view: View) -> Density:
     """Both densities of the same test images."""
     x = spread(view.images, view.settings.density.images)
-    return Density(*_own(view, x), *_lent(view, x))
+    return Density(*_own(view, x), *_lent(view, x), posterior_variance(view))
 
 
 def importance(x: Tensor, posterior: tuple[Tensor, Tensor], nll: Likelihood, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,6 +58,14 @@ def importance(x: Tensor, posterior: tuple[Tensor, Tensor], nll: Likelihood, noi
     cost = nll(x[:, None], z.to(x.dtype)).double()
     ratio = (noise.square() + log_variance[:, None] - z.square()).sum(-1) / 2  # log p(z) - log q(z|x)
     return ratio - cost, cost.mean(1), gaussian_kl(mean, log_variance)
+
+
+def posterior_variance(view: View) -> Tensor:
+    """The units' variances (k,) of q(z|x), mean over the test images, in float64."""
+    found = [view.replica("posterior", rows) for rows in view.images.split(BLOCK)]
+    if not found[0]:
+        return torch.zeros_like(view.codes[0], dtype=torch.float64)
+    return torch.cat([log_variance for _, log_variance in found]).double().exp().mean(0)
 
 
 def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
