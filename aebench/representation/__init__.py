@@ -13,6 +13,7 @@ degraded.py    what becomes of degraded images
 search.py      which codes are nearest to a code
 hits.py        what a search for similar codes finds
 pictures.py    what the figures show of the first seed
+portrait.py    what its first units look for, and where its posterior puts images
 speed.py       how many images a second go through a replica
 
 Randomness is of each seed's stream `evaluation`, by steps: 0 corrupts the test images; 1 draws the codes of the samples;

@@ -11,6 +11,7 @@ interpolations (4 * 10, d)           in a straight line between the codes of two
 traversals (units * 9, d)            from the mean code, units of largest deviation moved by -2 to 2 of their deviations
 manifold (15 * 15, d)                of codes of two numbers: a grid at quantiles of prior or reference codes; the first
                                      number grows to the right, the second upwards, as in the scatter
+filters, posterior_*                 of portrait.py: what the first units look for; where q(z|x) puts images
 
 Nothing is decoded where that shows nothing: of codes that are the same for every image, or the images themselves.
 """
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from aebench.randomness import Streams
 from aebench.representation import Evaluation, Representation, revive
+from aebench.representation.portrait import portrait
 from aebench.representation.view import in_blocks
 from aebench.runs import Trained
 from aebench.training.ensemble import Replica
@@ -37,9 +39,10 @@ def pictures(trained: Trained, first: Representation, settings: Evaluation) -> d
     arrays |= scatter(first, settings.scatter_per_class) | mapped(first, settings.scatter_per_class)
     if first.hits is not None:
         arrays |= {"hits": first.hits.images, "hits_right": first.hits.right}
+    replica = next(revive(trained, first.images.device).replicas())
     if _speaks(first):
-        replica = next(revive(trained, first.images.device).replicas())
         arrays |= _decoded(replica, first, trained.seeds[0])
+    arrays |= portrait(replica, first.images, first.labels)
     return {name: value.cpu().numpy() for name, value in arrays.items()}
 
 
