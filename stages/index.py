@@ -1,15 +1,17 @@
-"""index: the sections of the suite's data sets as one self-contained page, reports/index.html.
+"""index: the sections of the suite's data sets as one self-contained page, reports/index.html; and of every report there is
+the ledger of claims, reports/claims.md, and the lecture with its findings, docs/lecture.md.
 
 python -m stages.index
 """
 
 from aebench.errors import one_line
-from aebench.reporting import page
+from aebench.reporting import ledger, page
 
 
 def main() -> None:
-    """Join the sections."""
+    """Join the sections and the ledgers."""
     page.write_index()
+    ledger.write_all()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ python -m stages.report <dataset>
 import argparse
 
 from aebench.errors import one_line
-from aebench.reporting import figures, page, tables
+from aebench.reporting import figures, ledger, page, tables
 from aebench.reporting.results import read
 
 
@@ -15,6 +15,7 @@ def main(dataset: str) -> None:
     results = read(dataset)
     tables.write(results)
     figures.write(results)
+    ledger.write(results)
     page.write(results)
 
 

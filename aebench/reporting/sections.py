@@ -6,6 +6,7 @@ A table or a figure belongs to one of them, by its key.
 from aebench.metrics import METRICS, OTHERS, PROFILES, QUESTIONS, question
 
 SECTIONS: dict[str, str] = {
+    "claims": "What of the lecture holds?",
     **{key: question(next(iter(file.METRICS))) for key, file in QUESTIONS.items()},
     "others": OTHERS,
     "downstream": "How well does a linear classifier read the class off frozen codes, with few labels and many?",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aebench import runs
 from aebench.metrics import METRICS
-from aebench.reporting import comparisons, cost, downstream, questions, stacked, templates
+from aebench.reporting import claims, comparisons, cost, downstream, questions, stacked, templates
 from aebench.reporting.cells import FIGURE_SPACE, LATEX, TEXT, Column, Notation, Table, aligned, scores, span
 from aebench.reporting.curves import losses
 from aebench.reporting.results import Results, Row, written
@@ -55,7 +55,13 @@ def measured(results: Results) -> "DataFrame":
 
 def extras(results: Results) -> list[Table]:
     """The tables beside the comparison."""
-    return [*questions.tables(results), *downstream.tables(results), *stacked.tables(results), cost.table(results)]
+    return [
+        *claims.tables(results),
+        *questions.tables(results),
+        *downstream.tables(results),
+        *stacked.tables(results),
+        cost.table(results),
+    ]
 
 
 def columns(table: "DataFrame", notation: Notation = TEXT) -> list[Column]:
