@@ -201,7 +201,7 @@ def _root(error: BaseException) -> str:
 def _commit() -> dict[str, str]:
     """The commit that is checked out, and whether files differ from it that a run of the pipeline does not write."""
     commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{runs.REPORTS}")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{runs.REPORTS}", ":!docs")
     return {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": json.dumps(bool(changed))} if commit else {}
 
 
