@@ -60,6 +60,7 @@ DEFECTS = {
     10: "Accuracy reported as its maximum over epochs on the test set",
 }
 
+CLAIMS = "aebench/reporting/claims.py"
 OBJECTIVES, CORRUPTIONS = "aebench/objectives.py", "aebench/corruptions.py"
 LAYERS, VANILLA, DENOISING = (f"aebench/models/{name}.py" for name in ("layers", "vanilla", "denoising"))
 SPARSE, CONTRACTIVE, STACKED = (f"aebench/models/{name}.py" for name in ("sparse", "contractive", "stacked"))
@@ -857,6 +858,48 @@ MUTANTS = [
         '{"lower": 1, "higher": -1}',
         '{"lower": -1, "higher": 1}',
         "test_statistics.py::test_the_best_group_is_the_best_and_what_ties_with_it",
+    ),
+    Mutant(
+        "a claim supported by its mean alone",
+        CLAIMS,
+        "if least < low and high < most:",
+        "if least < effect.mean < most:",
+        "test_claims.py::test_an_interval_inside_supports_and_one_outside_refutes",
+    ),
+    Mutant(
+        "one seed decides a claim",
+        CLAIMS,
+        "if effect.n == 1 and not all",
+        "if effect.n == 0 and not all",
+        "test_claims.py::test_one_seed_of_a_random_model_decides_nothing",
+    ),
+    Mutant(
+        "one test of a claim is enough",
+        CLAIMS,
+        "VERDICTS = (REFUTED, NOT_TESTED, UNDECIDED, SUPPORTED)",
+        "VERDICTS = (SUPPORTED, REFUTED, NOT_TESTED, UNDECIDED)",
+        "test_claims.py::test_a_claim_of_several_tests_needs_them_all",
+    ),
+    Mutant(
+        "an effect without its subtrahend",
+        CLAIMS,
+        " - sum((found[name] for name in test.minus), np.zeros(1))",
+        " - np.zeros(1)",
+        "test_claims.py::test_an_effect_is_taken_seed_by_seed_before_its_interval",
+    ),
+    Mutant(
+        "a verdict that is always the same",
+        CLAIMS,
+        "return Finding(test, effect, outcome(effect, test.above, test.below))",
+        "return Finding(test, effect, SUPPORTED)",
+        "test_claims.py::test_a_broken_model_loses_its_claim",
+    ),
+    Mutant(
+        "an aggregate posterior without its spread",
+        "aebench/metrics/density.py",
+        " + torch.diag(r.density.spread)",
+        "",
+        "test_density.py::test_an_aggregate_posterior_that_is_the_prior_has_no_divergence_from_it",
     ),
     Mutant(
         "codes of all sizes compete",
