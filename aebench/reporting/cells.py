@@ -10,7 +10,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from aebench.metrics import Metric, Profile
-from aebench.reporting.templates import Latex
 from aebench.statistics import Estimate, estimate
 
 if TYPE_CHECKING:
@@ -18,33 +17,26 @@ if TYPE_CHECKING:
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 FIGURE_SPACE = "\N{FIGURE SPACE}"
-
-
-@dataclass(frozen=True)
-class Notation:
-    """How a medium writes a mean, a mean with its interval, nothing, infinity, and the place of a digit left blank."""
-
-    kind: type[str]
-    alone: str
-    interval: str
-    missing: str
-    infinite: str
-    blank: str
-
-
-TEXT = Notation(str, "{mean}", "{mean} ± {half_width}", "—", "∞", FIGURE_SPACE)
-LATEX = Notation(Latex, "${mean}$", r"${mean} \pm {half_width}$", "---", r"\infty", r"\phantom{0}")
+MISSING, INFINITE = "—", "∞"
+DAGGER = "†"
+"""Stands beside the name of a row that is not certified."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A head, the unit below it and one printed cell a model; the cells are flush on `side`, and those of the `best` bold."""
+    """A head, the unit below it and one printed cell a line; the cells are flush on `side`, and those of the `best` bold.
+
+    A column of numbers has a `name` for files and macros, the numbers themselves and how many decimals are printed.
+    """
 
     head: str
     cells: list[str]
     side: Literal["left", "right"] = "left"
     unit: str = ""
     best: tuple[bool, ...] = ()
+    name: str = ""
+    values: tuple[Estimate, ...] = ()
+    decimals: int = 0
 
     def emphasised(self, form: Callable[[str], str]) -> list[str]:
         """The cells, the best in another form."""
@@ -53,25 +45,46 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table beside the comparison: its file name, whose of `SECTIONS` it is, its heading, what to know of it, its columns."""
+    """A table: its file name, whose of `SECTIONS` it is, its heading, what to know of it, its columns.
+
+    A line is a model, or `lines` says which: then all of them are of one model, whose numbers are called
+    `<column>.<line>`.
+    """
 
     name: str
     section: str
     title: str
     note: str
     columns: list[Column]
+    model: str = ""
+    lines: tuple[str, ...] = ()
 
 
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 """What was not measured."""
 
 
-def scores(table: "DataFrame", name: str, metric: Metric, notation: Notation) -> Column:
-    """The column of the metric called `name`, from `<name>.mean`, `.half_width` and `.best` of a measured table."""
-    values = table.reindex(columns=[f"{name}.mean", f"{name}.half_width"]).to_numpy()
-    found = [Estimate(mean, math.nan, half, 0) for mean, half in values]
+def measures(
+    name: str, head: str, found: Sequence[Estimate], decimals: int, unit: str = "", best: tuple[bool, ...] = ()
+) -> Column:
+    """A column of means with their intervals."""
+    return Column(head, cells(found, decimals), unit=unit, best=best, name=name, values=tuple(found), decimals=decimals)
+
+
+def counts(name: str, head: str, numbers: Sequence[float], decimals: int = 0, unit: str = "") -> Column:
+    """A column of numbers that are known exactly, or to no interval; NaN is none."""
+    values = tuple(NOTHING if math.isnan(number) else Estimate(number, math.nan, math.nan, 1) for number in numbers)
+    printed = [MISSING if math.isnan(number) else f"{number:,.{decimals}f}" for number in numbers]
+    return Column(head, printed, "right", unit, name=name, values=values, decimals=decimals)
+
+
+def scores(table: "DataFrame", name: str, metric: Metric) -> Column:
+    """The column of the metric called `name`, from `<name>.mean` and so on of a measured table."""
+    fields = ("mean", "sd", "half_width", "n")
+    values = table.reindex(columns=[f"{name}.{field}" for field in fields]).to_numpy()
+    found = [Estimate(*map(float, line[:3]), 0 if math.isnan(line[3]) else int(line[3])) for line in values]
     best = tuple(table[f"{name}.best"]) if f"{name}.best" in table else ()
-    return Column(head(metric), cells(found, metric.decimals, notation), unit=metric.unit, best=best)
+    return measures(name, head(metric), found, metric.decimals, metric.unit, best)
 
 
 def head(metric: Metric | Profile) -> str:
@@ -79,22 +92,27 @@ def head(metric: Metric | Profile) -> str:
     return f"{metric.title} {ARROWS[metric.better]}" if metric.better else metric.title
 
 
-def estimates(samples: Sequence[Sequence[float] | None], decimals: int, notation: Notation) -> list[str]:
-    """A cell for each sample over seeds; None is what was not measured."""
-    return cells([NOTHING if sample is None else estimate(sample) for sample in samples], decimals, notation)
+def over_seeds(samples: Sequence[Sequence[float] | None]) -> list[Estimate]:
+    """An estimate for each sample over seeds; None is what was not measured."""
+    return [NOTHING if sample is None else estimate(sample) for sample in samples]
 
 
-def cells(found: Sequence[Estimate], decimals: int, notation: Notation) -> list[str]:
+def cells(found: Sequence[Estimate], decimals: int) -> list[str]:
     """A cell for each mean and interval, the points below each other."""
-    means, halves = ([_number(getattr(e, field), decimals) for e in found] for field in ("mean", "half_width"))
+    means = [number(each.mean, decimals) for each in found]
     width = max(len(mean) for mean in means)
-    return [_cell(mean, half, width, notation) for mean, half in zip(means, halves, strict=True)]
+    return [_cell(mean, number(each.half_width, decimals), width) for mean, each in zip(means, found, strict=True)]
+
+
+def number(value: float, decimals: int) -> str:
+    """With so many decimals and no negative zero; nothing for NaN."""
+    return "" if math.isnan(value) else f"{value:z.{decimals}f}"
 
 
 def span(values: list[int]) -> str:
     """The least and the greatest of the seeds' numbers."""
     low, high = min(values, default=0), max(values, default=0)
-    return "—" if not values else f"{low:,}" if low == high else f"{low:,}–{high:,}"
+    return MISSING if not values else f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
 def aligned(columns: list[Column], form: str, head: str = "{head} ({unit})") -> str:
@@ -107,13 +125,8 @@ def aligned(columns: list[Column], form: str, head: str = "{head} ({unit})") -> 
     return frame.to_markdown(index=False, tablefmt=form, colalign=sides, disable_numparse=True, preserve_whitespace=True)
 
 
-def _number(value: float, decimals: int) -> str:
-    return "" if math.isnan(value) else f"{value:z.{decimals}f}"
-
-
-def _cell(mean: str, half: str, width: int, notation: Notation) -> str:
+def _cell(mean: str, half: str, width: int) -> str:
     if not mean:
-        return notation.kind(notation.missing)
-    blanks = notation.blank * (width - len(mean))
-    form = notation.interval if half else notation.alone
-    return notation.kind(form.format(mean=blanks + mean.replace("inf", notation.infinite), half_width=half))
+        return MISSING
+    padded = FIGURE_SPACE * (width - len(mean)) + mean.replace("inf", INFINITE)
+    return f"{padded} ± {half}" if half else padded

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from aebench import params, runs
 from aebench.errors import unknown
 from aebench.metrics import METRICS, PROFILES
-from aebench.reporting.cells import TEXT, Column, Table, cells
+from aebench.reporting.cells import Column, Table, cells
 from aebench.reporting.figures import FIGURES
 from aebench.reporting.results import Results
 from aebench.reporting.sections import SECTIONS
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("claims.yaml")
 SUPPORTED, REFUTED, UNDECIDED, NOT_TESTED = "supported", "refuted", "undecided", "not tested"
 NOTE = (
-    "An effect is a mean over seeds with its 95 % interval. A claim is supported if each of its effects lies where it must with "
-    "the whole interval, refuted if one lies outside with the whole interval, undecided otherwise. The rules are in "
+    "An effect is a mean over seeds with its 95 % interval. A claim is supported if each of its effects lies where it must "
+    "with the whole interval, refuted if one lies outside with the whole interval, undecided otherwise. The rules are in "
     "aebench/reporting/claims.yaml. Each interval is taken by itself."
 )
 VERDICTS = (REFUTED, NOT_TESTED, UNDECIDED, SUPPORTED)
@@ -146,7 +146,7 @@ def tables(results: Results) -> list[Table]:
 def effect(line: dict[str, Any]) -> str:
     """A line's effect as it is printed: mean ± half-width of its 95 % interval."""
     decimals, found = int(line["decimals"]), Estimate(line["mean"], line["sd"], line["half_width"], line["n"])
-    return cells([found], decimals, TEXT)[0]
+    return cells([found], decimals)[0]
 
 
 def _line(finding: Finding) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What a row costs: numbers of a machine, which differ from run to run; none of them is a metric."""
 
+import math
+
 from aebench import runs
-from aebench.reporting.cells import TEXT, Column, Table, span
+from aebench.reporting.cells import Column, Table, counts, span
 from aebench.reporting.results import Results
 from aebench.reporting.sections import SECTIONS
 
@@ -23,11 +25,11 @@ def table(results: Results) -> Table:
         NOTE,
         [
             Column("model", [row.model for row in results.rows]),
-            Column("parameters", [f"{cost.parameters:,}" for cost in costs], "right"),
+            counts("parameters", "parameters", [cost.parameters for cost in costs]),
             Column("updates", [span(cost.updates) for cost in costs], "right"),
-            Column("training", [f"{cost.seconds / cost.seeds:,.2f}" for cost in costs], "right", "s per seed"),
-            Column("peak memory", [f"{cost.peak_memory / 2**20:,.0f}" for cost in costs], "right", "MiB"),
-            *(Column(name, [_rate(speed.get(name)) for speed in speeds], "right", "images/s") for name in ("encode", "decode")),
+            counts("seconds", "training", [cost.seconds / cost.seeds for cost in costs], 2, "s per seed"),
+            counts("memory", "peak memory", [cost.peak_memory / 2**20 for cost in costs], 0, "MiB"),
+            *(counts(name, name, [_rate(speed.get(name)) for speed in speeds], 0, "images/s") for name in ("encode", "decode")),
             Column("device", [f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}" for cost in costs]),
         ],
     )
@@ -38,6 +40,6 @@ def _speeds(results: Results, model: str) -> dict[str, float]:
     return runs.read_json(file) if file.exists() else {}
 
 
-def _rate(value: float | None) -> str:
+def _rate(value: float | None) -> float:
     """Three digits: more are noise."""
-    return TEXT.missing if value is None else f"{float(f'{value:.3g}'):,.0f}"
+    return math.nan if value is None else float(f"{value:.3g}")

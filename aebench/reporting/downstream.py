@@ -10,7 +10,7 @@ import numpy as np
 
 from aebench import runs
 from aebench.reporting import canvas
-from aebench.reporting.cells import TEXT, Column, Table, estimates
+from aebench.reporting.cells import Column, Table, measures, over_seeds
 from aebench.reporting.results import Results
 from aebench.reporting.sections import SECTIONS
 from aebench.statistics import Estimate, estimate
@@ -63,8 +63,10 @@ def tables(results: Results) -> list[Table]:
     if not found:
         return []
     names, amounts = [row.model for row in results.rows], next(iter(found.values())).labels
-    cells = {a: estimates([found[n].accuracy.get(a) if n in found else None for n in names], 2, TEXT) for a in amounts}
-    columns = [Column(f"{_head(a)} ↑", cells[a], unit=f"{count:,} labels, %") for a, count in amounts.items()]
+    read = {a: over_seeds([found[n].accuracy.get(a) if n in found else None for n in names]) for a in amounts}
+    columns = [
+        measures(f"classify/frozen.{a}", f"{_head(a)} ↑", read[a], 2, f"{count:,} labels, %") for a, count in amounts.items()
+    ]
     return [Table("downstream", "downstream", SECTIONS["downstream"], NOTE, [Column("model", names), *columns])]
 
 

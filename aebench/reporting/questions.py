@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aebench.metrics import METRICS, PROFILES, Metric, Profile
 from aebench.reporting import sections
-from aebench.reporting.cells import NOTHING, TEXT, Column, Table, cells, head
+from aebench.reporting.cells import NOTHING, Column, Table, head, measures
 from aebench.reporting.results import Results
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def _scores(results: Results, section: str) -> list[Table]:
     found = {name: [row.scores[name] for row in results.rows] for name in sections.metrics(section)}
     told = {name: METRICS[name] for name in found if not all(math.isnan(e.mean) for e in found[name])}
     columns = [
-        Column(head(m), cells(found[name], m.decimals, TEXT), unit=m.unit, best=results.leading.get(name, ()))
-        for name, m in told.items()
+        measures(name, head(m), found[name], m.decimals, m.unit, results.leading.get(name, ())) for name, m in told.items()
     ]
     if not told:
         return []
@@ -62,7 +61,7 @@ def _profiles(results: Results, section: str) -> list[Table]:
         places = dict.fromkeys(place for row in results.rows for place in row.profiles.get(name, ()))
         if places:
             every = {place: [row.profiles.get(name, {}).get(place, NOTHING) for row in results.rows] for place in places}
-            columns = [Column(place, cells(estimates, profile.decimals, TEXT)) for place, estimates in every.items()]
+            columns = [measures(f"{name}/{place}", place, estimates, profile.decimals) for place, estimates in every.items()]
             note = f"{line(profile)} Columns: {profile.axis}."
             found.append(Table(name, section, profile.title, note, [_models(results), *columns]))
     return found

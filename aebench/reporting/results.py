@@ -88,6 +88,11 @@ class Results:
         return {name: tuple(row.model in found for row in self.rows) for name, found in models.items()}
 
     @property
+    def tested(self) -> str:
+        """How many test images there are."""
+        return f"{self.card['splits']['test']['images']:,}"
+
+    @property
     def origin(self) -> str:
         """Which stage writes the report, and from which lock."""
         return f"written by stages.report from {lock_name(self.lock)}"

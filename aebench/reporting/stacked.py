@@ -4,12 +4,13 @@ Differences are paired: seed by seed, the same labelled images, batches and head
 difference beyond the choice of seed; intervals of single means may overlap where their difference is certain.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from aebench import runs
-from aebench.reporting.cells import TEXT, Column, Table, estimates
+from aebench.reporting.cells import MISSING, Column, Table, counts, measures, over_seeds
 from aebench.reporting.results import Results, Row
 
 
@@ -37,11 +38,13 @@ def _layers(row: Row, folder: Path) -> Table:
         "regression reads off the codes, fitted to those of the training images.",
         [
             Column("after layer", [str(i) if i else "pixels" for i in steps], "right"),
-            Column("pretrainer", [TEXT.missing, *(block["pretrainer"] for block in blocks)]),
-            Column("units", [TEXT.missing, *(f"{block['code']:,}" for block in blocks)], "right"),
-            Column("loss ↓", estimates([told.get(f"loss.{i}") for i in steps], 3, TEXT), unit="validation"),
-            Column("probe ↑", estimates([told.get(f"probe.{i}") for i in steps], 2, TEXT), unit="validation, %"),
+            Column("pretrainer", [MISSING, *(block["pretrainer"] for block in blocks)]),
+            counts("layers/units", "units", [math.nan, *(block["code"] for block in blocks)]),
+            measures("layers/loss", "loss ↓", over_seeds([told.get(f"loss.{i}") for i in steps]), 3, "validation"),
+            measures("layers/probe", "probe ↑", over_seeds([told.get(f"probe.{i}") for i in steps]), 2, "validation, %"),
         ],
+        row.model,
+        tuple(map(str, steps)),
     )
 
 
@@ -51,10 +54,11 @@ def _labels(row: Row, folder: Path) -> Table:
     first, *others = dict.fromkeys(name.partition(".")[0] for name in told if not name.startswith(("seed", "frozen.")))
     columns = [Column("labels", [f"{100 * fraction:g}" for fraction in fractions], "right", "%")]
     for start in (first, *others):
-        columns.append(Column(f"{start} ↑", estimates([told[f"{start}.{f}"] for f in fractions], 2, TEXT), unit="%"))
+        found = over_seeds([told[f"{start}.{f}"] for f in fractions])
+        columns.append(measures(f"classify/{start}", f"{start} ↑", found, 2, "%"))
     for other in others:
-        differences = [told[f"{first}.{f}"] - told[f"{other}.{f}"] for f in fractions]
-        columns.append(Column(f"{first} - {other}", estimates(differences, 2, TEXT), unit="points"))
+        differences = over_seeds([told[f"{first}.{f}"] - told[f"{other}.{f}"] for f in fractions])
+        columns.append(measures(f"classify/{first} - {other}", f"{first} - {other}", differences, 2, "points"))
     return Table(
         f"{row.model}_labels",
         "stacked",
@@ -63,4 +67,6 @@ def _labels(row: Row, folder: Path) -> Table:
         "greedy pretraining; from the same start without it; from ReLU units with scaled weights. The last two take as many "
         "updates more as pretraining took. Nothing was chosen: no validation label was used. Differences are paired by seed.",
         columns,
+        row.model,
+        tuple(map(str, fractions)),
     )

@@ -1,19 +1,20 @@
-"""The tables: one that is measured, table.csv, and the same lines printed as Markdown, LaTeX, HTML and plain text.
+"""The tables: one that is measured, table.csv, the comparison of its main columns, and those beside it.
 
-Every metric of METRICS is a column of table.csv, the main ones of the comparison; questions.py has a table a question.
+table.csv has every metric of METRICS and table.md every table; tables/ has each alone, as CSV, Markdown and LaTeX, and
+numbers.tex a macro for every number in them.
 """
 
 import json
 import math
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aebench import runs
 from aebench.metrics import METRICS
-from aebench.reporting import claims, comparisons, cost, downstream, questions, stacked, templates
-from aebench.reporting.cells import FIGURE_SPACE, LATEX, TEXT, Column, Notation, Table, aligned, scores, span
+from aebench.reporting import claims, comparisons, cost, downstream, forms, questions, stacked, templates
+from aebench.reporting.cells import DAGGER, FIGURE_SPACE, Column, Table, aligned, counts, scores, span
 from aebench.reporting.curves import losses
 from aebench.reporting.results import Results, Row, written
 from aebench.reporting.templates import Latex
@@ -25,22 +26,23 @@ HEADLINE = ("sse", "knn_5")
 """The metrics of summary.json: one for reconstruction, one for representation."""
 SPANS = {"epochs": "epochs", "epoch kept": "best", "updates": "updates"}
 """Head -> field of `Cost` that has a number a seed."""
-DAGGER = "†"
-"""Stands beside the name of a row that is not certified."""
 
 
 def write(results: Results) -> None:
-    """table.csv, table.md, table.tex, comparisons.csv, profiles.csv, curves.csv and summary.json."""
+    """table.csv, table.md, tables/, numbers.tex, comparisons.csv, profiles.csv, curves.csv and summary.json."""
     table, folder = measured(results), results.folder
+    comparison, more = comparing(results, table), extras(results)
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "curves.csv", losses(results).assign(lock=results.lock))
     _write_csv(folder / "comparisons.csv", comparisons.comparisons(results).assign(lock=results.lock))
     _write_csv(folder / "profiles.csv", questions.profiles(results).assign(lock=results.lock))
-    facts = {"title": results.about.title, "notes": notes(results), "origin": results.origin}
-    more = [{"title": t.title, "note": t.note, "table": _markdown(t.columns)} for t in extras(results)]
-    text = {"table": _markdown(columns(table)), "remarks": results.remarks, "extras": more}
-    templates.write(folder / "table.md", "table.md", **text, **facts)
-    templates.write(folder / "table.tex", "table.tex", **_latex(columns(table, LATEX)), label=_label(results), **facts)
+    for each in (comparison, *more):
+        _write_alone(results, each)
+    facts = {"title": results.about.title, "notes": notes(results), "remarks": results.remarks, "origin": results.origin}
+    printed = [{"title": t.title, "note": t.note, "table": forms.markdown(t.columns)} for t in more]
+    templates.write(folder / "table.md", "table.md", table=forms.markdown(comparison.columns), extras=printed, **facts)
+    numbers = [macro for each in (comparison, *more) for macro in forms.macros(each)]
+    templates.write(folder / "numbers.tex", "numbers.tex", results=results, numbers=dict.fromkeys(numbers))
     runs.write_json(folder / "summary.json", summary(results))
 
 
@@ -64,16 +66,21 @@ def extras(results: Results) -> list[Table]:
     ]
 
 
-def columns(table: "DataFrame", notation: Notation = TEXT) -> list[Column]:
+def comparing(results: Results, table: "DataFrame") -> Table:
+    """The main columns of the measured table."""
+    return Table("comparison", "comparison", "Comparison", " ".join(notes(results)), columns(table))
+
+
+def columns(table: "DataFrame") -> list[Column]:
     """The measured table as it is printed: heads with the direction of better and the unit."""
     names = zip(table["model"], table["certified"], strict=True)
     return [
         Column("model", [name if certified else f"{name} {DAGGER}" for name, certified in names]),
-        Column("code size", [f"{size:,}" for size in table["code"]], "right"),
-        *(scores(table, name, metric, notation) for name, metric in METRICS.items() if metric.main),
-        Column("parameters", [f"{count:,}" for count in table["parameters"]], "right"),
-        Column("training ↓", [f"{seconds:,.2f}" for seconds in table["seconds_per_seed"]], "right", "s per seed"),
-        Column("n", [str(n) for n in table["n"]], "right"),
+        counts("code", "code size", table["code"]),
+        *(scores(table, name, metric) for name, metric in METRICS.items() if metric.main),
+        counts("parameters", "parameters", table["parameters"]),
+        counts("seconds", "training ↓", table["seconds_per_seed"], 2, "s per seed"),
+        counts("n", "n", table["n"]),
     ]
 
 
@@ -158,25 +165,17 @@ def _flow(block: dict[str, Any]) -> str:
     return json.dumps(block, ensure_ascii=False).replace('"', "")[1:-1]
 
 
-def _markdown(printed: list[Column]) -> str:
-    escaped = [replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]) for c in printed]
-    return aligned([replace(c, cells=c.emphasised(_strong)) for c in escaped], "pipe")
+def _write_alone(results: Results, table: Table) -> None:
+    """tables/<name>.csv, .md and .tex."""
+    path = results.folder / "tables" / table.name
+    _write_csv(path.with_suffix(".csv"), forms.frame(table).assign(lock=results.lock))
+    facts = {"table": table, "results": results, "origin": results.origin}
+    templates.write(path.with_suffix(".md"), "alone.md", printed=forms.markdown(table.columns), **facts)
+    templates.write(path.with_suffix(".tex"), "table.tex", **forms.latex(table.columns), label=_label(results, table), **facts)
 
 
-def _strong(cell: str) -> str:
-    """Bold in Markdown; what pads it stays outside."""
-    text = cell.lstrip(FIGURE_SPACE)
-    return f"{FIGURE_SPACE * (len(cell) - len(text))}**{text}**"
-
-
-def _latex(printed: list[Column]) -> dict[str, list]:
-    bold = [column.emphasised(lambda cell: Latex(rf"{{\boldmath {cell}}}")) for column in printed]
-    lines = zip(*((c.head, c.unit, *cells) for c, cells in zip(printed, bold, strict=True)), strict=True)
-    return {"sides": [column.side for column in printed], "lines": list(lines)}
-
-
-def _label(results: Results) -> Latex:
-    return Latex("tab:aebench-" + re.sub(r"[^A-Za-z0-9]+", "-", results.dataset))
+def _label(results: Results, table: Table) -> Latex:
+    return Latex("tab:aebench-" + re.sub(r"[^A-Za-z0-9]+", "-", f"{results.dataset}-{table.name}"))
 
 
 def _write_csv(path: Path, table: "DataFrame") -> None:

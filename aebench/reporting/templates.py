@@ -18,6 +18,16 @@ LATEX = str.maketrans(
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
     | {"[": "{[}", "*": "{*}"}
     | {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "—": "---", "×": r"$\times$", "|": "$|$"}
+    | {
+        "\N{FIGURE SPACE}": r"\phantom{0}",
+        "–": "--",
+        "ρ": r"$\rho$",
+        "∞": r"$\infty$",
+        "²": r"$^2$",
+        "₁": r"$_1$",
+        "₂": r"$_2$",
+    }
+    | {"β": r"$\beta$", "λ": r"$\lambda$", "ŷ": r"$\hat y$", "≥": r"$\ge$", "≤": r"$\le$", "·": r"$\cdot$", "−": "$-$"}
     | {"†": r"\dag{}", "‖": r"$\|$", "∂": r"$\partial$"}
 )
 
@@ -29,6 +39,11 @@ class Latex(str):
 def latex(value: Any) -> str:
     """`value` as LaTeX prints it literally."""
     return value if isinstance(value, Latex) else str(value).translate(LATEX)
+
+
+def key(name: str) -> Latex:
+    """A name as the key of a macro, whose characters mean nothing but for the one that starts a comment."""
+    return Latex(name.replace("%", r"\%"))
 
 
 def write(path: Path, template: str, **facts: Any) -> None:
@@ -51,4 +66,6 @@ def _environment(suffix: str) -> "Environment":
     ends = {"variable": ">>", "block": "%>", "comment": "#>"}
     marks = {f"{kind}_start_string": mark for kind, mark in marks.items()}
     ends = {f"{kind}_end_string": mark for kind, mark in ends.items()}
-    return Environment(**common, **marks, **ends, finalize=latex)
+    environment = Environment(**common, **marks, **ends, finalize=latex)
+    environment.filters["key"] = key
+    return environment
