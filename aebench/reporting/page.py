@@ -2,11 +2,14 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 from aebench import params, runs
 from aebench.reporting import tables, templates
+from aebench.reporting.claims import VERDICTS
 from aebench.reporting.figures import FIGURES
 from aebench.reporting.results import Results, written
+from aebench.reporting.sections import SECTIONS
 
 INDEX = runs.REPORTS / "index.html"
 
@@ -17,19 +20,18 @@ def section_file(dataset: str) -> Path:
 
 
 def write(results: Results) -> None:
-    """The data set's section: its card, tables, notes and the figures that were drawn."""
-    images = {name: results.figures / f"{name}.png" for name in FIGURES}
+    """The data set's section: its card, the comparison and its notes, then a part a question with its tables and figures."""
     splits = results.card.get("splits", {})
     templates.write(
         section_file(results.dataset),
         "section.html",
         results=results,
         counts={name: splits[name]["images"] for name in runs.SPLITS if name in splits},
-        columns=tables.columns(tables.measured(results)),
+        comparison=tables.comparing(results, tables.measured(results)),
         notes=tables.notes(results),
-        extras=tables.extras(results),
+        parts=_parts(results),
         recipes=tables.recipes(results),
-        figures=[(FIGURES[name], _data_uri(file)) for name, file in images.items() if file.exists()],
+        verdicts=VERDICTS,
     )
 
 
@@ -42,8 +44,25 @@ def write_index() -> None:
         INDEX,
         "index.html",
         sections={name: Markup(written(section_file(name)).read_text(encoding="utf-8")) for name in names},
+        lecture=[],
         others=sorted({file.stem for file in params.CONF.glob("*.yaml")} - set(names)),
     )
+
+
+def _parts(results: Results) -> list[dict[str, Any]]:
+    """Of each question that has an answer: its key, tables and drawn figures."""
+    every = tables.extras(results)
+    files = {name: results.figures / f"{name}.png" for name in FIGURES}
+    parts = [
+        {
+            "key": key,
+            "question": question,
+            "tables": [table for table in every if table.section == key],
+            "figures": [(n, FIGURES[n], _data_uri(f)) for n, f in files.items() if FIGURES[n].section == key and f.exists()],
+        }
+        for key, question in SECTIONS.items()
+    ]
+    return [part for part in parts if part["tables"] or part["figures"]]
 
 
 def _data_uri(file: Path) -> str:

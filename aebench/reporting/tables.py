@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aebench import runs
+from aebench import params, runs
 from aebench.metrics import METRICS
 from aebench.reporting import claims, comparisons, cost, downstream, forms, questions, stacked, templates
 from aebench.reporting.cells import DAGGER, FIGURE_SPACE, Column, Table, aligned, counts, scores, span
@@ -131,10 +131,17 @@ def recipes(results: Results) -> list[Column]:
         Column("model", [row.model for row in results.rows]),
         Column("settings", [_flow(row.block) for row in results.rows]),
         Column("facts", [_flow(cost.facts) for cost in costs]),
+        Column("again", [f"dvc repro {_stage(results, row)}" for row in results.rows]),
         *(Column(head, [span(getattr(cost, field)) for cost in costs]) for head, field in SPANS.items()),
         Column("device", [f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}" for cost in costs]),
         Column("versions", [", ".join(f"{k} {v}" for k, v in sorted(cost.versions.items())) for cost in costs]),
     ]
+
+
+def _stage(results: Results, row: Row) -> str:
+    """The stage that measures a row, after those that make it."""
+    pretrained = params.dataset(results.dataset).part(row.model) == "stacks"
+    return f"evaluate{'_stack' * pretrained}@{results.dataset}-{row.model}"
 
 
 def summary(results: Results) -> dict[str, dict[str, float]]:

@@ -1,0 +1,35 @@
+// A click on a head sorts its table: better first where the head says what is better, then the other way round.
+// Numbers by their mean ("4.017 ± 0.013"), text by the alphabet; what was not measured ("—") stays last.
+document.querySelectorAll("table").forEach((table) => {
+  const body = table.tBodies[0];
+  const heads = [...table.tHead.rows[0].cells];
+  const value = (row, column) => {
+    const text = row.cells[column].textContent.replace(/\u2007/g, "").trim();
+    if (text === "—" || text === "") return null;
+    const number = text.startsWith("∞") ? Infinity : parseFloat(text.replace(/,/g, ""));
+    return Number.isNaN(number) ? text : number;
+  };
+  const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
+  heads.forEach((head, column) => {
+    const label = head.querySelector("span");
+    const button = document.createElement("button");
+    button.type = "button";
+    label.replaceWith(button);
+    button.append(label);
+    button.addEventListener("click", () => {
+      const first = label.textContent.includes("↑") ? "descending" : "ascending";
+      const other = { ascending: "descending", descending: "ascending" };
+      const order = head.hasAttribute("aria-sort") ? other[head.getAttribute("aria-sort")] : first;
+      heads.forEach((each) => each.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", order);
+      const keyed = [...body.rows].map((row) => [value(row, column), row]);
+      keyed.sort(([a], [b]) => {
+        if (a === null || b === null) return (a === null) - (b === null);
+        return order === "ascending" ? compare(a, b) : compare(b, a);
+      });
+      body.append(...keyed.map(([, row]) => row));
+    });
+  });
+});
+// On paper nothing can be unfolded.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));
