@@ -22,10 +22,11 @@ BLOCKS = {
     "pca_2": "{kind: pca, code: 2}",
     "ae": "{kind: vanilla, hidden: [16], code: 8}",
     "ae_2d": "{kind: variational, hidden: [16], code: 2}",
+    "sae": "{kind: sparse, code: 12, weight: 0.1, target: 0.1}",
 }
 """The rows of the suite: name -> block of conf/fake.yaml."""
-QUALITY = {"mean": 0.1, "pca_2": 0.4, "ae": 0.9, "ae_2d": 0.6}
-CODES = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2}
+QUALITY = {"mean": 0.1, "pca_2": 0.4, "ae": 0.9, "ae_2d": 0.6, "sae": 0.8}
+CODES = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2, "sae": 12}
 DETERMINISTIC = ("mean", "pca_2")
 PRIOR = ("ae_2d",)
 """Those whose samples are of a prior."""
@@ -33,6 +34,7 @@ FACTS = {"ae_2d": {"effective beta": 1.0, "observation": "bernoulli"}}
 CERTIFICATES = {
     "mean": {"certified": True, "failures": []},
     "ae": {"certified": True, "failures": []},
+    "sae": {"certified": True, "failures": []},
     "ae_2d": {"certified": False, "failures": ["the seed decides the start", "terms leave their input alone"]},
 }
 """runs/certificates/fake.json: one row broke two laws, one was not checked."""
@@ -103,6 +105,7 @@ def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[
     runs.write_json(place / "inference.json", {"encode": 1234.0 * code, "decode": 2345678.0})
     runs.save_cost(place / "cost.json", runs.Cost(**cost, **(epochs if stochastic else {})))
     drawn = _decoded(quality, code, rng) | {"from_prior": np.array(model in PRIOR)} if code > 1 else {}
+    drawn |= _portrait(dataset, code, model in PRIOR, rng) if code > 1 else {}
     runs.write_arrays(place / "pictures.npz", **_pictures(dataset, quality, code, rng), **drawn)
     _write_probes(place, quality, rng)
 
@@ -166,6 +169,17 @@ def _decoded(quality: float, code: int, rng: np.random.Generator) -> dict[str, n
     counts = {"samples": 20, "interpolations": 40, "traversals": 9 * min(code, 8)} | ({"manifold": 225} if code == 2 else {})
     images = {name: _blobs(count, place).images for place, (name, count) in enumerate(counts.items())}
     return {n: (quality * x + (1 - quality) * rng.random(x.shape)).astype(np.float32) for n, x in images.items()}
+
+
+def _portrait(dataset: str, code: int, distributed: bool, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Filters of noise; if codes are distributions, theirs, whose last unit has collapsed."""
+    arrays = {"filters": rng.normal(0, 1, (min(2 * code, 32), np.prod(SHAPE))).astype(np.float32)}
+    if not distributed:
+        return arrays
+    labels = runs.load_split(dataset, "test").labels
+    mean, sd = rng.normal(0, 1, (len(labels), code)), rng.uniform(0.2, 0.5, (len(labels), code))
+    mean[:, -1], sd[:, -1] = 0, 1
+    return arrays | {"posterior_mean": mean, "posterior_sd": sd, "posterior_labels": labels}
 
 
 def _blobs(n: int, seed: int) -> runs.Split:

@@ -222,7 +222,7 @@ def test_a_panel_shows_each_model_with_a_map_its_points_and_no_axes(tmp_path, mo
     results = read(fake_runs.DATASET)
     with canvas.style():
         panels = FIGURES["maps"].draw(results).axes
-    assert [axes.get_title() for axes in panels] == ["pca_2", "ae", "ae_2d"]
+    assert [axes.get_title() for axes in panels] == ["pca_2", "ae", "ae_2d", "sae"]
     for axes, row in zip(panels, results.rows[1:], strict=True):
         np.testing.assert_allclose(axes.collections[0].get_offsets(), row.pictures["map"])
         assert not len(axes.get_xticks()) and not len(axes.get_yticks())

@@ -328,7 +328,7 @@ def test_a_row_without_a_certificate_is_marked_in_every_table(project):
     texts = write_texts()
     texts["terminal"] = tables.terminal(fake_runs.DATASET)
     certified = {model: line["certified"] for model, line in lines().items()}
-    assert certified == {"mean": "True", "pca_2": "False", "ae": "True", "ae_2d": "False"}
+    assert certified == {"mean": "True", "pca_2": "False", "ae": "True", "ae_2d": "False", "sae": "True"}
     for ending in (".md", ".tex", ".html", "terminal"):
         assert {model: mark(model, texts[ending]) for model in certified} == {m: c == "False" for m, c in certified.items()}
 
@@ -517,10 +517,10 @@ def test_decoded_codes_are_drawn_of_the_rows_that_have_them(project):
     with canvas.style():
         titles = {name: [axes.get_title() for axes in FIGURES[name].draw(results).axes] for name in GRIDS}
         (axes,) = FIGURES["samples"].draw(results).axes
-    decoding = ["pca_2", "ae", "ae_2d"]
+    decoding = ["pca_2", "ae", "ae_2d", "sae"]
     assert titles == {"interpolations": decoding, "traversals": decoding, "manifold": ["pca_2", "ae_2d"]}
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["pca_2 (normals)", "ae (normals)", "ae_2d (prior)"]
+    assert names == ["pca_2 (normals)", "ae (normals)", "ae_2d (prior)", "sae (normals)"]
 
 
 @pytest.mark.parametrize(("name", "across"), [("interpolations", 10), ("traversals", 9), ("manifold", 15)])
@@ -541,7 +541,7 @@ def test_a_figure_with_nothing_to_show_is_removed(project):
     fake_runs.write_params([fake_runs.DATASET], ["mean"])
     report.main(fake_runs.DATASET)
     assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == [
-        "card", "confusions", "labels", "reconstructions", "robustness",
+        "card", "confusions", "distortion", "frontier", "labels", "reconstructions", "robustness", "spectra",
     ]  # fmt: skip
 
 

@@ -70,6 +70,11 @@ def colours(count: int) -> list:
     return list(petroff[:count]) if count <= len(petroff) else list(matplotlib.colormaps["viridis"](np.linspace(0, 1, count)))
 
 
+def classes(names: Sequence[str]) -> list[str]:
+    """The classes in a legend: the number that stands for each in the figures, and its name if that is another."""
+    return [name if name == str(i) else f"{i} {name}" for i, name in enumerate(names)]
+
+
 def gap(shape: tuple[int, ...]) -> int:
     """Pixels between the images of a mosaic."""
     return max(1, shape[0] // 14)

@@ -44,9 +44,8 @@ def _panels(results: Results, name: str, across: int, height: float, size: float
     for axes, row in zip(panels, rows, strict=True):
         _draw(axes, row.pictures[name], row.pictures[f"{name}_labels"], colours, size)
         axes.set_title(row.model)
-    names = [each if each == str(i) else f"{i} {each}" for i, each in enumerate(results.about.classes)]
     handles = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours]
-    figure.legend(handles, names, title="class", loc="outside right upper")
+    figure.legend(handles, canvas.classes(results.about.classes), title="class", loc="outside right upper")
     return figure, panels
 
 

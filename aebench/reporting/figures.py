@@ -12,10 +12,16 @@ from aebench.reporting import canvas, downstream
 from aebench.reporting.codes import codes, maps
 from aebench.reporting.curves import curves
 from aebench.reporting.decoded import interpolations, manifold, samples, traversals
+from aebench.reporting.distortion import distortion
+from aebench.reporting.filters import filters
+from aebench.reporting.frontier import frontier
 from aebench.reporting.images import card, reconstructions
+from aebench.reporting.posteriors import aggregate, posteriors
 from aebench.reporting.results import Results
 from aebench.reporting.retrieval import retrieval
 from aebench.reporting.robustness import robustness
+from aebench.reporting.sparsity import sparsity
+from aebench.reporting.spectra import spectra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +45,23 @@ FIGURES = {
         "Reconstructions",
         "A grid of images: test images in the first row, and in each row below their reconstructions by one model.",
         "The same test images through each model (first seed; clipped to [0, 1]). SSE: mean over all test images and seeds.",
+    ),
+    "filters": Picture(
+        filters,
+        "filters",
+        "What the first units look for",
+        "Grids of small grey images, one grid for each model: the weights of the first units of its encoder.",
+        "Rows of the encoder's first matrix, at most 32 of the first seed: what a unit multiplies an image by. Grey is 0, "
+        "white positive, black negative, each image in its own range, which leaves out the largest 5 % of its weights. "
+        "Compare rows of one shape: what noise or a penalty adds to the same net. Of `random` they are as they start.",
+    ),
+    "distortion": Picture(
+        distortion,
+        "compression",
+        "Rate and distortion",
+        "Line plots of the squared error against bits per image, one for each model, PCA's line in each.",
+        "Codes quantised to 1, 2, 3, 4, 6 and 8 bits a unit, entropy-coded, decoded (means over seeds). Lower is better at the "
+        "same bits: a line below the dashed one compresses better than the PCA row of longest code.",
     ),
     "codes": Picture(
         codes,
@@ -72,6 +95,27 @@ FIGURES = {
         "Grids of images, one for each model: in each row a test image and the eight images of nearest code.",
         "Left, the first test image of each class; right of it the eight train or validation images of nearest code, nearest "
         "first (first seed). A hit of another class is framed and struck through. In brackets how many hits are of the class.",
+    ),
+    "sparsity": Picture(
+        sparsity,
+        "sparsity",
+        "As sparse as asked",
+        "Mean activation against the target of sparse rows, their sorted mean activations, and bars of exact zeros.",
+        "Left, the mean activation of the rows that were given a target ρ; on the dashed line they are as active as asked: the "
+        "smaller ρ, the sparser. Middle, their units one by one, the least active first; grey, other rows of as many units. "
+        "Right, the numbers of the code that are exactly 0, of rows trained by epochs that have some: an L1 penalty with ReLU "
+        "makes zeros, a target for sigmoid units does not.",
+    ),
+    "spectra": Picture(
+        spectra,
+        "contraction",
+        "Along which directions a code moves",
+        "Line plots on logarithmic axes of the encoder's singular values in their order, one for each model, on and off the "
+        "data.",
+        "Singular values of the encoder's Jacobian, the greatest first (means over images and seeds); grey, those of all "
+        "other rows on the data. A steep line moves along few directions and ignores the rest, as contraction asks for; "
+        "PCA's is flat. Lines end where the code has no more units, or leave the panel at 1/10,000 of the greatest value of "
+        "all.",
     ),
     "samples": Picture(
         samples,
@@ -107,6 +151,24 @@ FIGURES = {
         "model has one, otherwise of training and validation codes (first seed). First number to the right, second upwards, as "
         "in the scatter of codes.",
     ),
+    "posteriors": Picture(
+        posteriors,
+        "density",
+        "Codes as distributions, codes as points",
+        "Ellipses and points in planes of codes of two numbers, coloured by class.",
+        "Where a code is a distribution, q(z|x) of 200 test images as ellipses of one standard deviation (first seed); where"
+        " it is a point, as many points. Where ellipses overlap, the decoder has seen what lies between two images; the "
+        "smaller they are, the more a code says of its image.",
+    ),
+    "aggregate": Picture(
+        aggregate,
+        "density",
+        "All posteriors together",
+        "Curves of the density of each unit's aggregate posterior, one panel for each model with a posterior, and the prior's.",
+        "The mean of q(z|x) over the first 500 test images, a line a unit, at most 30 (first seed), and the prior that it "
+        "should be like. A unit whose mean hardly differs between images (variance at most 0.01) has collapsed: its q(z|x) "
+        "is the prior whatever the image, so its line lies on the prior's and says nothing.",
+    ),
     "labels": Picture(
         downstream.labels,
         "downstream",
@@ -131,6 +193,15 @@ FIGURES = {
         "Median (line) and range (band) over seeds, while at least half of them train. A loss is the sum of its model's terms: "
         "compare shapes, not heights, between panels. The training loss is a running mean over the epoch, before "
         "validation is measured at its end.",
+    ),
+    "frontier": Picture(
+        frontier,
+        "cost",
+        "Error against training time",
+        "Scatter plots with names: each model's error against the seconds of its training, on logarithmic axes.",
+        "Left and low is better. Filled: of the rows that learn, no other is at least as fast and as good (the line joins "
+        "them). Squares are controls, which the line leaves out; what has no error is not drawn. Seconds are of one machine,"
+        " all seeds at once.",
     ),
     "card": Picture(
         card,

@@ -45,6 +45,11 @@ class Row:
         """The mean of each metric over seeds."""
         return {name: _score(values) for name, values in self.samples.items()}
 
+    def curve(self, profile: str) -> tuple[np.ndarray, np.ndarray]:
+        """The places of a profile as numbers, and its means there; both empty if it was not measured."""
+        found = self.profiles.get(profile, {})
+        return np.array([float(place.removesuffix("%")) for place in found]), np.array([each.mean for each in found.values()])
+
 
 @dataclass(frozen=True)
 class Results:

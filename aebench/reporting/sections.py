@@ -8,6 +8,7 @@ from aebench.metrics import METRICS, OTHERS, PROFILES, QUESTIONS, question
 SECTIONS: dict[str, str] = {
     "claims": "What of the lecture holds?",
     **{key: question(next(iter(file.METRICS))) for key, file in QUESTIONS.items()},
+    "filters": "What do the first units look for?",
     "others": OTHERS,
     "downstream": "How well does a linear classifier read the class off frozen codes, with few labels and many?",
     "stacked": "What did pretraining layer by layer give?",
