@@ -7,7 +7,8 @@ two variants with the same seed get the same batches, the same corruption draws 
 Names in use: `init` (weights), `batches` (order, one step an epoch), `noise` (corruption and sampling while training,
 one step an epoch), `validation` (the same noise at every epoch, so that epochs compare), `split` (data sets),
 `labels` (which few are kept: by fine-tuning, then by classifiers of frozen codes), `judge` (its training), `evaluation`
-(noise of the metrics), `degraded <corruption>` (of test images, the same for every seed), `clustering` (starts of k-means).
+(noise of the metrics), `degraded <corruption>` (of test images, the same for every seed), `clustering` (starts of k-means),
+`lecture` (draws that the lecture's figures show).
 """
 
 import hashlib

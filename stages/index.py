@@ -1,15 +1,16 @@
-"""index: the sections of the suite's data sets as one self-contained page, reports/index.html; and of every report there is
-the ledger of claims, reports/claims.md, and the lecture with its findings, docs/lecture.md.
+"""index: the sections of the suite's data sets as one self-contained page, reports/index.html, and figures of no data set; and
+of every report there is the ledger of claims, reports/claims.md, and the lecture with its findings, docs/lecture.md.
 
 python -m stages.index
 """
 
 from aebench.errors import one_line
-from aebench.reporting import ledger, page
+from aebench.reporting import ledger, lecture, page
 
 
 def main() -> None:
-    """Join the sections and the ledgers."""
+    """Draw what needs no data set, join the sections and the ledgers."""
+    lecture.write()
     page.write_index()
     ledger.write_all()
 

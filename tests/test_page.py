@@ -69,7 +69,15 @@ def seen(written):
 
 
 def look(root, *flags):
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=375,800", "--virtual-time-budget=20000", *flags]
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=375,800",
+        "--virtual-time-budget=20000",
+        *flags,
+    ]
     command += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={root / 'profile'}", "--dump-dom"]
     done = subprocess.run([*command, (root / "reports" / "watched.html").as_uri()], capture_output=True, text=True, timeout=120)
     return json.loads(unescape(re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)[1]))

@@ -391,7 +391,7 @@ def test_a_stacks_layers_are_settings_too(project):
 
 def test_reporting_twice_gives_the_same_bytes(finished):
     _, first, second = finished
-    assert len(first) > 7 + len(FIGURES) + 2
+    assert len(first) > 7 + 2 * len(FIGURES) + 2
     assert {name for name in first if first[name] != second.get(name)} == set()
 
 
@@ -407,6 +407,9 @@ def test_every_file_says_its_stage_and_lock(there):
         with Image.open(REPORT / "figures" / f"{name}.png") as image:
             assert origin in image.text["Description"]
             assert "Software" not in image.text
+        print_ = (REPORT / "figures" / f"{name}.pdf").read_bytes()
+        assert f"lock {LOCK}".encode() in print_ or LOCK.encode("utf-16-be") in print_
+        assert not re.search(rb"/(CreationDate|Creator|Producer)", print_)
 
 
 def test_curves_are_the_history_to_six_digits(there):
@@ -537,9 +540,11 @@ def test_a_grid_has_the_images_in_their_order(project, name, across):
 
 def test_a_figure_with_nothing_to_show_is_removed(project):
     (REPORT / "figures" / "codes.png").parent.mkdir(parents=True)
-    (REPORT / "figures" / "codes.png").write_bytes(b"of an older suite")
+    for ending in ("png", "pdf"):
+        (REPORT / "figures" / f"codes.{ending}").write_bytes(b"of an older suite")
     fake_runs.write_params([fake_runs.DATASET], ["mean"])
     report.main(fake_runs.DATASET)
+    assert not (REPORT / "figures" / "codes.pdf").exists()
     assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == [
         "card", "confusions", "distortion", "frontier", "labels", "reconstructions", "robustness", "spectra",
     ]  # fmt: skip

@@ -34,6 +34,8 @@ STYLE = {
     "axes.spines.right": False,
     "legend.frameon": False,
     "text.parse_math": False,
+    "pdf.fonttype": 42,
+    "pdf.compression": 9,
 }
 
 
@@ -109,8 +111,35 @@ def show(axes: "Axes", tiles: np.ndarray, width: float) -> None:
     axes.set(xticks=[], yticks=[], anchor="NW")
 
 
+def publish(drawing: "Figure | None", path: Path, description: str) -> None:
+    """The files of a drawing; without one, none, not even of an older run."""
+    if drawing is None:
+        for each in (path, path.with_suffix(".pdf")):
+            each.unlink(missing_ok=True)
+    else:
+        save(drawing, path, description)
+
+
 def save(drawing: "Figure", path: Path, description: str) -> None:
-    """A PNG without date or version, so that an equal drawing is an equal file; of 256 colours, half the size."""
+    """<path>.png to look at and <path>.pdf to print, without date or version: an equal drawing is an equal file."""
+    _paint(drawing, path, description)
+    _print(drawing, path.with_suffix(".pdf"), description)
+
+
+def _print(drawing: "Figure", path: Path, description: str) -> None:
+    """Lines and text as such, images in the pixels that they have; of many points, pixels too."""
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.image import AxesImage
+
+    for image in drawing.findobj(AxesImage):
+        image.set_interpolation("none")
+    facts = {"Subject": description, "Creator": None, "Producer": None, "CreationDate": None}
+    with whole(path) as partial:
+        FigureCanvasPdf(drawing).print_pdf(partial, metadata=facts)
+
+
+def _paint(drawing: "Figure", path: Path, description: str) -> None:
+    """Of 256 colours: half the size."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo

@@ -53,7 +53,7 @@ def _draw(axes: "Axes", points: np.ndarray, labels: np.ndarray, colours: list, s
     from matplotlib.patheffects import withStroke
 
     halo = [withStroke(linewidth=2.5, foreground="white")]
-    axes.scatter(*points.T, s=size, c=np.array(colours)[labels], linewidth=0, antialiased=False)
+    axes.scatter(*points.T, s=size, c=np.array(colours)[labels], linewidth=0, antialiased=False, rasterized=True)
     for label in np.unique(labels):
         centre = np.median(points[labels == label], axis=0)
         axes.annotate(str(label), centre, ha="center", va="center", fontweight="bold", path_effects=halo)

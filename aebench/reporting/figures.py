@@ -214,12 +214,8 @@ FIGURES = {
 
 
 def write(results: Results) -> None:
-    """reports/<dataset>/figures/<figure>.png of every figure that there is something to show in."""
+    """reports/<dataset>/figures/<figure>.png and .pdf of every figure that there is something to show in."""
     for name, picture in FIGURES.items():
-        path = results.figures / f"{name}.png"
         with canvas.style():
-            drawing = picture.draw(results)
-            if drawing is None:
-                path.unlink(missing_ok=True)
-            else:
-                canvas.save(drawing, path, f"{results.about.title}: {name}, {results.origin}")
+            description = f"{results.about.title}: {name}, {results.origin}"
+            canvas.publish(picture.draw(results), results.figures / f"{name}.png", description)

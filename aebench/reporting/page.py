@@ -8,6 +8,7 @@ from aebench import params, runs
 from aebench.reporting import tables, templates
 from aebench.reporting.claims import VERDICTS
 from aebench.reporting.figures import FIGURES
+from aebench.reporting.lecture import FOLDER, LECTURE
 from aebench.reporting.results import Results, written
 from aebench.reporting.sections import SECTIONS
 
@@ -44,7 +45,7 @@ def write_index() -> None:
         INDEX,
         "index.html",
         sections={name: Markup(written(section_file(name)).read_text(encoding="utf-8")) for name in names},
-        lecture=[],
+        lecture=[(name, p, _data_uri(f)) for name, p in LECTURE.items() if (f := FOLDER / f"{name}.png").exists()],
         others=sorted({file.stem for file in params.CONF.glob("*.yaml")} - set(names)),
     )
 

@@ -20,6 +20,8 @@ PANELS = {
     "gain": ("denoising gain: 1 restored, 0 as bad as the degraded image", "{:z.2f}", {"cmap": "PuOr", "vmin": -1, "vmax": 1}),
 }
 """Profile -> title, how its numbers are printed, and their colours."""
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""Of red, green and blue: on dark cells the numbers are white."""
 LINE, HEAD, TYPE = 0.17, 0.75, 6
 """Inches of a model and of what stands above and below a panel; points of the numbers."""
 
@@ -44,13 +46,11 @@ def table(rows: list[Row], name: str) -> np.ndarray:
 
 
 def _draw(axes: "Axes", values: np.ndarray, form: str, colours: dict) -> None:
-    from matplotlib.patheffects import withStroke
-
-    axes.imshow(values, aspect="auto", **colours)
-    halo = [withStroke(linewidth=1.2, foreground="white")]
+    image = axes.imshow(values, aspect="auto", **colours)
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            axes.text(j, i, form.format(value), ha="center", va="center", fontsize=TYPE, path_effects=halo)
+            ink = "white" if image.to_rgba(value)[:3] @ LUMINANCE < 0.5 else "black"
+            axes.text(j, i, form.format(value), ha="center", va="center", fontsize=TYPE, color=ink)
 
 
 def _name(axes: "Axes", places: list[str]) -> None:
