@@ -5,7 +5,7 @@ python -m stages.index
 """
 
 from aebench.errors import one_line
-from aebench.reporting import ledger, lecture, page
+from aebench.reporting import lecture, ledger, page
 
 
 def main() -> None:
