@@ -15,7 +15,7 @@
     runs/<dataset>/<row>/classif*                a stack's classifiers, and their accuracy on the test set
     runs/certificates/<dataset>.json             row -> certified, failures
     runs/pages/<dataset>.html                    the data set's section of reports/index.html
-    reports/<dataset>/                           tables, and figures/, each to look at (PNG) and to print (PDF)
+    reports/<dataset>/                           tables, figures/ to look at, and pdf/ to print
     reports/lecture/                             figures of no data set
 
 Arrays are npz without pickle, tensors safetensors, the rest CSV and JSON.

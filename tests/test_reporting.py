@@ -407,7 +407,7 @@ def test_every_file_says_its_stage_and_lock(there):
         with Image.open(REPORT / "figures" / f"{name}.png") as image:
             assert origin in image.text["Description"]
             assert "Software" not in image.text
-        print_ = (REPORT / "figures" / f"{name}.pdf").read_bytes()
+        print_ = (REPORT / "pdf" / f"{name}.pdf").read_bytes()
         assert f"lock {LOCK}".encode() in print_ or LOCK.encode("utf-16-be") in print_
         assert not re.search(rb"/(CreationDate|Creator|Producer)", print_)
 
@@ -539,12 +539,12 @@ def test_a_grid_has_the_images_in_their_order(project, name, across):
 
 
 def test_a_figure_with_nothing_to_show_is_removed(project):
-    (REPORT / "figures" / "codes.png").parent.mkdir(parents=True)
-    for ending in ("png", "pdf"):
-        (REPORT / "figures" / f"codes.{ending}").write_bytes(b"of an older suite")
+    for old in (REPORT / "figures" / "codes.png", REPORT / "pdf" / "codes.pdf"):
+        old.parent.mkdir(parents=True)
+        old.write_bytes(b"of an older suite")
     fake_runs.write_params([fake_runs.DATASET], ["mean"])
     report.main(fake_runs.DATASET)
-    assert not (REPORT / "figures" / "codes.pdf").exists()
+    assert not (REPORT / "pdf" / "codes.pdf").exists()
     assert sorted(file.stem for file in (REPORT / "figures").glob("*.png")) == [
         "card", "confusions", "distortion", "frontier", "labels", "reconstructions", "robustness", "spectra",
     ]  # fmt: skip

@@ -111,19 +111,18 @@ def show(axes: "Axes", tiles: np.ndarray, width: float) -> None:
     axes.set(xticks=[], yticks=[], anchor="NW")
 
 
-def publish(drawing: "Figure | None", path: Path, description: str) -> None:
+def publish(drawing: "Figure | None", paths: Sequence[Path], description: str) -> None:
     """The files of a drawing; without one, none, not even of an older run."""
-    if drawing is None:
-        for each in (path, path.with_suffix(".pdf")):
-            each.unlink(missing_ok=True)
-    else:
-        save(drawing, path, description)
+    for path in paths:
+        if drawing is None:
+            path.unlink(missing_ok=True)
+        else:
+            save(drawing, path, description)
 
 
 def save(drawing: "Figure", path: Path, description: str) -> None:
-    """<path>.png to look at and <path>.pdf to print, without date or version: an equal drawing is an equal file."""
-    _paint(drawing, path, description)
-    _print(drawing, path.with_suffix(".pdf"), description)
+    """A .png to look at or a .pdf to print, without date or version: an equal drawing is an equal file."""
+    {".png": _paint, ".pdf": _print}[path.suffix](drawing, path, description)
 
 
 def _print(drawing: "Figure", path: Path, description: str) -> None:
@@ -131,11 +130,14 @@ def _print(drawing: "Figure", path: Path, description: str) -> None:
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.image import AxesImage
 
-    for image in drawing.findobj(AxesImage):
-        image.set_interpolation("none")
+    shown = {image: image.get_interpolation() for image in drawing.findobj(AxesImage)}
     facts = {"Subject": description, "Creator": None, "Producer": None, "CreationDate": None}
     with whole(path) as partial:
+        for image in shown:
+            image.set_interpolation("none")
         FigureCanvasPdf(drawing).print_pdf(partial, metadata=facts)
+    for image, interpolation in shown.items():
+        image.set_interpolation(interpolation)
 
 
 def _paint(drawing: "Figure", path: Path, description: str) -> None:

@@ -214,8 +214,9 @@ FIGURES = {
 
 
 def write(results: Results) -> None:
-    """reports/<dataset>/figures/<figure>.png and .pdf of every figure that there is something to show in."""
+    """figures/<figure>.png and pdf/<figure>.pdf in reports/<dataset>/ of every figure that there is something to show in."""
     for name, picture in FIGURES.items():
         with canvas.style():
             description = f"{results.about.title}: {name}, {results.origin}"
-            canvas.publish(picture.draw(results), results.figures / f"{name}.png", description)
+            files = (results.figures / f"{name}.png", results.prints / f"{name}.pdf")
+            canvas.publish(picture.draw(results), files, description)

@@ -64,4 +64,5 @@ def write() -> None:
     """Every figure that there is something to show in."""
     for name, picture in LECTURE.items():
         with canvas.style():
-            canvas.publish(picture.draw(), FOLDER / f"{name}.png", f"{picture.title}, written by stages.index")
+            files = [FOLDER / f"{name}.{ending}" for ending in ("png", "pdf")]
+            canvas.publish(picture.draw(), files, f"{picture.title}, written by stages.index")

@@ -77,6 +77,11 @@ class Results:
         """Where its figures go."""
         return self.folder / "figures"
 
+    @property
+    def prints(self) -> Path:
+        """Where they go for print; `dvc plots` shows the other folder whole, and reads no PDF."""
+        return self.folder / "pdf"
+
     def groups(self, name: str) -> list[dict[str, list[float]]]:
         """A metric's samples over seeds by code size; without rows where it was not measured, or not of every seed."""
         groups: dict[int, dict[str, list[float]]] = {}
