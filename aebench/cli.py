@@ -1,5 +1,6 @@
 """`aebench ...`: what is not a stage."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -92,6 +93,17 @@ def certify(
     typer.echo(certification.table(certificates))
     certification.require(certificates)
     typer.echo(f"certified: {len(certificates)} of {len(certificates)}")
+
+
+@app.command()
+def verify(papers: Annotated[list[Path] | None, typer.Argument(help="LaTeX files that quote numbers.")] = None) -> None:
+    """Say which printed numbers are stale, mix revisions or were altered, and which papers quote them; exit status 1 if any."""
+    from aebench import verification
+
+    verdict = verification.verify(papers or [])
+    for line in verdict.lines():
+        typer.echo(line)
+    raise typer.Exit(not verdict.sound)
 
 
 @app.command("new-model")

@@ -6,7 +6,7 @@ python -m stages.report <dataset>
 import argparse
 
 from aebench.errors import one_line
-from aebench.reporting import figures, ledger, page, tables
+from aebench.reporting import figures, ledger, origins, page, tables
 from aebench.reporting.results import read
 
 
@@ -16,6 +16,7 @@ def main(dataset: str) -> None:
     tables.write(results)
     figures.write(results)
     ledger.write(results)
+    origins.write(results)
     page.write(results)
 
 

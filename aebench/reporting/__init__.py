@@ -6,5 +6,6 @@ tables.py      numbers in text: table.csv, and the same lines as Markdown, LaTeX
 figures.py     the table of contents of a data set's figures; a file an idea draws them on canvas.py
 lecture.py     the table of contents of the figures of no data set: ring.py, divergences.py, ranks.py
 page.py        a data set's section, and the page that joins the sections
+origins.py     what the report was made of, by checksum
 templates.py   how text becomes a file; templates/ holds the wording
 """
