@@ -908,6 +908,41 @@ MUTANTS = [
         "groups.setdefault(0, {})",
         "test_reporting.py::test_the_best_of_a_code_size_and_what_ties_with_it_is_bold_in_every_table",
     ),
+    Mutant(
+        "verification believes every file of code",
+        "aebench/verification/code.py",
+        "if md5 != now[path].md5:",
+        "if False:",
+        "test_verification.py::test_an_edited_loss_makes_its_rows_stale_and_names_training",
+    ),
+    Mutant(
+        "verification forgets which weights were measured",
+        "aebench/verification/chain.py",
+        '            if last != md5:\n                reason = f"{entry.stage}',
+        '            if last == md5:\n                reason = f"{entry.stage}',
+        "test_verification.py::test_weights_that_were_trained_again_but_not_measured_are_mixed",
+    ),
+    Mutant(
+        "verification passes over a parameter that is gone",
+        "aebench/verification/parameters.py",
+        "for name in {**was, **now}:",
+        "for name in now:",
+        "test_verification.py::test_a_changed_parameter_is_told_with_the_rows_that_it_concerns",
+    ),
+    Mutant(
+        "verification believes a table edited by hand",
+        "aebench/verification/files.py",
+        "(found := checksum(Path(path))) != md5",
+        "not (found := checksum(Path(path)))",
+        "test_verification.py::test_a_table_edited_by_hand_is_named",
+    ),
+    Mutant(
+        "a paper's commented-out number counts",
+        "aebench/verification/paper.py",
+        r'text = COMMENT.sub(r"\1", ',
+        "text = str(",
+        "test_verification.py::test_a_paper_that_quotes_what_is_there_is_verified",
+    ),
 ]
 
 
