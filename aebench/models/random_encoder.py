@@ -35,5 +35,6 @@ class RandomEncoder(Control):
         for replica in ensemble.replicas():
             h = replica("encode", images.both).double()
             h = torch.cat([h, torch.ones_like(h[:, :1])], 1)
-            replica.state["readout"].copy_(torch.linalg.lstsq(h, images.both.double()).solution)
+            solution = torch.linalg.lstsq(h, images.both.double()).solution
+            replica.state["readout"].copy_(solution + 0.0)  # no -0.0, of pixels that are always 0: its sign varies from run to run
         return History()
