@@ -36,5 +36,5 @@ class RandomEncoder(Control):
             h = replica("encode", images.both).double()
             h = torch.cat([h, torch.ones_like(h[:, :1])], 1)
             solution = torch.linalg.lstsq(h, images.both.double()).solution
-            replica.state["readout"].copy_(solution + 0.0)  # no -0.0, of pixels that are always 0: its sign varies from run to run
+            replica.state["readout"].copy_(solution + 0.0)  # of pixels that are always 0, the sign of 0 varies
         return History()
