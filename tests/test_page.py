@@ -25,9 +25,8 @@ addEventListener("error", (event) => failures.push(event.message || "a resource"
 console.error = (...all) => failures.push(all.join(" "));
 </script>"""
 AFTER = """<script>
-addEventListener("load", async () => {
+addEventListener("load", () => {
   document.querySelectorAll("details").forEach((each) => (each.open = true));
-  await Promise.all([...document.images].map((image) => image.decode().catch(() => failures.push("an image"))));
   const table = document.querySelector("table");
   const column = (i) => [...table.tBodies[0].rows].map((row) => row.cells[i].textContent);
   const heads = [...table.tHead.rows[0].cells];
@@ -75,7 +74,6 @@ def look(root, *flags):
         "--no-sandbox",
         "--disable-gpu",
         "--window-size=375,800",
-        "--virtual-time-budget=20000",
         *flags,
     ]
     command += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={root / 'profile'}", "--dump-dom"]

@@ -18,7 +18,7 @@ from PIL import Image
 from aebench import provenance, runs
 from aebench.errors import InputError
 from aebench.metrics import METRICS, PROFILES, Metric, Profile, question
-from aebench.reporting import canvas, page, tables
+from aebench.reporting import canvas, ledger, page, tables
 from aebench.reporting.curves import curves
 from aebench.reporting.figures import FIGURES
 from aebench.reporting.results import read
@@ -62,6 +62,7 @@ def there(finished, monkeypatch):
 def write_everything() -> dict[str, bytes]:
     report.main(fake_runs.DATASET)
     page.write_index()
+    ledger.write_all()
     files = [*Path("reports").rglob("*"), *Path("runs/pages").rglob("*")]
     return {str(file): file.read_bytes() for file in files if file.is_file()}
 
@@ -360,7 +361,7 @@ def test_remarks_stand_under_the_table(project):
     texts = write_texts()
     first, second = fake_runs.REMARKS
     assert f"## Remarks\n\n- {first}\n- {second}\n" in texts[".md"]
-    assert f'<h3>Remarks</h3>\n<ul class="notes">\n<li>{first.replace("&", "&amp;")}</li>' in texts[".html"]
+    assert f"<h3>Remarks</h3>\n<ul>\n<li>{first.replace('&', '&amp;')}</li>" in texts[".html"]
     conf = Path("conf", f"{fake_runs.DATASET}.yaml")
     conf.write_text("".join(line for line in conf.read_text().splitlines(True) if not line.startswith("remarks")))
     assert not any("Remarks" in text for text in write_texts().values())
