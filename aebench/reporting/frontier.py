@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+CONTROLS = {*downstream.CONTROLS, "mean_image"}
+"""Kinds that the frontier leaves out."""
 HEIGHT = 2.7
 """Inches of a panel."""
 
@@ -51,7 +53,7 @@ def _errors(results: Results) -> dict[str, dict[str, float]]:
 
 
 def _draw(axes: "Axes", found: dict[str, tuple[float, float]], kinds: dict[str, str]) -> None:
-    controls = np.array([kinds[model] in downstream.CONTROLS for model in found])
+    controls = np.array([kinds[model] in CONTROLS for model in found])
     points = np.array(list(found.values()))
     rows = points[~controls]
     best = pareto(rows)
