@@ -303,6 +303,20 @@ def test_a_row_that_nobody_made_is_told(project):
     assert "stale: dvc.lock does not say what made the row: ae" in red()
 
 
+def test_a_stage_that_is_gone_from_the_pipeline_says_nothing(project):
+    """DVC keeps its entry, in front of that which has its outputs now."""
+
+    def renamed(stages):
+        gone = {"deps": [{"path": "runs/code/evaluate.json", "md5": md5("older")}], "cmd": "python -m stages.evaluate toy ae"}
+        rest = dict(stages)
+        stages.clear()
+        stages.update({"measure@toy-ae": gone | {"outs": rest["evaluate@toy-ae"]["outs"]}} | rest)
+
+    relock(renamed)
+    status, output = verify()
+    assert status == 0, output
+
+
 def test_libraries_of_two_versions_are_mixed(project):
     said = runs.read_json(REPORT / "provenance.json")
     said["environments"][0]["rows"].remove("ae")

@@ -39,8 +39,18 @@ class Lock:
 
     def entries(self, items: dict[str, str]) -> list[Entry]:
         """The entries of DVC's items ("mnist-sae"; "" of a stage without a matrix), with the row that each stands for."""
-        named = [(name.partition("@")[2], said) for name, said in self.stages.items()]
+        named = [(name.partition("@")[2], said) for name, said in self._current.items()]
         return [_entry(said, items[item]) for item, said in named if item in items]
+
+    @cached_property
+    def _current(self) -> dict[str, dict[str, Any]]:
+        """Without stages that are gone, whose entries DVC keeps: what they wrote is by now the output of a later entry."""
+        later, kept = set(), []
+        for name, said in reversed(self.stages.items()):
+            outs = {each["path"] for each in said.get("outs", ())}
+            kept += [] if outs & later else [name]
+            later |= outs
+        return {name: self.stages[name] for name in reversed(kept)}
 
     @cached_property
     def written(self) -> dict[str, tuple[str, str]]:
