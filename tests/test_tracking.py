@@ -28,7 +28,7 @@ runpy.run_module("stages.track", run_name="__main__")
 assert "torch" not in sys.modules
 """
 HINT = "to see them: make ui, then Model training at the top left"
-RUNS = 2 + 2 + 4 + 4  # a summary and the seeds of mean, pca_2, ae and ae_2d
+RUNS = 2 + 2 + 4 + 4 + 4  # a summary and the seeds of mean, pca_2, ae, ae_2d and sae
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_a_changed_parameter_supersedes_but_wall_time_and_code_do_not(project):
     assert counts(mirror()) == (0, RUNS, 0)
     conf = Path("conf/fake.yaml")
     conf.write_text(conf.read_text().replace("learning_rate: 0.003", "learning_rate: 0.001"))
-    assert counts(mirror()) == (8, 4, 8)  # a closed form has no learning rate
+    assert counts(mirror()) == (12, 4, 12)  # a closed form has no learning rate
     assert shown()["ae", "2"].data.params["training.learning_rate"] == "0.001"
 
 
