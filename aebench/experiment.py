@@ -67,7 +67,7 @@ class Experiment:
         return minimise(ensemble, images, settings, Checkpoint(runs.checkpoint_file(self.dataset, self.row), identity))
 
     def save(self, ensemble: Ensemble, history: runs.History, seconds: float) -> None:
-        """weights.safetensors, history.csv and cost.json of the finished row."""
-        spent = cost(ensemble, history, seconds, self.settings.threads)
+        """weights.safetensors, history.csv and cost.json of the finished row; `seconds` are those of this process."""
+        spent = cost(ensemble, history, history.earlier + seconds, self.settings.threads)
         trained = runs.Trained(self.block, self.about.shape, self.seeds, ensemble.state)
         runs.save_training(self.dataset, self.row, trained, history, spent)

@@ -74,13 +74,14 @@ class History:
     """Every term at every epoch: `terms["train.reconstruction"]` is (epochs, S), NaN after a seed has stopped.
 
     `train.*` are running means over the epoch's mini-batches, `validation.*` are taken at its end; `*.loss` is the sum.
-    `best` (S,) is the epoch (from 1) whose weights were kept, `updates` (S,) the optimiser steps taken. A closed form has
-    no epochs: `History()`.
+    `best` (S,) is the epoch (from 1) whose weights were kept, `updates` (S,) the optimiser steps taken; `earlier` the
+    seconds that killed processes had spent on it when they last saved it. A closed form has no epochs: `History()`.
     """
 
     terms: dict[str, np.ndarray] = field(default_factory=dict)
     best: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     updates: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    earlier: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def _train(row: Experiment, i: int, part: Ensemble, images: models.Images) -> No
     weights, losses = _files(row, i)
     start = time.perf_counter()
     history = row.minimise(part, images, row.block["layers"][i].get("training", {}), row.block["layers"][: i + 1])
-    facts = {"digest": _digest(row, i), "seconds": time.perf_counter() - start, "updates": int(history.updates.max())}
+    seconds = history.earlier + time.perf_counter() - start
+    facts = {"digest": _digest(row, i), "seconds": seconds, "updates": int(history.updates.max())}
     runs.save_history(losses, row.seeds, history)
     runs.save_trained(weights, runs.Trained(facts, (images.train.shape[-1],), row.seeds, part.state))
 

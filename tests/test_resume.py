@@ -101,6 +101,20 @@ def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path, monkeypatch):
     assert fresh.epoch == 1
 
 
+def test_the_seconds_of_killed_processes_are_counted(tmp_path, monkeypatch):
+    path, clock = tmp_path / "checkpoint.safetensors", [100.0]
+    monkeypatch.setattr("aebench.training.checkpoint.time.monotonic", lambda: clock[0])
+    for spent in (7.0, 5.0):
+        family = ensemble("vanilla")
+        descent, saved = Descent(family, images(), SETTINGS), Checkpoint(path, "this", seconds=0)
+        saved.restore(descent)
+        descent.run_epoch()
+        clock[0] += spent
+        saved.save_if_due(descent)
+    assert minimise(ensemble("vanilla"), images(), SETTINGS, Checkpoint(path, "this")).earlier == 12.0
+    assert minimise(ensemble("vanilla"), images(), SETTINGS, Checkpoint(path, "this")).earlier == 0.0
+
+
 def test_saves_wait_their_time(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     descent = Descent(ensemble("vanilla"), images(), SETTINGS)

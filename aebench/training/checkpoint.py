@@ -1,8 +1,8 @@
 """An unfinished training on disk: killed at any moment, it goes on bit for bit.
 
 One safetensors file, replaced whole: weights, Adam's moments, best weights, history, and in its metadata the epoch, the
-active seeds and the `identity` of the training (its parameters, data and code). Another identity is another training: its
-file is ignored and overwritten.
+active seeds, the seconds spent and the `identity` of the training (its parameters, data and code). Another identity is
+another training: its file is ignored and overwritten.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Checkpoint:
     def __init__(self, path: Path, identity: Any, seconds: float = SECONDS_BETWEEN_SAVES):
         self.path, self.seconds = path, seconds
         self.identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        self._last = time.monotonic()
+        self._start = self._last = time.monotonic()
 
     def save_if_due(self, descent: "Descent") -> None:
         """Save if `seconds` have passed since the last time."""
@@ -53,10 +53,13 @@ class Checkpoint:
                 return
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         _unpack(descent, tensors, json.loads(facts["active"]), int(facts["epoch"]))
+        descent.earlier = float(facts["seconds"])
         tqdm.write(f"resuming after epoch {descent.epoch} from {self.path}", file=sys.stderr)
 
     def _save(self, descent: "Descent") -> None:
+        seconds = descent.earlier + time.monotonic() - self._start
         facts = {"identity": self.identity, "active": json.dumps(descent.active), "epoch": str(descent.epoch)}
+        facts["seconds"] = str(seconds)
         with whole(self.path) as partial:
             save_file(_pack(descent), partial, facts)
 

@@ -51,7 +51,7 @@ class Descent:
         self.ensemble, self.images, self.settings = ensemble, images, settings
         self.seeds = list(ensemble.seeds)
         self.active = list(range(len(self.seeds)))
-        self.epoch = 0
+        self.epoch, self.earlier = 0, 0.0
         self.best_state = {name: value.clone() for name, value in ensemble.state.items()}
         self.best_loss = torch.full((len(self.seeds),), math.inf, dtype=torch.float64)
         self.best_epoch = torch.zeros(len(self.seeds), dtype=torch.int64)
@@ -79,7 +79,7 @@ class Descent:
         """Load each seed's best weights into the ensemble and tell what happened."""
         self.ensemble.become(self.seeds, self.best_state)
         terms = {name: torch.stack(values).numpy() for name, values in self.history.items()}
-        return History(terms, self.best_epoch.numpy(), self.updates.numpy())
+        return History(terms, self.best_epoch.numpy(), self.updates.numpy(), self.earlier)
 
     def adam(self) -> torch.optim.Adam:
         """A fresh optimiser of the active seeds' weights."""
