@@ -21,8 +21,11 @@ def main() -> None:
 @app.command()
 def select(datasets: Names = None, models: Names = None, seeds: Names = None) -> None:
     """Write what is to run into params.yaml; finished stages of anything else stay valid."""
+    from aebench import pipeline
+
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
     wanted = params.select({field: values for field, values in changes.items() if values})
+    pipeline.settle(wanted.datasets)
     typer.echo(f"params.yaml: {wanted.datasets} x {wanted.rows} x seeds {wanted.seeds}")
 
 

@@ -203,6 +203,16 @@ def _known_keys(schema: type[BaseModel], location: list[str]) -> list[str]:
     return list(schema.model_fields)
 
 
+def write_yaml(file: Path, document: dict[str, Any]) -> None:
+    """A mapping, written as DVC writes its own."""
+    yaml, partial = YAML(), file.with_name(file.name + ".partial")
+    yaml.default_flow_style = False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("w") as stream:
+        yaml.dump(document, stream)
+    partial.replace(file)
+
+
 def read_yaml(file: Path) -> dict[str, Any]:
     """A YAML file (version 1.2) that holds a mapping."""
     try:

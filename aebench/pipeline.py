@@ -11,21 +11,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aebench import warm
+from aebench import lock, params, warm
 from aebench.errors import InputError
+from aebench.lock import LOCK
 from aebench.params import read_yaml
-from aebench.provenance import LOCK
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 
 
 def reproduce() -> int:
     """`dvc repro`; its exit status. Stages run this very Python, kept warm, and inherit the terminal: progress bars show."""
-    for file in heal():
-        print(f"mended {file}, torn by an interrupted run", file=sys.stderr)
+    settle(params.suite().datasets)
     with warm.python() as first:
         path = os.pathsep.join([*first, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         return subprocess.run([sys.executable, "-m", "dvc", "repro"], env=os.environ | {"PATH": path}, check=False).returncode
+
+
+def settle(datasets: list[str]) -> None:
+    """Mend what is torn, and let dvc.lock tell of these data sets."""
+    for file in heal():
+        print(f"mended {file}, torn by an interrupted run", file=sys.stderr)
+    lock.settle(datasets)
 
 
 def heal() -> list[Path]:

@@ -1,4 +1,4 @@
-"""Which code made a number, and from which lock: fingerprints that decide what reruns.
+"""Which code made a number: fingerprints that decide what reruns.
 
 DVC does not follow imports, so a list of code dependencies kept by hand goes stale in silence. Here the syntax tree is
 followed: the code behind a stage is every module of the package that its file imports, directly or through others, and
@@ -8,14 +8,9 @@ tables of `Registry(...)` do not count, so a new line in one retrains nothing ei
 
 import ast
 import hashlib
-import json
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-
-from aebench.params import read_yaml
-
-LOCK = Path("dvc.lock")
 
 
 def fingerprint(*modules: str) -> dict[str, str]:
@@ -31,23 +26,6 @@ def fingerprint(*modules: str) -> dict[str, str]:
         found[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
         waiting += [*_imports(tree, module, file.name == "__init__.py"), *_parents(module)]
     return dict(sorted(found.items()))
-
-
-def lock_fingerprint(dataset: str) -> str:
-    """12 hexadecimal digits over what dvc.lock says the data set's training and evaluation made; "no lock" outside DVC.
-
-    cost.json and inference.json are left out: the same numbers made again, in other seconds, keep their fingerprint.
-    """
-    outs = {out["path"]: out["md5"] for entry in lock_entries(f"@{dataset}-").values() for out in entry["outs"]}
-    made = {path: md5 for path, md5 in outs.items() if not path.endswith(("cost.json", "inference.json"))}
-    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12] if made else "no lock"
-
-
-def lock_entries(part: str) -> dict[str, dict]:
-    """dvc.lock's stages whose name contains `part`."""
-    if not LOCK.exists():
-        return {}
-    return {name: entry for name, entry in read_yaml(LOCK).get("stages", {}).items() if part in name}
 
 
 @cache

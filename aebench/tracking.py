@@ -24,8 +24,9 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aebench import params, provenance, runs
+from aebench import params, runs
 from aebench.errors import InputError
+from aebench.lock import Lock
 from aebench.records import ALL, FINGERPRINT, MODEL, RESULTS, Record, Row, fingerprint, md5
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def store() -> str:
 
 def mirror(wanted: params.Suite) -> Tally:
     """Make MLflow say what the results of the suite's rows say; an `InputError` if its store does not answer."""
-    lock, commit = provenance.lock_entries("@"), _commit()
+    lock, commit = Lock.read(wanted.datasets), _commit()
     rows = [row for dataset in wanted.datasets for row in _finished(dataset, wanted, lock, commit)]
     names = [f"{row.dataset}/{row.model}" for row in rows]
     tally = Tally(missing=[name for name in map("/".join, product(wanted.datasets, wanted.rows)) if name not in names])
@@ -73,24 +74,23 @@ def mirror(wanted: params.Suite) -> Tally:
     return tally
 
 
-def _finished(dataset: str, wanted: params.Suite, lock: dict[str, dict], commit: dict[str, str]) -> Iterator[Row]:
+def _finished(dataset: str, wanted: params.Suite, lock: Lock, commit: dict[str, str]) -> Iterator[Row]:
     """The rows of the data set that have results."""
     conf, blocks = params.dataset(dataset), params.rows(dataset, wanted)
     finished = [model for model in blocks if all((runs.folder(dataset, model) / name).exists() for name in RESULTS)]
     data = _data(dataset, lock) if finished else {}
     for model in finished:
         training = params.training(conf, blocks[model], f"{params.conf_file(dataset)}:models.{model}.training")
-        stages = {name: entry for name, entry in lock.items() if name.endswith(f"@{dataset}-{model}")}
+        stages = {name: entry for name, entry in lock.stages.items() if name.endswith(f"@{dataset}-{model}")}
         colour = COLOURS[wanted.rows.index(model) % len(COLOURS)]
         notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": fingerprint(stages)}
         yield Row(dataset, model, blocks[model] | {"training": training.model_dump()}, data, commit | notes)
 
 
-def _data(dataset: str, lock: dict[str, dict]) -> dict[str, str]:
+def _data(dataset: str, lock: Lock) -> dict[str, str]:
     """The data set as MLflow is told of it; its digest is that of the prepared splits, which need not be here to be known."""
-    recorded = {out["path"]: out.get("md5") for entry in lock.values() for out in entry.get("outs", ())}
     splits = [runs.split_file(dataset, name) for name in runs.SPLITS]
-    digest = fingerprint([recorded.get(split.as_posix()) or md5(split) for split in splits])
+    digest = fingerprint([lock.written.get(split.as_posix(), ("", ""))[1] or md5(split) for split in splits])
     profile = json.dumps(asdict(runs.load_about(dataset)))
     source = json.dumps({"uri": (runs.DATA / dataset).as_posix()})
     return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": profile}

@@ -14,7 +14,7 @@ FLOORS = [
     {"errors"},
     {"registry"},
     {"params", "runs", "randomness", "parallel"},
-    {"provenance", "data", "objectives", "corruptions"},
+    {"provenance", "data", "objectives", "corruptions", "lock"},
     {"models", "training", "probe", "judge", "fidelity", "logistic"},
     {"experiment"},
     {"stacking", "tuning"},
@@ -163,21 +163,6 @@ def test_a_fingerprint_changes_with_code_not_with_comments_or_tables(tmp_path, m
     (tmp_path / "toy" / file).write_text(text)
     provenance._tree.cache_clear()
     assert (provenance.fingerprint("toy.a") != before) == changes
-
-
-def test_the_lock_fingerprint_changes_with_results_not_with_seconds(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert provenance.lock_fingerprint("digits") == "no lock"
-
-    def lock(weights, cost, other="c"):
-        outs = "".join(f"\n    - {{path: r/{name}, md5: {md5}}}" for name, md5 in (("w", weights), ("cost.json", cost)))
-        text = f"stages:\n  train@digits-ae:\n    outs:{outs}\n  train@mnist-ae:\n    outs: [{{path: m, md5: {other}}}]\n"
-        Path("dvc.lock").write_text(text)
-        return provenance.lock_fingerprint("digits")
-
-    first = lock("a1", "b1")
-    assert lock("a1", "b2") == first == lock("a1", "b1", "d")
-    assert lock("a2", "b1") != first
 
 
 def write_package(folder):

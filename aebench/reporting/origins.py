@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aebench import judge, provenance, runs
+from aebench import judge, runs
+from aebench.lock import Entry, Lock
 from aebench.reporting.results import Results
 
 ENVIRONMENT = ("device", "machine", "threads", "versions")
@@ -21,28 +22,29 @@ def write(results: Results) -> None:
 
 def origins(results: Results) -> dict[str, Any]:
     """Checksums are those of dvc.lock, path -> md5, none outside DVC; `modules` has a hash of each one's code."""
-    name, lock = results.dataset, provenance.lock_entries(f"@{results.dataset}")
-    splits = [runs.split_file(name, split) for split in runs.SPLITS]
+    name, lock = results.dataset, Lock.read([results.dataset])
     models = [row.model for row in results.rows]
-    rows = {model: [entry for stage, entry in lock.items() if stage.endswith(f"@{name}-{model}")] for model in models}
+    entries, splits = lock.current(name, models), [runs.split_file(name, split) for split in runs.SPLITS]
+    rows = {model: [entry for entry in entries if entry.row == model] for model in models}
     return {
         "lock": results.lock,
-        "data": _checksums("outs", list(lock.values()), splits),
-        "judge": _checksums("outs", list(lock.values()), [judge.file(name)]),
-        "rows": {row: {"code": _code(entries), "results": _checksums("outs", entries)} for row, entries in rows.items()},
+        "data": _written(entries, splits),
+        "judge": _written(entries, [judge.file(name)]),
+        "rows": {model: {"code": _code(made), "results": _written(made)} for model, made in rows.items()},
         "environments": _environments(results),
         "modules": _modules(name, models),
     }
 
 
-def _checksums(part: str, entries: list[dict[str, Any]], files: list[Path] | None = None) -> dict[str, str]:
-    """What entries of the lock have read ("deps") or written ("outs"); of these files alone, if any are given."""
-    found = {each["path"]: each["md5"] for entry in entries for each in entry.get(part, ()) if "md5" in each}
+def _written(entries: list[Entry], files: list[Path] | None = None) -> dict[str, str]:
+    """What the entries have written; of these files alone, if any are given."""
+    found = {path: md5 for entry in entries for path, md5 in entry.outs.items() if md5}
     return {path: md5 for path, md5 in found.items() if files is None or Path(path) in files}
 
 
-def _code(entries: list[dict[str, Any]]) -> dict[str, str]:
-    return {path: md5 for path, md5 in _checksums("deps", entries).items() if Path(path).is_relative_to(runs.CODE)}
+def _code(entries: list[Entry]) -> dict[str, str]:
+    read = {path: md5 for entry in entries for path, md5 in entry.deps.items() if md5}
+    return {path: md5 for path, md5 in read.items() if Path(path).is_relative_to(runs.CODE)}
 
 
 def _environments(results: Results) -> list[dict[str, Any]]:

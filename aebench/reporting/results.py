@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from aebench import judge, params, provenance, runs
+from aebench import judge, params, runs
 from aebench.errors import InputError
+from aebench.lock import Lock
 from aebench.metrics import METRICS, PROFILES
 from aebench.representation import Evaluation
 from aebench.statistics import Estimate, best, estimate
@@ -121,7 +122,7 @@ def read(dataset: str) -> Results:
         remarks=conf.remarks,
         evaluation=params.check(Evaluation, conf.evaluation, f"{params.conf_file(dataset)}:evaluation"),
         seeds=tuple(wanted.seeds),
-        lock=provenance.lock_fingerprint(dataset),
+        lock=Lock.read([dataset]).fingerprint(dataset),
         judge=judge.told(file) if (file := judge.file(dataset)).exists() else None,
     )
 

@@ -4,13 +4,13 @@ A fresh clone suffices: dvc.lock says with which code, parameters and data each 
 runs/ and data/ is needed. `dvc status` does not do: it sees the suite of params.yaml alone, and compares code with
 runs/code/, which itself waits for a run.
 
-lock.py        dvc.lock, read once
 subject.py     a data set's report: its rows, and the entries of the lock that made them
 code.py        the code behind each stage and row now, against that which ran
 parameters.py  conf/<dataset>.yaml now against what was recorded; what was recorded against itself
 chain.py       what each stage read against what another stage wrote
 files.py       each file of a report against what was recorded of it, and the lock that it says it is from
 paper.py       the numbers that a paper quotes
+checksums.py   the checksums that DVC takes
 history.py     the commit that last changed each report
 
 A report cannot hold the commit that holds it, and would differ at every other. So the commit is asked of Git here, not
@@ -24,9 +24,9 @@ from pathlib import Path
 
 import aebench
 from aebench.errors import InputError
+from aebench.lock import LOCK, Lock
 from aebench.verification import chain, code, files, history, paper, parameters
 from aebench.verification.findings import Finding, told
-from aebench.verification.lock import Lock
 from aebench.verification.subject import Subject, pages, reported
 
 CHECKS = (code.findings, parameters.findings, chain.findings, files.findings)
@@ -71,6 +71,8 @@ def verify(papers: list[Path]) -> Verdict:
     """Every report that there is, and what the papers quote of them."""
     _at_home()
     lock = Lock.read()
+    if not lock.stages:
+        raise InputError(f"{LOCK} must have stages, got none")
     subjects = [Subject.read(dataset, lock) for dataset in reported()] + [pages(lock)]
     found = [finding for subject in subjects for check in CHECKS for finding in check(subject)]
     read = {file: paper.read(file, subjects, found) for file in papers}

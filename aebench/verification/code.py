@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from aebench import fingerprints, runs
+from aebench.lock import Entry
+from aebench.verification.checksums import checksum
 from aebench.verification.findings import MIXED, STALE, Finding, listed
-from aebench.verification.lock import Entry, checksum
 from aebench.verification.subject import Subject
 
 MARKING = ("certify",)

@@ -7,9 +7,9 @@ what counts is that all its rows ran with the seeds that the report names, and t
 from collections.abc import Iterator
 from typing import Any
 
+from aebench.lock import Entry
 from aebench.params import SUITE_FILE
 from aebench.verification.findings import MIXED, STALE, Finding, listed
-from aebench.verification.lock import Entry
 from aebench.verification.subject import Subject
 
 ELSEWHERE = {"models", "stacks", "search"}
