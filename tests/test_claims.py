@@ -11,8 +11,9 @@ import pytest
 from family import descend, ensemble, images, settings
 from representations import PERFECT, view
 
-from aebench import corruptions, provenance, runs
+from aebench import corruptions, runs
 from aebench.errors import InputError
+from aebench.lock import Lock
 from aebench.metrics import METRICS
 from aebench.randomness import Streams
 from aebench.reporting import claims, ledger
@@ -29,7 +30,7 @@ TESTS = [pytest.param(test, id=f"{name}-{i}") for name, claim in ALL.items() for
 def project(tmp_path, monkeypatch):
     fake_runs.write_fake_suite(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(provenance, "lock_fingerprint", lambda dataset: "0123456789ab")
+    monkeypatch.setattr(Lock, "fingerprint", lambda self, dataset: "0123456789ab")
     return tmp_path
 
 

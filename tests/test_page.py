@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import fake_runs
 import pytest
 
-from aebench import provenance
+from aebench.lock import Lock
 from aebench.reporting import page
 from aebench.reporting.results import read
 from aebench.reporting.sections import SECTIONS
@@ -51,7 +51,7 @@ def written(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     fake_runs.write_fake_suite(root)
     with chdir(root), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "lock_fingerprint", lambda dataset: "0123456789ab")
+        patch.setattr(Lock, "fingerprint", lambda self, dataset: "0123456789ab")
         report.main(fake_runs.DATASET)
         page.write_index()
     return root

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aebench import provenance, runs
+from aebench import runs
 from aebench.errors import InputError
+from aebench.lock import Lock
 from aebench.metrics import METRICS, PROFILES, Metric, Profile, question
 from aebench.reporting import canvas, ledger, page, tables
 from aebench.reporting.curves import curves
@@ -39,7 +40,7 @@ def project(tmp_path, monkeypatch):
     """A fake project in the working directory, nothing reported yet."""
     fake_runs.write_fake_suite(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(provenance, "lock_fingerprint", lambda dataset: LOCK)
+    monkeypatch.setattr(Lock, "fingerprint", lambda self, dataset: LOCK)
     return tmp_path
 
 
@@ -49,7 +50,7 @@ def finished(tmp_path_factory):
     root = tmp_path_factory.mktemp("finished")
     fake_runs.write_fake_suite(root)
     with chdir(root), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "lock_fingerprint", lambda dataset: LOCK)
+        patch.setattr(Lock, "fingerprint", lambda self, dataset: LOCK)
         return root, write_everything(), write_everything()
 
 
@@ -108,9 +109,16 @@ def test_csv_has_the_mean_and_interval_of_the_measured_values(there, model, metr
         assert float(line[f"{metric}.half_width"]) == pytest.approx(T_975_2 * sd / 3**0.5, rel=1e-9)
 
 
-def test_csv_has_the_cost_of_a_seed(there):
+def test_csv_has_the_size_of_a_row_and_seconds_stand_with_the_costs_alone(there):
     line = lines()["ae"]
-    assert (line["code"], line["parameters"], float(line["seconds_per_seed"]), line["n"]) == ("8", "12345", 3.5, "3")
+    assert (line["code"], line["parameters"], line["n"]) == ("8", "12345", "3")
+    with (REPORT / "tables" / "cost.csv").open(newline="") as stream:
+        [cost] = [line for line in csv.DictReader(stream) if line["model"] == "ae"]
+    assert float(cost["seconds.mean"]) == 3.5
+    assert "{ae}{seconds}" in (REPORT / "timings.tex").read_text() and "{ae}{sse}" not in (REPORT / "timings.tex").read_text()
+    files = [REPORT / "table.csv", REPORT / "table.md", REPORT / "numbers.tex", *(REPORT / "tables").iterdir()]
+    assert not [file.name for file in files if file.stem != "cost" and "s per seed" in file.read_text()]
+    assert "seconds" not in (REPORT / "numbers.tex").read_text()
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -313,7 +321,7 @@ def test_latex_is_balanced(there):
     assert text.count("{") == text.count("}")
     body = re.search(r"\\toprule(.*)\\bottomrule", text, re.DOTALL)[1]
     rows = [row for row in body.split(r"\\") if "&" in row]
-    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(MAIN) + 5}
+    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(MAIN) + 4}
     assert len(rows) == 2 + len(fake_runs.BLOCKS)
 
 
@@ -572,7 +580,8 @@ def test_a_mosaic_clips_and_keeps_every_image():
 
 
 def test_what_a_row_costs_is_told_beside_the_comparison(there):
-    text = (REPORT / "table.md").read_text().partition("## What does it cost?")[2]
+    text = (REPORT / "tables" / "cost.md").read_text()
+    assert "(tables/cost.md)" in (REPORT / "table.md").read_text()
     cells = [cell.strip() for cell in line_of("ae", text).split("|")]
     assert cells[1:8] == ["ae", "12,345", "40", "3.50", "1,500", "9,870", "2,350,000"]
     assert "—" in line_of("mean", text)  # no updates

@@ -11,8 +11,9 @@ from pathlib import Path
 import fake_runs
 import pytest
 
-from aebench import provenance, runs
-from aebench.reporting import tables
+from aebench import runs
+from aebench.lock import Lock
+from aebench.reporting import cost, tables
 from aebench.reporting.cells import Column, counts, measures
 from aebench.reporting.forms import frame, latex, macros
 from aebench.reporting.results import read
@@ -29,13 +30,13 @@ def written(tmp_path_factory):
     root = tmp_path_factory.mktemp("tables")
     fake_runs.write_fake_suite(root)
     with chdir(root), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "lock_fingerprint", lambda dataset: "0123456789ab")
+        patch.setattr(Lock, "fingerprint", lambda self, dataset: "0123456789ab")
         fake_runs.write_conf(fake_runs.DATASET, fake_runs.BLOCKS | {HOSTILE: "{kind: vanilla, code: 8}"})
         fake_runs.write_run(fake_runs.DATASET, HOSTILE, 0.5, 8, fake_runs.SEEDS)
         fake_runs.write_params([fake_runs.DATASET], [*fake_runs.BLOCKS, HOSTILE])
         results = read(fake_runs.DATASET)
         tables.write(results)
-        return root, [tables.comparing(results, tables.measured(results)), *tables.extras(results)]
+        return root, [tables.comparing(results, tables.measured(results)), *tables.extras(results), cost.table(results)]
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def told(written, monkeypatch):
 
 
 def numbers():
-    return {found[:2]: found[2:] for found in NUMBER.findall((REPORT / "numbers.tex").read_text())}
+    text = "".join((REPORT / name).read_text() for name in ("numbers.tex", "timings.tex"))
+    return {found[:2]: found[2:] for found in NUMBER.findall(text)}
 
 
 def test_every_table_has_its_three_forms_and_says_its_lock(told):
@@ -117,7 +119,7 @@ TEX = r"""\documentclass{article}
 \usepackage{booktabs,graphicx,siunitx}
 \begin{document}
 \input{numbers.tex}
-\input{numbers.tex}
+\input{timings.tex}
 %s
 \end{document}
 """

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aebench import params, runs
-from aebench.reporting import tables, templates
+from aebench.reporting import cost, tables, templates
 from aebench.reporting.claims import VERDICTS
 from aebench.reporting.figures import FIGURES
 from aebench.reporting.lecture import FOLDER, LECTURE
@@ -52,7 +52,7 @@ def write_index() -> None:
 
 def _parts(results: Results) -> list[dict[str, Any]]:
     """Of each question that has an answer: its key, tables and drawn figures."""
-    every = tables.extras(results)
+    every = [*tables.extras(results), cost.table(results)]
     files = {name: results.figures / f"{name}.png" for name in FIGURES}
     parts = [
         {

@@ -1,7 +1,8 @@
 """The tables: one that is measured, table.csv, the comparison of its main columns, and those beside it.
 
 table.csv has every metric of METRICS and table.md every table; tables/ has each alone, as CSV, Markdown and LaTeX, and
-numbers.tex a macro for every number in them.
+numbers.tex a macro for every number in them. All of them are the same, byte for byte, when the same rows are made again on the
+same machine. Seconds and memory, which are not, stand in tables/cost alone, with macros in timings.tex.
 """
 
 import json
@@ -29,20 +30,21 @@ SPANS = {"epochs": "epochs", "epoch kept": "best", "updates": "updates"}
 
 
 def write(results: Results) -> None:
-    """table.csv, table.md, tables/, numbers.tex, comparisons.csv, profiles.csv, curves.csv and summary.json."""
+    """table.csv, table.md, tables/, numbers.tex, timings.tex, comparisons.csv, profiles.csv, curves.csv and summary.json."""
     table, folder = measured(results), results.folder
-    comparison, more = comparing(results, table), extras(results)
+    comparison, more, spent = comparing(results, table), extras(results), cost.table(results)
     _write_csv(folder / "table.csv", table)
     _write_csv(folder / "curves.csv", losses(results).assign(lock=results.lock))
     _write_csv(folder / "comparisons.csv", comparisons.comparisons(results).assign(lock=results.lock))
     _write_csv(folder / "profiles.csv", questions.profiles(results).assign(lock=results.lock))
-    for each in (comparison, *more):
+    for each in (comparison, *more, spent):
         _write_alone(results, each)
     facts = {"title": results.about.title, "notes": notes(results), "remarks": results.remarks, "origin": results.origin}
     printed = [{"title": t.title, "note": t.note, "table": forms.markdown(t.columns)} for t in more]
     templates.write(folder / "table.md", "table.md", table=forms.markdown(comparison.columns), extras=printed, **facts)
-    numbers = [macro for each in (comparison, *more) for macro in forms.macros(each)]
-    templates.write(folder / "numbers.tex", "numbers.tex", results=results, numbers=dict.fromkeys(numbers))
+    for name, printing in {"numbers": (comparison, *more), "timings": (spent,)}.items():
+        macros = dict.fromkeys(macro for each in printing for macro in forms.macros(each))
+        templates.write(folder / f"{name}.tex", "numbers.tex", results=results, name=name, numbers=macros)
     runs.write_json(folder / "summary.json", summary(results))
 
 
@@ -56,13 +58,12 @@ def measured(results: Results) -> "DataFrame":
 
 
 def extras(results: Results) -> list[Table]:
-    """The tables beside the comparison."""
+    """The tables beside the comparison, but for that of costs."""
     return [
         *claims.tables(results),
         *questions.tables(results),
         *downstream.tables(results),
         *stacked.tables(results),
-        cost.table(results),
     ]
 
 
@@ -79,7 +80,6 @@ def columns(table: "DataFrame") -> list[Column]:
         counts("code", "code size", table["code"]),
         *(scores(table, name, metric) for name, metric in METRICS.items() if metric.main),
         counts("parameters", "parameters", table["parameters"]),
-        counts("seconds", "training ↓", table["seconds_per_seed"], 2, "s per seed"),
         counts("n", "n", table["n"]),
     ]
 
@@ -96,7 +96,6 @@ def notes(results: Results) -> list[str]:
         *judged(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student); it covers the choice of seed, not of test images.",
         alone if len(results.seeds) > 1 else "Only one seed was run: intervals are not known.",
-        "Training: wall time of all seeds, which train together, divided by their number.",
         "Epochs and hyper-parameters were chosen on validation images alone; test images were only measured.",
         comparisons.NOTE if len(results.seeds) > 1 else "No row is marked as best: with one seed no difference can be tested.",
     ]
@@ -163,8 +162,8 @@ def terminal(dataset: str) -> str:
 def _line(row: Row) -> dict:
     estimates = {f"{name}.{field}": value for name, e in row.scores.items() for field, value in asdict(e).items()}
     n = next(iter(row.scores.values())).n
-    cost = {"parameters": row.cost.parameters, "seconds_per_seed": row.cost.seconds / row.cost.seeds, "n": n}
-    return {"model": row.model, "certified": row.certificate.certified, "code": row.cost.code} | estimates | cost
+    counted = {"parameters": row.cost.parameters, "n": n}
+    return {"model": row.model, "certified": row.certificate.certified, "code": row.cost.code} | estimates | counted
 
 
 def _flow(block: dict[str, Any]) -> str:

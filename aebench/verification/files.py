@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aebench import params, runs
+from aebench.verification.checksums import checksum
 from aebench.verification.findings import ALTERED, STALE, Finding
-from aebench.verification.lock import checksum
-from aebench.verification.subject import NUMBERS, TABLE, Subject
+from aebench.verification.subject import MACROS, TABLE, Subject
 
 ORIGIN = "written by stages.report from "
 STAMP = re.compile(rf"(?:([^\s<>]+): )?{re.escape(ORIGIN)}(?:lock )?([0-9a-f]{{12}}|no lock)")
 """The origin of `Results`; where the pages tell of several data sets, after the name of one."""
 ELSEWHERE = (runs.RUNS.name, runs.DATA.name, params.CONF.name)
 """What is not in Git, and parameters, which are compared value by value."""
-QUOTED = (TABLE, NUMBERS)
+QUOTED = (TABLE, MACROS[0])
 """The files that numbers are taken from: if one of them is wrong, so are the rows."""
 
 

@@ -1,4 +1,4 @@
-r"""The numbers that a paper quotes, as macros of reports/<dataset>/numbers.tex: each must be there and be in no doubt.
+r"""The numbers that a paper quotes, as macros of reports/<dataset>/: each must be there and be in no doubt.
 
     \aebench{mnist}{ae}{sse}    \aebenchmean{mnist}{ae}{sse}
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aebench.errors import InputError, unknown
 from aebench.verification.findings import Finding
-from aebench.verification.subject import NUMBERS, Subject, folder
+from aebench.verification.subject import MACROS, Subject, folder
 
 NAME = r"\{((?:[^{}\\]|\\.)*)\}"
 USE = re.compile(rf"(\\aebench(?:mean)?)\s*{NAME}\s*{NAME}\s*{NAME}")
@@ -51,7 +51,7 @@ def read(file: Path, subjects: list[Subject], findings: list[Finding]) -> Paper:
     if not file.is_file():
         raise InputError(f"{file} must be a file, got none")
     names = [subject.name for subject in subjects if subject.rows]
-    known = {name: _defined(folder(name) / NUMBERS) for name in names}
+    known = {name: _defined(folder(name)) for name in names}
     uses = list(_uses(file, file.parent, set()))
     return Paper(uses, [mistake for use in uses if (mistake := _mistake(use, known, findings))])
 
@@ -66,32 +66,33 @@ def _uses(file: Path, home: Path, seen: set[Path]) -> Iterator[Use]:
             yield Use(macro, *names, place=f"{file}:{text.count(chr(10), 0, found.start()) + 1}")
     for name in TAKEN_IN.findall(text):
         inner = next((each for each in (home / name, home / f"{name}.tex") if each.is_file()), None)
-        if inner and inner.resolve() not in seen and inner.name != NUMBERS:
+        if inner and inner.resolve() not in seen and inner.name not in MACROS:
             yield from _uses(inner, home, seen)
 
 
-def _defined(file: Path) -> dict[str, set[str]]:
-    """Model -> names of its numbers."""
-    known: dict[str, set[str]] = {}
-    for _, model, key in DEFINITION.findall(file.read_text(encoding="utf-8") if file.exists() else ""):
-        known.setdefault(model, set()).add(key)
+def _defined(report: Path) -> dict[str, dict[str, str]]:
+    """Model -> name of a number -> the file that defines it."""
+    known: dict[str, dict[str, str]] = {}
+    for file in (report / name for name in MACROS):
+        for _, model, key in DEFINITION.findall(file.read_text(encoding="utf-8") if file.exists() else ""):
+            known.setdefault(model, {}).setdefault(key, file.name)
     return known
 
 
-def _mistake(use: Use, known: dict[str, dict[str, set[str]]], findings: list[Finding]) -> str | None:
+def _mistake(use: Use, known: dict[str, dict[str, dict[str, str]]], findings: list[Finding]) -> str | None:
     """What is wrong with a use: a name that is not there, or a reason to doubt the number."""
     if use.dataset not in known:
         return str(unknown(f"{use}: the data set", use.dataset, known))
     models = known[use.dataset]
     if not models:
-        return f"{use}: {folder(use.dataset) / NUMBERS} must have been written by stage report, got no such file"
+        return f"{use}: {folder(use.dataset) / MACROS[0]} must have been written by stage report, got no such file"
     if use.model not in models:
         return str(unknown(f"{use}: the model", use.model, models))
     if use.key not in models[use.model]:
         return str(unknown(f"{use}: the number", use.key, models[use.model]))
-    doubts = [f for f in findings if f.subject == use.dataset and _doubts(f, use)]
+    doubts = [f for f in findings if f.subject == use.dataset and _doubts(f, use.model, models[use.model][use.key])]
     return f"{use}: {'; '.join(dict.fromkeys(f'{f.verdict}: {f.reason}' for f in doubts))}" if doubts else None
 
 
-def _doubts(finding: Finding, use: Use) -> bool:
-    return Path(finding.file).name == NUMBERS if finding.file else use.model in finding.rows
+def _doubts(finding: Finding, model: str, file: str) -> bool:
+    return Path(finding.file).name == file if finding.file else model in finding.rows

@@ -9,9 +9,10 @@ from typing import Any
 
 from aebench import params, runs
 from aebench.errors import InputError
-from aebench.verification.lock import Entry, Lock
+from aebench.lock import Entry, Lock
 
-TABLE, NUMBERS, PROVENANCE = "table.csv", "numbers.tex", "provenance.json"
+TABLE, PROVENANCE = "table.csv", "provenance.json"
+MACROS = ("numbers.tex", "timings.tex")
 MEAN = ".mean"
 
 
@@ -31,7 +32,7 @@ class Subject:
     def read(cls, dataset: str, lock: Lock) -> "Subject":
         """The report of a data set."""
         rows, fingerprint = _rows(folder(dataset) / TABLE), lock.fingerprint(dataset)
-        entries = lock.entries({dataset: ""} | {f"{dataset}-{row}": row for row in rows})
+        entries = lock.current(dataset, rows)
         heading = f"{dataset}: {len(rows)} rows, lock {fingerprint}"
         return cls(dataset, heading, rows, entries, lock, {dataset: fingerprint})
 
@@ -81,7 +82,7 @@ def reported() -> list[str]:
 
 def pages(lock: Lock) -> Subject:
     """What stage index writes of all reports: it has no rows of its own."""
-    written = [entry for entry in lock.entries({"": ""}) if entry.stage == "index"]
+    written = [entry for entry in lock.current("") if entry.stage == "index"]
     return Subject("", "pages of all reports", {}, written, lock, {name: lock.fingerprint(name) for name in reported()})
 
 
