@@ -943,6 +943,41 @@ MUTANTS = [
         "text = str(",
         "test_verification.py::test_a_paper_that_quotes_what_is_there_is_verified",
     ),
+    Mutant(
+        "what lies beside a report is forgotten when more joins it",
+        "aebench/lock.py",
+        '"stages": known | stages}',
+        '"stages": stages}',
+        "test_lock.py::test_rows_that_lie_beside_a_report_stay_when_others_join_them",
+    ),
+    Mutant(
+        "an old entry hides a new one",
+        "aebench/lock.py",
+        "{**brought, **kept}",
+        "{**kept, **brought}",
+        "test_lock.py::test_what_dvc_lock_says_is_later",
+    ),
+    Mutant(
+        "seconds change the fingerprint of the lock",
+        "aebench/lock.py",
+        ".name not in TIMED}",
+        ".name}",
+        "test_lock.py::test_the_fingerprint_changes_with_results_not_with_seconds",
+    ),
+    Mutant(
+        "a resumed training tells the seconds since",
+        "aebench/training/checkpoint.py",
+        "seconds = descent.earlier + ",
+        "seconds = ",
+        "test_resume.py::test_the_seconds_of_killed_processes_are_counted",
+    ),
+    Mutant(
+        "a resumed history in another order",
+        "aebench/training/checkpoint.py",
+        "for name in terms}",
+        "for name in sorted(terms)}",
+        "test_resume.py::test_also_after_some_seeds_have_stopped",
+    ),
 ]
 
 

@@ -84,6 +84,24 @@ def test_a_second_run_does_no_work_and_says_so(project):
     assert "up to date" in output
 
 
+TIMED = {f"tables/cost.{form}" for form in ("csv", "md", "tex")}
+TIMED |= {"timings.tex", "provenance.json", "figures/frontier.png", "pdf/frontier.pdf"}
+"""What a report says of seconds, and the checksums of the files that hold them."""
+
+
+def test_made_again_elsewhere_every_table_is_the_same_but_for_seconds(project, tmp_path):
+    again = clone(tmp_path, models=" ".join([*MODELS, STACK]))
+    again.aebench("reproduce")
+    first, second = (
+        {f.relative_to(r).as_posix(): f.read_bytes() for f in r.rglob("*") if f.is_file()}
+        for r in (each.folder / "reports" / "smoke" for each in (project, again))
+    )
+    assert first.keys() == second.keys() and len(first) > 100
+    assert {name for name in first if first[name] != second[name]} <= TIMED
+    for name in ("reports/claims.md", "docs/lecture.md"):
+        assert (project.folder / name).read_bytes() == (again.folder / name).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
@@ -319,4 +337,5 @@ def test_a_data_set_is_switched_on_by_a_word_and_finished_stages_stay(unchanged)
         "certify@digits", "report@digits", "index", "track",
     ]  # fmt: skip
     unchanged.run("git", "checkout", "-q", "--", "params.yaml", "conf")
-    assert set(unchanged.repro()) <= {"check", "certify@smoke", "report@smoke", "index", "track"}
+    ran = set(unchanged.repro())  # by hand: the rest comes from the run cache, and layers are kept where they lie
+    assert ran <= {"check", "pretrain@smoke-stacked", "certify@smoke", "report@smoke", "index", "track"}

@@ -29,6 +29,7 @@ def same(a, b):
             x.keys() == y.keys() and all(torch.equal(x[n].nan_to_num(-1), y[n].nan_to_num(-1)) for n in x)
             for x, y in zip(a[:2], b[:2], strict=True)
         )
+        and list(a[1]) == list(b[1])
         and a[2:] == b[2:]
     )
 

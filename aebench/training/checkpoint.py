@@ -52,14 +52,14 @@ class Checkpoint:
             if facts.get("identity") != self.identity:
                 return
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        _unpack(descent, tensors, json.loads(facts["active"]), int(facts["epoch"]))
+        _unpack(descent, tensors, json.loads(facts["active"]), int(facts["epoch"]), json.loads(facts["terms"]))
         descent.earlier = float(facts["seconds"])
         tqdm.write(f"resuming after epoch {descent.epoch} from {self.path}", file=sys.stderr)
 
     def _save(self, descent: "Descent") -> None:
         seconds = descent.earlier + time.monotonic() - self._start
         facts = {"identity": self.identity, "active": json.dumps(descent.active), "epoch": str(descent.epoch)}
-        facts["seconds"] = str(seconds)
+        facts |= {"terms": json.dumps(list(descent.history)), "seconds": str(seconds)}
         with whole(self.path) as partial:
             save_file(_pack(descent), partial, facts)
 
@@ -74,7 +74,7 @@ def _pack(descent: "Descent") -> dict[str, torch.Tensor]:
     return {name: value.contiguous() for name, value in tensors.items()}
 
 
-def _unpack(descent: "Descent", tensors: dict[str, torch.Tensor], active: list[int], epoch: int) -> None:
+def _unpack(descent: "Descent", tensors: dict[str, torch.Tensor], active: list[int], epoch: int, terms: list[str]) -> None:
     descent.epoch, descent.active = epoch, active
     state = {name: tensors[f"state/{name}"] for name in descent.ensemble.state}
     descent.ensemble.become([descent.seeds[s] for s in active], state)
@@ -83,7 +83,7 @@ def _unpack(descent: "Descent", tensors: dict[str, torch.Tensor], active: list[i
     descent.best_state = {name: tensors[f"best/{name}"].to(device) for name in descent.best_state}
     for name in ("best_loss", "best_epoch", "updates"):
         setattr(descent, name, tensors[f"seeds/{name}"])
-    descent.history = {name: list(lines) for name, lines in _under("history/", tensors).items()}
+    descent.history = {name: list(tensors[f"history/{name}"]) for name in terms}
     moments = {name: value.to(device) for name, value in _under("adam/", tensors).items()}
     descent.optimiser.state[descent.ensemble.weights] = moments
 
