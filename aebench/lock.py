@@ -20,6 +20,8 @@ from aebench.runs import REPORTS
 LOCK = Path("dvc.lock")
 TIMED = ("cost.json", "inference.json", "layers")
 """Outputs that hold seconds, and so differ between two runs with the same numbers."""
+SCHEMA = "2.0"
+"""The version of DVC's format that is read and written here."""
 Said = dict[str, Any]
 
 
@@ -99,11 +101,15 @@ def settle(datasets: Iterable[str]) -> None:
     told, wanted = _stages(LOCK), {"", *datasets}
     whose = {name: Entry.of(said).dataset for name, said in told.items()}
     for dataset in sorted(set(whose.values()) - wanted):
-        _write(beside(dataset), {name: said for name, said in told.items() if whose[name] == dataset})
+        theirs = {name: said for name, said in told.items() if whose[name] == dataset}
+        write_yaml(beside(dataset), {"schema": SCHEMA, "stages": _stages(beside(dataset)) | theirs})
     kept = {name: said for name, said in told.items() if whose[name] in wanted}
-    brought = {name: said for dataset in sorted(wanted - {""}) for name, said in _stages(beside(dataset)).items()}
-    if brought.keys() - kept.keys() or len(kept) < len(told):
-        _write(LOCK, {**brought, **kept}, keep=False)
+    files = [file for dataset in sorted(wanted - {""}) if (file := beside(dataset)).exists()]
+    brought = {name: said for file in files for name, said in _stages(file).items()}
+    if brought or len(kept) < len(told):
+        write_yaml(LOCK, {"schema": SCHEMA, "stages": {**brought, **kept}})
+    for file in files:
+        file.unlink()
 
 
 def _stages(file: Path) -> dict[str, Said]:
@@ -113,10 +119,3 @@ def _stages(file: Path) -> dict[str, Said]:
     if not isinstance(stages, dict):
         raise InputError(f"{file} must have stages, got none")
     return stages
-
-
-def _write(file: Path, stages: dict[str, Said], keep: bool = True) -> None:
-    """As DVC does; what the file says of other stages stays if `keep`."""
-    known = _stages(file) if keep else {}
-    if stages != known:
-        write_yaml(file, {"schema": "2.0", "stages": known | stages})

@@ -946,8 +946,8 @@ MUTANTS = [
     Mutant(
         "what lies beside a report is forgotten when more joins it",
         "aebench/lock.py",
-        '"stages": known | stages}',
-        '"stages": stages}',
+        "_stages(beside(dataset)) | theirs}",
+        "theirs}",
         "test_lock.py::test_rows_that_lie_beside_a_report_stay_when_others_join_them",
     ),
     Mutant(

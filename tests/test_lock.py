@@ -63,6 +63,7 @@ def test_a_data_set_that_is_named_again_comes_back(project):
     assert Lock.read().stages == STAGES
     settle(["digits", "digits-small", "mnist"])
     assert read_yaml(LOCK)["stages"] == STAGES
+    assert not list(Path("reports").rglob("dvc.lock*"))
 
 
 def test_what_dvc_lock_says_is_later(project):
