@@ -103,8 +103,8 @@ FIGURES = {
         "Mean activation against the target of sparse rows, their sorted mean activations, and bars of exact zeros.",
         "Left, the mean activation of the rows that were given a target ρ; on the dashed line they are as active as asked: the "
         "smaller ρ, the sparser. Middle, their units one by one, the least active first; grey, other rows of as many units. "
-        "Right, the numbers of the code that are exactly 0, of rows trained by epochs that have some: an L1 penalty with ReLU "
-        "makes zeros, a target for sigmoid units does not.",
+        "Right, the exact zeros in the codes of trained rows of as many units: an L1 penalty with ReLU makes them, "
+        "a target for sigmoid units does not.",
     ),
     "spectra": Picture(
         spectra,

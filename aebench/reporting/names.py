@@ -16,6 +16,8 @@ JOINED = 8
 """Points from which on a line joins them."""
 RADIUS = 3
 """Points around a point that no name may cover."""
+SPACE = np.array([3, 0])
+"""Points between two names."""
 
 
 def name(axes: "Axes", points: np.ndarray, names: list[str]) -> None:
@@ -29,7 +31,7 @@ def name(axes: "Axes", points: np.ndarray, names: list[str]) -> None:
         size = _size(axes, names[i])
         offset = min(_offsets(size / scale), key=lambda at: _cost(spots[i] + scale * at, size, taken, axes))
         low = spots[i] + scale * offset - size / 2
-        taken.append(np.concatenate([low, low + size]))
+        taken.append(np.concatenate([low - SPACE * scale, low + size + SPACE * scale]))
         _write(axes, points[i], names[i], offset, size / scale)
 
 

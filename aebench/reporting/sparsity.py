@@ -18,15 +18,12 @@ def sparsity(results: Results) -> "Figure | None":
     rows = sorted((row for row in results.rows if "target" in row.block), key=lambda row: row.block["target"])
     if not rows:
         return None
-    zeros = [row for row in results.rows if row.history.get("epoch") and row.scores["exact_zeros"].mean > 0]
-    figure = canvas.figure(2.9)
-    panels = figure.subplots(1, 2 + bool(zeros), width_ratios=[1, 1.2, 0.8][: 2 + bool(zeros)])
-    styles = _styles(rows)
+    figure, styles, widths = canvas.figure(2.9), _styles(rows), {row.cost.code for row in rows}
+    panels = figure.subplots(1, 3, width_ratios=[1, 1.2, 0.8])
+    alike = [row for row in results.rows if row.cost.code in widths]
     _targets(panels[0], rows, styles)
-    widths = {row.cost.code for row in rows}
-    _deciles(panels[1], rows, styles, [row for row in results.rows if row.cost.code in widths and row not in rows])
-    if zeros:
-        _zeros(panels[2], zeros)
+    _deciles(panels[1], rows, styles, [row for row in alike if row not in rows])
+    _zeros(panels[2], [row for row in alike if row.history.get("epoch")])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=5)
     return figure
 
@@ -66,7 +63,8 @@ def _ceiling(rows: list[Row]) -> float:
 
 def _zeros(axes: "Axes", rows: list[Row]) -> None:
     shares = [row.scores["exact_zeros"].mean for row in rows]
-    axes.barh(range(len(rows)), shares, height=0.6, color=canvas.BLUE)
+    bars = axes.barh(range(len(rows)), shares, height=0.6, color=canvas.BLUE)
+    axes.bar_label(bars, [f"{share:.1f}" for share in shares], padding=2, fontsize="x-small")
     axes.set_yticks(range(len(rows)), [row.model for row in rows])
-    axes.set(xlabel="exact zeros, %", xlim=(0, 100), ylim=(len(rows) - 0.4, -0.6))
-    axes.set_box_aspect(min(1.0, 0.25 * len(rows)))
+    axes.set(xlabel="exact zeros, %", xlim=(0, 125), xticks=(0, 50, 100), ylim=(len(rows) - 0.4, -0.6))
+    axes.set_box_aspect(min(1.2, 0.25 * len(rows)))
