@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from aebench import params, provenance, runs, verification
 from aebench.cli import app
 from aebench.errors import InputError
 from aebench.lock import Lock
-from aebench.verification import code
+from aebench.verification import code, history
 from aebench.verification.checksums import checksum
 from stages import check
 
@@ -427,6 +428,25 @@ def test_a_users_mistake_is_one_line(project, monkeypatch):
     monkeypatch.chdir(ROOT / "conf")
     with pytest.raises(InputError, match="must run in the folder of its code"):
         verification.verify([])
+
+
+# History
+
+
+def test_changed_files_are_told_few_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first"]):
+        for i in range(7):
+            Path(f"{i}.csv").touch()
+        subprocess.run(["git", *command], check=True)
+    names = [f"{i}.csv" for i in range(7)]
+    [line] = history.lines(names)
+    assert line.startswith("  7 files of commit ")
+    Path("3.csv").write_text("changed")
+    assert list(history.lines(names))[1:] == ["  not committed as it is: 3.csv"]
+    for name in names:
+        Path(name).write_text("changed")
+    assert list(history.lines(names))[1:] == ["  not committed as they are: 0.csv, 1.csv, 2.csv, 3.csv and 3 more"]
 
 
 # As a user meets it

@@ -4,6 +4,8 @@ import subprocess
 from collections.abc import Iterable, Iterator
 
 MARK = "commit "
+NAMED = 4
+"""Changed files that are told by name."""
 
 
 def lines(paths: Iterable[str]) -> Iterator[str]:
@@ -13,12 +15,13 @@ def lines(paths: Iterable[str]) -> Iterator[str]:
         return
     last = _last(wanted)
     commits = dict.fromkeys(last.values())
-    changed = [line[3:] for line in _git("status", "--porcelain", "--", *wanted).splitlines()]
+    changed = sorted(line[3:] for line in _git("status", "--porcelain", "--", *wanted).splitlines())
     for commit in commits:
         files = [file for file in last if last[file] == commit]
         yield f"  {len(files)} file{'s' * (len(files) > 1)} of commit {commit}"
     if changed:
-        yield f"  not committed as {'they are' if len(changed) > 1 else 'it is'}: {', '.join(sorted(changed))}"
+        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        yield f"  not committed as {'they are' if len(changed) > 1 else 'it is'}: {', '.join(changed[:NAMED])}{more}"
 
 
 def _last(paths: list[str]) -> dict[str, str]:
