@@ -815,7 +815,7 @@ MUTANTS = [
         "aebench/downstream.py",
         "principal(view.reference_codes[:n])",
         "principal(view.codes)",
-        "test_downstream.py::test_a_unit_that_never_moved_in_training_is_not_heard",
+        "test_downstream.py::test_codes_are_standardised_by_those_of_training_whatever_else_is_among_the_test_images",
     ),
     Mutant(
         "an intercept that is penalised",

@@ -78,7 +78,8 @@ def test_a_constant_code_gives_the_commonest_class():
 def test_a_unit_that_never_moved_in_training_is_not_heard():
     splits = three(0.3)
     dead = [(torch.cat([codes, torch.full((len(codes), 1), 0.7)], 1), labels) for codes, labels in splits]
-    alive = (torch.cat([splits[2][0], 1e6 * torch.rand(1000, 1)], 1), splits[2][1])
+    moves = 1e6 * torch.rand(1000, 1, generator=torch.Generator().manual_seed(0))
+    alive = (torch.cat([splits[2][0], moves], 1), splits[2][1])
     expected = [each.confusion for each in probes(seen(*splits)).values()]
     for test in (dead[2], alive):
         found = [each.confusion for each in probes(seen(*dead[:2], test)).values()]
@@ -86,6 +87,16 @@ def test_a_unit_that_never_moved_in_training_is_not_heard():
 
 
 # Who may know what
+
+
+def test_codes_are_standardised_by_those_of_training_whatever_else_is_among_the_test_images():
+    train, validation, (codes, labels) = three(0.5)
+    far = 1e6 * torch.randn(100, codes.shape[1], generator=torch.Generator().manual_seed(0))
+    more = (torch.cat([codes, far]), torch.cat([labels, torch.full((100,), CLASSES - 1)]))
+    expected, found = (probes(seen(train, validation, test)) for test in ((codes, labels), more))
+    for name in NAMES:
+        np.testing.assert_array_equal(found[name].confusion[:-1], expected[name].confusion[:-1])
+        assert found[name].confusion[-1].sum() == expected[name].confusion[-1].sum() + 100
 
 
 def test_the_choice_never_sees_a_test_image():
