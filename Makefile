@@ -1,17 +1,20 @@
-# make reproduce    set up, run the pipeline, print the comparison          make test    set up, run the tests
-# make mutants      put known mistakes into copies of the project, one at a time; each must turn a test red
+# make reproduce    set up, run the pipeline, print the comparison
+# make test         set up, run the tests                       make test-all   also those that run the pipeline, and mutants
 # make ui           MLflow in the browser      make lint    ruff      make bench    speed, as ratios      make clean
 #
 # Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"   write the selection into params.yaml first
 #            TORCH_INDEX=https://download.pytorch.org/whl/cpu         the small CPU build of torch on Linux
 #            PYTHON=python3.12                                        which Python makes .venv (3.11 or newer)
+#            JOBS=2                                                   tests that run side by side
 PYTHON ?= python3
 TORCH_INDEX ?=
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)")
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-.PHONY: reproduce test mutants lint format ui track bench clean lock
+test test-all: export OMP_NUM_THREADS = 1
+.PHONY: reproduce test test-all lint format ui track bench clean lock
 .DEFAULT_GOAL := reproduce
 
 $(BIN)/.ready: requirements.lock pyproject.toml
@@ -26,10 +29,10 @@ reproduce: $(BIN)/.ready
 	@aebench reproduce
 
 test: $(BIN)/.ready
-	pytest
+	pytest -n $(JOBS) --dist loadfile -m "not slow"
 
-mutants: $(BIN)/.ready
-	python tests/mutants.py --fast
+test-all: $(BIN)/.ready
+	pytest -n $(JOBS) --dist loadfile
 
 lint: $(BIN)/.ready
 	ruff check .

@@ -1,11 +1,11 @@
-"""`aebench ...`: what is not a stage."""
+"""The command `aebench`: everything that is not a stage."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aebench import params
+from aebench import config
 from aebench.errors import InputError, one_line, unknown
 
 app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help=True, add_completion=False)
@@ -13,31 +13,31 @@ Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or c
 
 
 def main() -> None:
-    """The console script: a user's mistake is one line and exit status 1."""
+    """The console script: reports a user's mistake in one line, with exit status 1."""
     with one_line():
         app()
 
 
 @app.command()
 def select(datasets: Names = None, models: Names = None, seeds: Names = None) -> None:
-    """Write what is to run into params.yaml; finished stages of anything else stay valid."""
-    from aebench import pipeline
+    """Choose what to run, in params.yaml; results of other data sets, models and seeds are kept."""
+    from aebench.pipeline import runner
 
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
-    wanted = params.select({field: values for field, values in changes.items() if values})
-    pipeline.settle(wanted.datasets)
-    typer.echo(f"params.yaml: {wanted.datasets} x {wanted.rows} x seeds {wanted.seeds}")
+    suite = config.select({field: values for field, values in changes.items() if values})
+    runner.prepare_lock(suite.datasets)
+    typer.echo(f"params.yaml: {suite.datasets} x {suite.all_models} x seeds {suite.seeds}")
 
 
 @app.command()
 def reproduce() -> None:
     """Run the pipeline (`dvc repro`) and print the comparison."""
-    from aebench import pipeline
+    from aebench.pipeline import runner
 
-    wanted = params.suite()
-    for dataset in wanted.datasets:
-        params.rows(dataset, wanted)
-    status = pipeline.reproduce()
+    suite = config.suite()
+    for dataset in suite.datasets:
+        config.models(dataset, suite)
+    status = runner.reproduce()
     if status:
         raise typer.Exit(status)
     table()
@@ -46,77 +46,81 @@ def reproduce() -> None:
 
 @app.command()
 def table() -> None:
-    """Print the comparison of each data set of the suite."""
-    from aebench.reporting import tables
+    """Print the comparison of models on each data set of the suite."""
+    from aebench.reporting.tables import comparison
 
-    for dataset in params.suite().datasets:
+    for dataset in config.suite().datasets:
         typer.echo(f"\n{dataset}: test set, mean ± 95 % interval over seeds\n")
-        typer.echo(tables.terminal(dataset) + "\n")
+        typer.echo(comparison.terminal(dataset) + "\n")
 
 
 @app.command("list")
 def list_names() -> None:
-    """List the known data sets, their rows, and the kinds of model, data source and metric."""
+    """List data sets with their models, and the known kinds of model, data sources and metrics."""
     from aebench.data import SOURCES
-    from aebench.metrics import METRICS
+    from aebench.evaluation.metrics import METRICS
     from aebench.models import MODELS
 
-    for name in sorted(path.stem for path in params.CONF.glob("*.yaml")):
-        typer.echo(f"data set {name}: {', '.join(params.dataset(name).rows)}")
+    for name in sorted(path.stem for path in config.CONF.glob("*.yaml")):
+        typer.echo(f"data set {name}: {', '.join(config.dataset(name).all_models)}")
     for title, names in {"kinds of model": MODELS, "data sources": SOURCES, "metrics": METRICS}.items():
         typer.echo(f"{title}: {', '.join(names)}")
 
 
 @app.command()
 def tune(dataset: str, models: Names = None) -> None:
-    """Try the learning rates of conf/<dataset>.yaml:search on every row, alike, on validation images alone."""
-    from aebench import tuning
+    """Compare the learning rates in conf/<dataset>.yaml:search for each model by its validation loss."""
+    from aebench.training import tuning
 
-    rows = params.rows(dataset, params.suite())
-    if missing := [name for name in _names(models) if name not in rows]:
-        raise unknown("--models", missing[0], rows)
-    trials = []
-    for row in _names(models) or rows:
-        if tried := list(tuning.trials(dataset, row)):
-            typer.echo(tuning.line(tried))
-            trials += tried
-    typer.echo(f"wrote {tuning.write(dataset, trials)}; the best rates are for you to put into {params.conf_file(dataset)}")
+    known = config.models(dataset, config.suite())
+    if missing := [name for name in _names(models) if name not in known]:
+        raise unknown("--models", missing[0], known)
+    results = []
+    for model in _names(models) or known:
+        if trials := list(tuning.run(dataset, model)):
+            typer.echo(tuning.summary(trials))
+            results += trials
+    typer.echo(f"wrote {tuning.write(dataset, results)}; to use a rate, write it into {config.conf_file(dataset)}")
 
 
-@app.command()
-def certify(
-    names: Annotated[list[str] | None, typer.Argument(help="Kinds, rows or <data set>:<row>; none: every kind.")] = None,
+@app.command("check-model")
+def check_model(
+    names: Annotated[list[str] | None, typer.Argument(help="Models, <dataset>:<model>, or kinds; default: the suite.")] = None,
 ) -> None:
-    """Prove terms, gradients, units and signs of models against independent calculations; exit status 1 if one is wrong."""
-    from aebench import certification
-    from aebench.training import place
+    """Check the terms, gradients, signs and shapes of models; the exit status is 1 if a check fails."""
+    from tabulate import tabulate
 
-    place("cpu", threads=1)
-    certificates = certification.certify(names or [])
-    typer.echo(certification.table(certificates))
-    certification.require(certificates)
-    typer.echo(f"certified: {len(certificates)} of {len(certificates)}")
+    from aebench import testing
+    from aebench.training import select_device
+
+    select_device("cpu", threads=1)
+    reports = [testing.report(settings, path, name) for name, settings, path in _models_to_check(names or [])]
+    rows = [row for report in reports for row in report.rows]
+    typer.echo(tabulate(rows, ["model", "term", *testing.CHECKS], "simple", disable_numparse=True))
+    problems = [f"{report.name}: {problem}" for report in reports for problem in report.problems]
+    for problem in problems:
+        typer.echo(f"error: {problem}", err=True)
+    raise typer.Exit(bool(problems))
 
 
 @app.command()
 def verify(papers: Annotated[list[Path] | None, typer.Argument(help="LaTeX files that quote numbers.")] = None) -> None:
-    """Say which printed numbers are stale, mix revisions or were altered, and which papers quote them; exit status 1 if any."""
-    from aebench import verification
+    """List numbers in reports and papers that are stale, mixed or edited by hand; exit status 1 if there are any."""
+    from aebench.pipeline import audit
 
-    verdict = verification.verify(papers or [])
-    for line in verdict.lines():
-        typer.echo(line)
-    raise typer.Exit(not verdict.sound)
+    verified, lines = audit.verify(papers or [])
+    typer.echo("\n".join(lines))
+    raise typer.Exit(not verified)
 
 
 @app.command("new-model")
 def new_model(name: str, dataset: str = "digits") -> None:
-    """Write a chapter file to start from, certified as it is, and its row in a data set's parameters."""
+    """Write a file for a new kind of model, which passes check-model, and add the model to conf/<dataset>.yaml."""
     from aebench import scaffold
 
     file = scaffold.new_model(name, dataset)
-    typer.echo(f"wrote aebench/models/{file.name} and the row {name} of conf/{dataset}.yaml; next:")
-    typer.echo(f"  aebench certify {dataset}:{name}")
+    typer.echo(f"wrote aebench/models/{file.name} and added the model {name} to conf/{dataset}.yaml; next:")
+    typer.echo(f"  aebench check-model {dataset}:{name}")
     typer.echo(f"  make reproduce DATASETS={dataset} MODELS={name}")
     typer.echo("  make test")
 
@@ -130,3 +134,25 @@ def _numbers(names: list[str]) -> list[int]:
         if not name.isdecimal():
             raise InputError(f"--seeds must be integers of at least 0, got {name!r}")
     return [int(name) for name in names]
+
+
+def _models_to_check(names: list[str]) -> list[tuple[str, dict, str]]:
+    """Name, settings and where they were written, for each model meant by `names`; a kind means all its models in conf/."""
+    from aebench.models import MODELS
+
+    suite, known = config.suite(), {}
+    for dataset in dict.fromkeys([*suite.datasets, *sorted(path.stem for path in config.CONF.glob("*.yaml"))]):
+        conf = config.dataset(dataset)
+        for name, settings in conf.all_models.items():
+            path = f"{config.conf_file(dataset)}:{conf.section_of(name)}.{name}"
+            known[f"{dataset}:{name}"] = (f"{dataset}:{name}", settings, path)
+    chosen = []
+    for name in names or [f"{suite.datasets[0]}:{model}" for model in suite.all_models]:
+        matches = [model for model in known.values() if name in (model[0], model[1]["kind"])]
+        matches = matches or [model for model in known.values() if model[0].partition(":")[2] == name][:1]
+        datasets = {key.partition(":")[0] for key in known}
+        if not matches and name not in MODELS and (":" not in name or name.partition(":")[0] in datasets):
+            raise unknown("a model to check", name, {*known, *MODELS, *(key.partition(":")[2] for key in known)})
+        MODELS.find(matches[0][1]["kind"] if matches else name, "a model to check")
+        chosen += matches or [(name, {"kind": name}, name)]
+    return chosen

@@ -1,7 +1,7 @@
-"""What a denoising autoencoder must undo: pure functions (Vincent et al. 2010, section 3.3).
+"""Corruptions of images, for training and for evaluation: pure functions (Vincent et al. 2010, section 3.3).
 
-Every corruption is x̃ = keep * x + add with keep and add (n, d) drawn beforehand, so that the same draw can be applied
-to any model. At level 0 each of them is the identity, bit for bit.
+Every corruption is x̃ = keep * x + add, with keep and add (n, d) drawn in advance, so that all models can be given the same
+draw. At level 0 it is the identity, bit for bit.
 """
 
 import torch
@@ -11,35 +11,35 @@ Draw = tuple[Tensor, Tensor]
 
 
 def masking(n: int, d: int, level: float, generator: Generator) -> Draw:
-    """Each pixel becomes 0 with probability `level` in [0, 1]."""
+    """Set each pixel to 0 with probability `level` in [0, 1]."""
     keep = (torch.rand(n, d, generator=generator, device=generator.device) >= level).float()
     return keep, torch.zeros_like(keep)
 
 
 def subset_masking(n: int, d: int, level: float, generator: Generator) -> Draw:
-    """round(level d) pixels of each image, drawn without replacement, become 0 (Vincent et al. 2008; Erhan et al. 2009)."""
+    """Set round(level d) random pixels of each image to 0 (Vincent et al. 2008; Erhan et al. 2009)."""
     rank = torch.rand(n, d, generator=generator, device=generator.device).argsort(1).argsort(1)
     keep = (rank >= round(level * d)).float()
     return keep, torch.zeros_like(keep)
 
 
 def dropout(n: int, d: int, level: float, generator: Generator) -> Draw:
-    """Masking, the rest multiplied by 1 / (1 - level), level in [0, 1): dropout on the input (Srivastava et al. 2014).
+    """Mask, then multiply the rest by 1 / (1 - level), level in [0, 1): dropout on the input (Srivastava et al. 2014).
 
-    So E x̃ = x, which masking has not: evaluated on clean images, a first layer sees inputs of the scale it was trained on.
+    It makes E x̃ = x, unlike masking: clean images have the brightness that the first layer was trained on.
     """
     keep, add = masking(n, d, level, generator)
     return keep / (1 - level), add
 
 
 def gaussian(n: int, d: int, level: float, generator: Generator) -> Draw:
-    """Adds N(0, level²) to each pixel; the result may leave [0, 1]."""
+    """Add N(0, level²) to each pixel. The result is not limited to [0, 1]."""
     add = level * torch.randn(n, d, generator=generator, device=generator.device)
     return torch.ones_like(add), add
 
 
 def salt_and_pepper(n: int, d: int, level: float, generator: Generator) -> Draw:
-    """Each pixel becomes 0 or 1, each with probability `level` / 2, level in [0, 1]."""
+    """Set each pixel to 0 or to 1, each with probability `level` / 2, level in [0, 1]."""
     keep, _ = masking(n, d, level, generator)
     salt = (torch.rand(n, d, generator=generator, device=generator.device) < 0.5).float()
     return keep, (1 - keep) * salt
@@ -55,6 +55,6 @@ CORRUPTIONS = {
 
 
 def corrupt(x: Tensor, draw: Draw) -> Tensor:
-    """x̃ = keep * x + add, (n, d)."""
+    """x̃ = keep * x + add: (n, d) -> (n, d)."""
     keep, add = draw
     return keep * x + add

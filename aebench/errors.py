@@ -1,7 +1,7 @@
-"""What a user may do wrong, said in one line.
+"""Mistakes in the input, reported in one line.
 
-Every mistake that comes from outside the program (a parameter, a data file, a missing run) is raised as `InputError`;
-`one_line` turns it into a message and exit status 1, so that no traceback reaches a user for a mistake of theirs.
+Every mistake that comes from outside the program (a parameter, a data file, a missing result) is raised as `InputError`.
+`one_line` turns it into a message and exit status 1, so that users see no traceback for a mistake of their own.
 """
 
 import difflib
@@ -11,15 +11,19 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave; its text is the whole message."""
+    """A mistake in the user's input; its text is the complete message."""
 
 
 def unknown(path: str, name: str, known: Iterable[str]) -> InputError:
-    """An error for an unknown name: lists the known names and the nearest one."""
+    """An error about an unknown name that lists the known names and the nearest one."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return InputError(f"{path} must be one of {', '.join(known)}, got '{name}'{hint}")
+    return InputError(f"{path} must be one of {', '.join(known)}, got '{name}'{did_you_mean(name, known)}")
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """A hint at the known name that is nearest to `name`; empty if none is near."""
+    nearest = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{nearest[0]}'?)" if nearest else ""
 
 
 @contextmanager

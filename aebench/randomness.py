@@ -1,14 +1,22 @@
-"""One seed, many independent streams: the only place that makes random numbers possible.
+"""Random streams: all randomness of the project is derived here from a seed, a name and a step.
 
-A stream is named by (seed, name, step): its 63-bit state is the start of SHA-256 over the three. So a stream never
-depends on what was drawn from another, on how many seeds train together or on where a training was interrupted, and
-two variants with the same seed get the same batches, the same corruption draws and, where shapes agree, the same start.
+The state of a stream is the first 63 bits of SHA-256 over the three. A stream therefore does not depend on what was drawn
+from another, on how many seeds train together, or on where a training was interrupted. Two models with the same seed have
+the same batches, the same corruption and, where shapes agree, the same initial weights.
 
-Names in use: `init` (weights), `batches` (order, one step an epoch), `noise` (corruption and sampling while training,
-one step an epoch), `validation` (the same noise at every epoch, so that epochs compare), `split` (data sets),
-`labels` (which few are kept: by fine-tuning, then by classifiers of frozen codes), `judge` (its training), `evaluation`
-(noise of the metrics), `degraded <corruption>` (of test images, the same for every seed), `clustering` (starts of k-means),
-`lecture` (draws that the lecture's figures show).
+    init                    initial weights
+    batches                 order of the images; the step is the epoch
+    noise                   corruption and sampling in training; the step is the epoch
+    validation              the same noise at every epoch, so that epochs are comparable
+    split                   splits of data sets
+    labels                  labelled images: for fine-tuning, and for classifiers on frozen codes
+    judge                   training of the feature classifier
+    evaluation              noise of the metrics
+    degraded <corruption>   corruption of test images, the same for every seed
+    clustering              starts of k-means
+    lecture                 samples in the figures of the lecture
+
+Names are part of the state: a stream that is renamed draws other numbers.
 """
 
 import hashlib
@@ -22,18 +30,18 @@ if TYPE_CHECKING:
 
 
 class Streams:
-    """The named streams of one seed (an integer >= 0)."""
+    """The streams of one seed, an integer >= 0."""
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def state(self, name: str, step: int = 0) -> int:
-        """The 63-bit seed of stream (name, step)."""
+        """The state of a stream: an integer of 63 bits."""
         digest = hashlib.sha256(f"aebench/{self.seed}/{name}/{step}".encode()).digest()
         return int.from_bytes(digest[:8], "big") >> 1
 
     def torch(self, name: str, step: int = 0, device: "torch.device | str" = "cpu") -> "torch.Generator":
-        """A torch generator; CPU and CUDA generators give different numbers from the same state."""
+        """A torch generator. CPU and CUDA generators draw different numbers from the same state."""
         import torch
 
         return torch.Generator(device).manual_seed(self.state(name, step))
@@ -46,7 +54,7 @@ class Streams:
 
     @contextmanager
     def initialising(self) -> Iterator[None]:
-        """Within: torch's global CPU generator is stream `init`, for modules that initialise themselves; after: as it was."""
+        """Context manager: torch's global generator is the stream `init`, for modules that draw their own weights."""
         import torch
 
         with torch.random.fork_rng(devices=[]):

@@ -1,12 +1,12 @@
-"""Names that open onto code: the tables of contents of models, data sources and metrics.
+"""Lazy registries: the tables of contents of models, data sources and metrics.
 
-A registry maps a name to `"module:attribute"` and imports it on demand, so that listing names costs nothing. Another
-package adds its own names through an entry point of the registry's group, e.g. in its pyproject.toml:
+A registry maps a name to `"module:attribute"` and imports it on first use, so that listing names is cheap. Other packages
+register names through an entry point of the registry's group, e.g. in their pyproject.toml:
 
     [project.entry-points."aebench.models"]
     mine = "my_package.mine:MyAutoencoder"
 
-A name with a colon is such a target itself and needs no entry.
+A name of the form `module:attribute` needs no entry.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,14 +18,14 @@ from typing import Any
 from aebench.errors import InputError, unknown
 
 CONTRACTS = {
-    "aebench.models": ("Params", "code", "encode", "decode", "draw", "terms", "fit"),
+    "aebench.models": ("Settings", "latent_dim", "encode", "decode", "draw", "terms", "fit"),
     "aebench.datasets": ("model_fields", "read"),
 }
-"""What everything that a group's names open onto must have."""
+"""Group -> the attributes that each of its classes must have."""
 
 
 class Registry(Mapping[str, Any]):
-    """A lazy mapping from names to objects; built-in names win over plugged-in ones."""
+    """A lazy mapping from names to objects; a built-in name takes precedence over a plug-in's."""
 
     def __init__(self, group: str, builtin: dict[str, str]):
         self.group = group
@@ -33,7 +33,7 @@ class Registry(Mapping[str, Any]):
 
     @cached_property
     def targets(self) -> dict[str, str]:
-        """Name -> "module:attribute", nothing imported."""
+        """Name -> "module:attribute"; imports nothing."""
         return {e.name: e.value for e in entry_points(group=self.group)} | self._builtin
 
     def __getitem__(self, name: str) -> Any:
@@ -43,7 +43,7 @@ class Registry(Mapping[str, Any]):
         return resolve_name(target)
 
     def __contains__(self, name: object) -> bool:
-        """Whether `name` is listed; nothing imported."""
+        """Whether `name` is registered; imports nothing."""
         return name in self.targets
 
     def __iter__(self) -> Iterator[str]:
@@ -53,14 +53,14 @@ class Registry(Mapping[str, Any]):
         return len(self.targets)
 
     def find(self, name: str, path: str) -> Any:
-        """The object called `name`, held to its group's contract; `path` says where the name was written, for the error."""
+        """The object called `name`, which must fulfil the contract of its group; `path` is where the name is written."""
         if name not in self and ":" not in name:
             raise unknown(path, name, self)
         try:
-            found = self[name]
+            target = self[name]
         except (ImportError, AttributeError, ValueError) as error:
             raise InputError(f"{path} must be a listed name or <module>:<class>, got '{name}': {error}") from None
         contract = CONTRACTS.get(self.group, ())
-        if contract and not (isinstance(found, type) and all(hasattr(found, part) for part in contract)):
+        if contract and not (isinstance(target, type) and all(hasattr(target, part) for part in contract)):
             raise InputError(f"{path} must be a class with {', '.join(contract)}, got '{name}'")
-        return found
+        return target

@@ -1,8 +1,8 @@
-"""Means over seeds and their uncertainty.
+"""Means over seeds, their uncertainty, and paired comparisons of models.
 
-The seeds are the sample: with values y_1..y_n the mean's 95 % interval is mean ± t(0.975, n-1) sd / sqrt(n) (Student
-1908). It covers the choice of seed (start, batches, noise), not the choice of test images. A model without randomness
-has n = 1 and no interval: its value is exact, not uncertain. Two models are compared seed by seed.
+The sample is the seeds: values y_1..y_n have the 95 % confidence interval mean ± t(0.975, n-1) sd / sqrt(n) of the mean
+(Student 1908). It covers the choice of the seed (initial weights, batches, noise), not the choice of the test images. A model
+without randomness has n = 1 and no interval, because its value is exact. Models are compared seed by seed.
 """
 
 import math
@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 from scipy import special, stats
 
-POWER, MANY = 0.8, 500
+ALPHA, POWER = 0.05, 0.8
+LARGE = 500  # number of seeds from which the normal distribution replaces Student's; they differ by less than two seeds
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n seeds, the seeds' standard deviation (ddof 1) and the half-width of the mean's interval; NaN if n = 1."""
+    """Mean over n seeds, standard deviation of the seeds (ddof 1) and half-width of the interval; both NaN if n = 1."""
 
     mean: float
     sd: float
@@ -38,7 +39,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
-    """The mean of one value a seed, with its Student interval at `level`."""
+    """The mean of one value per seed, with Student's confidence interval."""
     sample = np.asarray(values, dtype=float)
     if len(sample) == 1:
         return Estimate(float(sample[0]), float("nan"), float("nan"), 1)
@@ -49,10 +50,10 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `first` has more than `second`, paired over seeds.
+    """The difference `first` - `second`, paired by seed.
 
-    `p` is of a t test of the differences, adjusted by Holm (1979) for all pairs that were compared; `effect` is the mean
-    difference in standard deviations of the differences (Cohen's d_z; infinite where they do not vary).
+    `p` is that of a paired t test, adjusted for all pairs by Holm's method (1979). `effect` is Cohen's d_z, the mean
+    difference in standard deviations of the differences; infinite if they are constant.
     """
 
     first: str
@@ -63,70 +64,84 @@ class Comparison:
 
     @property
     def seeds(self) -> float:
-        """How many would show such an effect in one test at 5 % with a power of 80 %; NaN where there is none to show.
+        """The number of seeds, at least 2, for which one test at 5 % has a power of 80 %; NaN for an effect of 0.
 
-        At least 2; beyond `MANY` by the normal distribution, from which Student's then differs by less than two seeds.
+        `statsmodels.stats.power.TTestPower` does not converge for effects above 5 and is 2 to 10 times slower.
         """
         if self.effect == 0:
             return math.nan
-        normal = ((stats.norm.ppf(0.975) + stats.norm.ppf(POWER)) / self.effect) ** 2
-        if normal > MANY:
+        normal = ((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / self.effect) ** 2
+        if normal > LARGE:
             return float(math.ceil(normal))
         n = np.arange(2, normal + 12)
-        power = stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, abs(self.effect) * np.sqrt(n))
-        return float(n[~(power < POWER)][0])  # NaN where the effect is too large for SciPy
+        power = stats.nct.sf(stats.t.ppf(1 - ALPHA / 2, n - 1), n - 1, abs(self.effect) * np.sqrt(n))
+        return float(n[~(power < POWER)][0])  # the power is NaN where the effect is too large for SciPy
 
 
 def compare(samples: Mapping[str, Sequence[float]]) -> list[Comparison]:
-    """All pairs of samples, a value a seed each, in the same order of seeds; one value stands for all seeds.
+    """Compare all pairs of samples: one value per seed, in the same order, or a single value that holds for all seeds.
 
-    Seeds name the same batches, noise and labels for every row, so differences are taken seed by seed. Where they do not
-    vary there is nothing to test: equal is equal (p = 1), and different is different (p = 0).
+    A seed gives every model the same batches, noise and labels, so samples are paired by seed. Constant differences need no
+    test: p is 1 if they are 0, and 0 otherwise.
     """
-    found = _paired(samples)
-    return [Comparison(*pair, estimate(values), p, _effect(values)) for pair, (values, p) in found.items()]
+    tests = _paired_tests(samples)
+    return [Comparison(*pair, estimate(values), p, _effect(values)) for pair, (values, p) in tests.items()]
 
 
-def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "higher"], level: float = 0.05) -> set[str]:
-    """The sample of best mean and all that do not differ from it, by `compare`; none if no other sample is there to beat.
+def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "higher"], level: float = ALPHA) -> set[str]:
+    """The sample of best mean, and those that do not differ from it significantly; empty if there is nothing to compare.
 
-    All pairs are tested, not those with the best alone: which is best was seen in the same data. Of samples that are all
-    alike the best group is all, with a probability of at least 1 - `level`.
+    The correction is for all pairs, not only those with the best, because which is best is seen in the same data. If all
+    samples have the same distribution, all are returned with a probability of at least 1 - `level`.
     """
     if len(samples) < 2 or max(map(len, samples.values())) < 2:
         return set()
     sign = {"lower": 1, "higher": -1}[better]
     first = min(samples, key=lambda name: sign * np.mean(samples[name]))
-    apart = {frozenset(pair) for pair, (_, p) in _paired(samples).items() if p <= level}
-    return {name for name in samples if frozenset((name, first)) not in apart}
+    different = {frozenset(pair) for pair, (_, p) in _paired_tests(samples).items() if p <= level}
+    return {name for name in samples if frozenset((name, first)) not in different}
 
 
-def _paired(samples: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
-    """Every pair's differences and adjusted p."""
-    from statsmodels.stats.multitest import multipletests
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Adjusted p values (Holm 1979): p_(i) of n in ascending order becomes max over j <= i of (n - j + 1) p_(j), at most 1.
 
+    statsmodels' `multipletests` collects garbage at every call: 40 ms instead of 7 µs, seconds in a report.
+    """
+    order, n = np.argsort(p, kind="stable"), len(p)
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(np.arange(n, 0, -1) * np.asarray(p)[order]))
+    return adjusted
+
+
+def _paired_tests(samples: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
+    """The differences of every pair and their adjusted p."""
     pairs = {(a, b): np.subtract(*np.broadcast_arrays(samples[a], samples[b])) for a, b in combinations(samples, 2)}
     if not pairs:
         return {}
-    adjusted = multipletests([_p(values) for values in pairs.values()], method="holm")[1]
-    return {pair: (values, float(p)) for (pair, values), p in zip(pairs.items(), adjusted, strict=True)}
+    adjusted = holm([_p(differences) for differences in pairs.values()])
+    return {pair: (differences, float(p)) for (pair, differences), p in zip(pairs.items(), adjusted, strict=True)}
 
 
 def _p(differences: np.ndarray) -> float:
-    if _constant(differences):
-        return float(np.isclose(differences.mean(), 0, atol=1e-12))
+    """Two-sided p of a paired t test; `scipy.stats.ttest_rel` gives the same in 17 times the time."""
+    if _is_constant(differences):
+        return float(_is_zero(differences.mean()))
     n = len(differences)
     t = differences.mean() / (differences.std(ddof=1) / np.sqrt(n))
     return float(2 * special.stdtr(n - 1, -abs(t)))
 
 
-def _constant(differences: np.ndarray) -> bool:
-    """Whether they vary by less than rounding does."""
+def _is_zero(mean: float) -> bool:
+    return bool(np.isclose(mean, 0, atol=1e-12))
+
+
+def _is_constant(differences: np.ndarray) -> bool:
+    """Whether the differences vary by no more than rounding errors."""
     return bool(np.ptp(differences) <= 1e-12 * max(1.0, np.abs(differences).max()))
 
 
 def _effect(differences: np.ndarray) -> float:
     mean = float(differences.mean())
-    if _constant(differences):
-        return 0.0 if np.isclose(mean, 0, atol=1e-12) else float(np.copysign(np.inf, mean))
+    if _is_constant(differences):
+        return 0.0 if _is_zero(mean) else float(np.copysign(np.inf, mean))
     return mean / float(differences.std(ddof=1))

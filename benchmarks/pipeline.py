@@ -1,22 +1,23 @@
-"""The digits pipeline's wall time, split: what the stages compute, and what starting processes and DVC add.
+"""The wall time of the digits pipeline: computing in the stages, against starting processes and DVC.
 
-The same stages run twice in a temporary clone: once each in one process, imports paid beforehand (computing), once by
-`dvc repro --force` (wall). The difference is overhead.
+The same stages run twice in a temporary clone: first all in one process (computing), then by `dvc repro --force` (wall). The
+difference is overhead.
 """
 
-import importlib
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from aebench import params
+from aebench import config
 
 ROOT = Path(__file__).parent.parent
-ROWS = {"models": ("train", "evaluate"), "stacks": ("pretrain", "finetune", "evaluate", "classify")}
-"""The stages of a row."""
+STAGES = {"models": ("train", "evaluate", "classify"), "stacks": ("pretrain", "finetune", "evaluate", "classify")}
+"""The stages of a model, by its section of the suite."""
 
 
 def main() -> None:
@@ -33,20 +34,25 @@ def main() -> None:
     print(f"  wall / computing = {wall / computing:.2f}")
 
 
+def _commands() -> Iterator[list[str]]:
+    """Every stage with its arguments, in an order that DVC could choose."""
+    suite = config.suite()
+    yield ["stages.check"]
+    for dataset in suite.datasets:
+        yield ["stages.prepare", dataset]
+        yield ["stages.train_feature_classifier", dataset]
+        for section, stages in STAGES.items():
+            yield from ([f"stages.{stage}", dataset, model] for model in getattr(suite, section) for stage in stages)
+        yield ["stages.report", dataset]
+    yield ["stages.index"]
+    yield ["stages.track"]
+
+
 def _in_one_process() -> float:
-    verbs = {verb for each in ROWS.values() for verb in each} | {"prepare", "certify", "report", "index"}
-    stages = {verb: importlib.import_module(f"stages.{verb}") for verb in verbs}
-    wanted = params.suite()
     start = time.perf_counter()
-    for dataset in wanted.datasets:
-        stages["prepare"].main(dataset)
-        for part, its in ROWS.items():
-            for row in getattr(wanted, part):
-                for verb in its:
-                    stages[verb].main(dataset, row)
-        stages["certify"].main(dataset)
-        stages["report"].main(dataset)
-    stages["index"].main()
+    for command in _commands():
+        sys.argv = command
+        runpy.run_module(command[0], run_name="__main__")
     return time.perf_counter() - start
 
 

@@ -11,10 +11,10 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from aebench.config import Training
 from aebench.models import Images, build
-from aebench.params import Training
 from aebench.training.ensemble import Ensemble
-from aebench.training.minimise import Descent
+from aebench.training.minimise import TrainingLoop
 
 SHAPES = {  # pixels, hidden, code, batch, images in the measured epoch
     "digits 64-128-8": (64, [128], 8, 64, 1257),
@@ -38,9 +38,9 @@ def main(threads: int, rounds: int) -> None:
 
 def _stacked(pixels, hidden, code, batch, n):
     x = torch.rand(n, pixels)
-    block = {"kind": "vanilla", "hidden": hidden, "code": code}
+    block = {"kind": "vanilla", "hidden": hidden, "latent_dim": code}
     settings = Training(epochs=1000, batch_size=batch, learning_rate=1e-3)
-    return Descent(Ensemble(lambda: build(block, pixels), range(SEEDS)), Images(x, x[:1]), settings).run_epoch
+    return TrainingLoop(Ensemble(lambda: build(block, pixels), range(SEEDS)), Images(x, x[:1]), settings).run_epoch
 
 
 def _plain(pixels, hidden, code, batch, n):

@@ -1,1 +1,1 @@
-"""The stages of dvc.yaml: verbs, one thin file each."""
+"""The stages of dvc.yaml, one thin file each: parse the arguments, call `aebench`."""

@@ -1,20 +1,7 @@
-"""index: the sections of the suite's data sets as one self-contained page, reports/index.html, and figures of no data set; and
-of every report there is the ledger of claims, reports/claims.md, and the lecture with its findings, docs/lecture.md.
+"""Combine the reports of all data sets: reports/index.html, reports/claims.md and docs/lecture.md."""
 
-python -m stages.index
-"""
-
-from aebench.errors import one_line
-from aebench.reporting import lecture, ledger, page
-
-
-def main() -> None:
-    """Draw what needs no data set, join the sections and the ledgers."""
-    lecture.write()
-    page.write_index()
-    ledger.write_all()
-
+from aebench import errors, reporting
 
 if __name__ == "__main__":
-    with one_line():
-        main()
+    with errors.one_line():
+        reporting.index()

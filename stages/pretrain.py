@@ -1,19 +1,15 @@
-"""Pretrain the layers of a stack, bottom up, every seed at once: layers/ and layers.csv. Never sees the test set."""
+"""Pretrain a stacked autoencoder layer by layer: layers/ and layers.csv. Never reads the test set."""
 
 import argparse
 
-from aebench import errors, stacking
-from aebench.experiment import Experiment
-
-
-def main(dataset: str, row: str) -> None:
-    """`python -m stages.pretrain <dataset> <row>`."""
-    stacking.pretrain(Experiment(dataset, row))
-
+from aebench import errors
+from aebench.training.experiment import Experiment
+from aebench.training.greedy import pretrain
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset")
-    parser.add_argument("row")
+    parser.add_argument("model")
+    arguments = vars(parser.parse_args())
     with errors.one_line():
-        main(**vars(parser.parse_args()))
+        pretrain(Experiment(**arguments))

@@ -1,24 +1,14 @@
-"""Train one model on one data set, every seed at once: weights, history and cost. Never sees the test set."""
+"""Train one model on one data set, all seeds at once: weights, history and cost. Never reads the test set."""
 
 import argparse
-import time
 
 from aebench import errors
-from aebench.experiment import Experiment
-
-
-def main(dataset: str, model: str) -> None:
-    """`python -m stages.train <dataset> <model>`."""
-    row = Experiment(dataset, model)
-    ensemble = row.ensemble()
-    start = time.perf_counter()
-    history = ensemble.model.fit(ensemble, row.images, row.minimise)
-    row.save(ensemble, history, time.perf_counter() - start)
-
+from aebench.training.experiment import Experiment
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset")
     parser.add_argument("model")
+    arguments = vars(parser.parse_args())
     with errors.one_line():
-        main(**vars(parser.parse_args()))
+        Experiment(**arguments).train()

@@ -1,4 +1,4 @@
-"""A small project in a temporary folder, and its images in every format `aebench.data` reads."""
+"""A small data set, written to the current folder in every format that `aebench.data` reads."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aebench import params
+from aebench import config
 
 CLASSES = ("cat", "dog", "owl")
 SIZES = (20, 30, 50)
@@ -17,15 +17,16 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (100, 4, 4), dtype=np.uint8)
 TRAINING = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
 
 
-def write_conf(name: str, block: dict) -> None:
-    """conf/<name>.yaml with this `data:` block; JSON is YAML."""
-    params.CONF.mkdir(exist_ok=True)
-    content = {"data": block, "training": TRAINING, "evaluation": {}, "models": {"mean": {"kind": "mean_image"}}}
-    (params.CONF / f"{name}.yaml").write_text(json.dumps(content))
+def write_conf(name: str, data: dict) -> None:
+    """conf/<name>.yaml with these `data:` settings; JSON is valid YAML."""
+    config.CONF.mkdir(exist_ok=True)
+    content = {"data": data, "training": TRAINING, "models": {"mean": {"kind": "mean_image"}}}
+    content |= {block: {} for block in config.MAY_BE_EMPTY}
+    (config.CONF / f"{name}.yaml").write_text(json.dumps(content))
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """uint8 `array` in the IDX format."""
+    """The uint8 `array` in IDX format."""
     return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
 
 

@@ -1,6 +1,7 @@
-"""A small plausible project on disk, as the stages before the report leave it, made without training.
+"""A small plausible project on disk, as the stages before the report leave it, without training.
 
-The data set is `fake`: twelve-pixel-wide blobs, one place a class. A model's `quality` in (0, 1) decides all its numbers.
+The data set `fake` has images of 12 x 12 pixels with one shape per class. A model's `quality` in (0, 1)
+determines all its numbers.
 """
 
 import json
@@ -9,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from aebench import runs
+from aebench import storage
 from aebench.data import card
-from aebench.metrics import METRICS, PROFILES
+from aebench.evaluation.metrics import METRICS, PROFILES
 
 DATASET = "fake"
 SEEDS = (0, 1, 2)
@@ -19,25 +20,18 @@ SHAPE = (12, 12)
 CLASSES = ("disc", "ring", "bar")
 BLOCKS = {
     "mean": "{kind: mean_image}",
-    "pca_2": "{kind: pca, code: 2}",
-    "ae": "{kind: vanilla, hidden: [16], code: 8}",
-    "ae_2d": "{kind: variational, hidden: [16], code: 2}",
-    "sae": "{kind: sparse, code: 12, weight: 0.1, target: 0.1}",
+    "pca_2": "{kind: pca, latent_dim: 2}",
+    "ae": "{kind: vanilla, hidden: [16], latent_dim: 8}",
+    "ae_2d": "{kind: variational, hidden: [16], latent_dim: 2}",
+    "sae": "{kind: sparse, latent_dim: 12, weight: 0.1, target: 0.1}",
 }
-"""The rows of the suite: name -> block of conf/fake.yaml."""
+"""The models of the suite: name -> settings in conf/fake.yaml."""
 QUALITY = {"mean": 0.1, "pca_2": 0.4, "ae": 0.9, "ae_2d": 0.6, "sae": 0.8}
-CODES = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2, "sae": 12}
+LATENT_DIMS = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2, "sae": 12}
 DETERMINISTIC = ("mean", "pca_2")
 PRIOR = ("ae_2d",)
-"""Those whose samples are of a prior."""
+"""Models whose samples are drawn from a prior."""
 FACTS = {"ae_2d": {"effective beta": 1.0, "observation": "bernoulli"}}
-CERTIFICATES = {
-    "mean": {"certified": True, "failures": []},
-    "ae": {"certified": True, "failures": []},
-    "sae": {"certified": True, "failures": []},
-    "ae_2d": {"certified": False, "failures": ["the seed decides the start", "terms leave their input alone"]},
-}
-"""runs/certificates/fake.json: one row broke two laws, one was not checked."""
 REMARKS = ["Discs & rings share a centre.", "Bars do not."]
 EPOCHS = 40
 
@@ -51,8 +45,7 @@ def write_fake_suite(root: Path, dataset: str = DATASET) -> None:
         write_data(dataset)
         for model in BLOCKS:
             seeds = SEEDS[:1] if model in DETERMINISTIC else SEEDS
-            write_run(dataset, model, QUALITY[model], CODES[model], seeds)
-        runs.write_json(runs.certificates_file(dataset), CERTIFICATES)
+            write_run(dataset, model, QUALITY[model], LATENT_DIMS[model], seeds)
 
 
 def write_params(datasets: list[str], models: list[str]) -> None:
@@ -65,7 +58,8 @@ def write_conf(dataset: str, blocks: dict[str, str]) -> None:
     """conf/<dataset>.yaml."""
     lines = ["data: {source: digits, test: 360, validation: 180, split_seed: 0}"]
     lines += [f"training: {{epochs: {EPOCHS}, batch_size: 64, learning_rate: 0.003}}"]
-    lines += ["evaluation: {images: 6, scatter_per_class: 30, corruption: 0.3}"]
+    lines += ["evaluation: {pictures: {reconstructions: 6, scatter_per_class: 30}, robustness: {corruption: 0.3}}"]
+    lines += ["compute: {}", "linear_probe: {}", "feature_classifier: {}"]
     lines += [f"remarks: {json.dumps(REMARKS)}", "models:"]
     lines += [f"  {json.dumps(model)}: {block}" for model, block in blocks.items()]
     Path("conf").mkdir(exist_ok=True)
@@ -77,20 +71,20 @@ def write_data(dataset: str) -> None:
     counts = {"train": 60, "validation": 12, "test": 30}
     splits = {name: _blobs(n, seed) for seed, (name, n) in enumerate(counts.items())}
     for name, split in splits.items():
-        runs.save_split(dataset, name, split)
-    runs.save_about(dataset, runs.About("Fake blobs", SHAPE, CLASSES, "drawn by tests/fake_runs.py", "MIT"))
-    folder = runs.DATA / dataset / "card"
-    runs.write_json(folder / "card.json", card.describe(runs.load_about(dataset), splits))
-    runs.write_arrays(folder / "mean_images.npz", **card.mean_images(splits["train"]))
+        storage.save_split(dataset, name, split)
+    storage.save_about(dataset, storage.About("Fake blobs", SHAPE, CLASSES, "drawn by tests/fake_runs.py", "MIT"))
+    folder = storage.DATA / dataset / "card"
+    storage.write_json(folder / "card.json", card.describe(storage.load_about(dataset), splits))
+    storage.write_arrays(folder / "mean_images.npz", **card.mean_images(splits["train"]))
 
 
-def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[int, ...]) -> None:
-    """runs/<dataset>/<model>/ of a model of that quality; a single seed means a closed form without epochs."""
-    place, stochastic = runs.folder(dataset, model), len(seeds) > 1
-    rng = np.random.default_rng([len(seeds), code, round(100 * quality)])
-    runs.write_columns(place / "metrics.csv", {"seed": list(seeds)} | _scores(quality, len(seeds), rng))
-    runs.write_columns(place / "profiles.csv", {"seed": list(seeds)} | _profiles(quality, len(seeds), rng))
-    runs.save_history(place / "history.csv", seeds, _history(quality, len(seeds), rng) if stochastic else runs.History())
+def write_run(dataset: str, model: str, quality: float, latent_dim: int, seeds: tuple[int, ...]) -> None:
+    """runs/<dataset>/<model>/ of a model with this quality; a single seed means a closed form without epochs."""
+    folder, stochastic = storage.run_folder(dataset, model), len(seeds) > 1
+    rng = np.random.default_rng([len(seeds), latent_dim, round(100 * quality)])
+    storage.write_columns(folder / "metrics.csv", {"seed": list(seeds)} | _scores(quality, len(seeds), rng))
+    storage.write_columns(folder / "profiles.csv", {"seed": list(seeds)} | _profiles(quality, len(seeds), rng))
+    storage.save_history(folder / "history.csv", seeds, _history(quality, len(seeds), rng) if stochastic else storage.History())
     epochs = {"epochs": [EPOCHS] * len(seeds), "best": [EPOCHS - 3] * len(seeds), "updates": [EPOCHS] * len(seeds)}
     versions = {"aebench": "0.1.0", "torch": "2.13.0"}
     cost = {
@@ -98,91 +92,101 @@ def write_run(dataset: str, model: str, quality: float, code: int, seeds: tuple[
         "peak_memory": 1500 * 2**20,
         "seeds": len(seeds),
         "parameters": 12_345,
-        "code": code,
+        "latent_dim": latent_dim,
         "versions": versions,
+        "processor": "Abacus 3000",
+        "blas": "mkl, oneDNN",
     }
     cost |= {"facts": FACTS.get(model, {})}
-    runs.write_json(place / "inference.json", {"encode": 1234.0 * code, "decode": 2345678.0})
-    runs.save_cost(place / "cost.json", runs.Cost(**cost, **(epochs if stochastic else {})))
-    drawn = _decoded(quality, code, rng) | {"from_prior": np.array(model in PRIOR)} if code > 1 else {}
-    drawn |= _portrait(dataset, code, model in PRIOR, rng) if code > 1 else {}
-    runs.write_arrays(place / "pictures.npz", **_pictures(dataset, quality, code, rng), **drawn)
-    _write_probes(place, quality, rng)
+    storage.write_json(folder / "inference.json", {"encode": 1234.0 * latent_dim, "decode": 2345678.0})
+    storage.save_cost(folder / "cost.json", storage.Cost(**cost, **(epochs if stochastic else {})))
+    decoded = _decoded(quality, latent_dim, rng) | {"from_prior": np.array(model in PRIOR)} if latent_dim > 1 else {}
+    decoded |= _portrait(dataset, latent_dim, model in PRIOR, rng) if latent_dim > 1 else {}
+    storage.write_arrays(folder / "pictures.npz", **_pictures(dataset, quality, latent_dim, rng), **decoded)
+    _write_probes(folder, quality, rng)
 
 
-def _write_probes(place: Path, quality: float, rng: np.random.Generator) -> None:
-    """classification.csv and probes.json: every seed draws its labels, also for a row without randomness."""
+def _write_probes(folder: Path, quality: float, rng: np.random.Generator) -> None:
+    """classification.csv and linear_probe.json: every seed draws its labels, even if the model is not random."""
     labels = {"10 a class": 30, "0.1": 6, "1.0": 60}
     accuracy = {name: 100 * quality * (1 - 1 / count) - rng.random(len(SEEDS)) for name, count in labels.items()}
-    columns = {f"frozen.{name}": values.tolist() for name, values in accuracy.items()}
-    runs.write_columns(place / "classification.csv", {"seed": list(SEEDS)} | columns)
+    columns = {f"linear_probe_by_labels/{name}": values.tolist() for name, values in accuracy.items()}
+    columns = {"linear_probe": columns["linear_probe_by_labels/1.0"]} | columns
+    storage.write_columns(folder / "classification.csv", {"seed": list(SEEDS)} | columns)
     amounts = {name: {"labels": count, "penalties": [0.01] * len(SEEDS)} for name, count in labels.items()}
-    runs.write_json(place / "probes.json", {"amounts": amounts, "confusion": (27 * np.eye(3, dtype=int) + 1).tolist()})
+    storage.write_json(
+        folder / "linear_probe.json", {"amounts": amounts, "confusion": (27 * np.eye(3, dtype=int) + 1).tolist()}
+    )
 
 
 def _scores(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:
-    """Every metric of METRICS; those not known here get percentages."""
+    """Every metric that `evaluate` writes; those without a formula here are percentages."""
     sse = 20 * (1 - quality) + rng.normal(0, 0.05, n)
-    known = {"sse": sse, "sse_corrupted": 2 * sse, "mse": sse / np.prod(SHAPE), "psnr": -10 * np.log10(sse / np.prod(SHAPE))}
+    formulas = {"sse": sse, "sse_corrupted": 2 * sse, "mse": sse / np.prod(SHAPE), "psnr": -10 * np.log10(sse / np.prod(SHAPE))}
     percent = {name: 100 * quality + rng.normal(0, 0.5, n) for name in METRICS}
-    return {name: (percent | known)[name].tolist() for name in METRICS}
+    written = [name for name, metric in METRICS.items() if metric.stage == "evaluate"]
+    return {name: (percent | formulas)[name].tolist() for name in written}
 
 
 def _profiles(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:
-    """Every profile of PROFILES at two places."""
-    return {f"{name}/{place}": (quality * place + rng.normal(0, 0.05, n)).tolist() for name in PROFILES for place in (1, 2)}
+    """Every profile that `evaluate` writes, at two places."""
+    names = [name for name, profile in PROFILES.items() if profile.stage == "evaluate"]
+    return {f"{name}/{place}": (quality * place + rng.normal(0, 0.05, n)).tolist() for name in names for place in (1, 2)}
 
 
-def _history(quality: float, n: int, rng: np.random.Generator) -> runs.History:
-    """Losses that fall to the model's own; the last seed stops ten epochs early."""
+def _history(quality: float, n: int, rng: np.random.Generator) -> storage.History:
+    """Losses that decrease to a limit; the last seed stops ten epochs early."""
     epoch = np.arange(1, EPOCHS + 1)[:, None]
     loss = 20 * (1 - quality) + 20 * np.exp(-epoch / 8) + rng.normal(0, 0.1, (EPOCHS, n))
     loss[-10:, -1] = np.nan
     names = ("train.reconstruction", "validation.reconstruction", "train.loss", "validation.loss")
     terms = {name: loss + 0.5 * name.startswith("validation") for name in names}
-    return runs.History(terms, np.full(n, EPOCHS - 12), np.full(n, EPOCHS))
+    return storage.History(terms, np.full(n, EPOCHS - 12), np.full(n, EPOCHS))
 
 
-def _pictures(dataset: str, quality: float, code: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    test = runs.load_split(dataset, "test")
+def _pictures(dataset: str, quality: float, latent_dim: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    test = storage.load_split(dataset, "test")
     images = test.images[:6]
     arrays = {"images": images, "reconstructions": quality * images + (1 - quality) * test.images.mean(0)}
-    if code == 2:
+    if latent_dim == 2:
         arrays |= {"scatter": _circle(test.labels, 1, rng), "scatter_labels": test.labels}
-    if code > 1:
+    if latent_dim > 1:
         arrays |= {"map": _circle(test.labels, 20, rng), "map_labels": test.labels}
-        found = np.arange(len(CLASSES))[:, None] + np.arange(9) * (1 + (np.arange(9) > 4))
-        arrays |= {"hits": test.images[found.ravel()], "hits_right": test.labels[found[:, 1:]] == test.labels[found[:, :1]]}
+        nearest = np.arange(len(CLASSES))[:, None] + np.arange(9) * (1 + (np.arange(9) > 4))
+        same = test.labels[nearest[:, 1:]] == test.labels[nearest[:, :1]]
+        arrays |= {"hits": test.images[nearest.ravel()], "hits_right": same}
         arrays["hits_right"] = arrays["hits_right"].ravel()
     return arrays
 
 
 def _circle(labels: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
-    """A cloud a class, around a circle."""
+    """One cloud of points per class, around a circle."""
     angle = labels * 2 * np.pi / len(CLASSES)
     points = np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(0, 0.3, (len(angle), 2))
     return (radius * points).astype(np.float32)
 
 
-def _decoded(quality: float, code: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Blurred blobs in the number that each picture has; a manifold where the code has two numbers."""
-    counts = {"samples": 20, "interpolations": 40, "traversals": 9 * min(code, 8)} | ({"manifold": 225} if code == 2 else {})
-    images = {name: _blobs(count, place).images for place, (name, count) in enumerate(counts.items())}
+def _decoded(quality: float, latent_dim: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Blurred images for each picture, and for a manifold if there are two units."""
+    counts = {"samples": 20, "interpolations": 40, "traversals": 9 * min(latent_dim, 8)} | (
+        {"manifold": 225} if latent_dim == 2 else {}
+    )
+    images = {name: _blobs(count, seed).images for seed, (name, count) in enumerate(counts.items())}
     return {n: (quality * x + (1 - quality) * rng.random(x.shape)).astype(np.float32) for n, x in images.items()}
 
 
-def _portrait(dataset: str, code: int, distributed: bool, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Filters of noise; if codes are distributions, theirs, whose last unit has collapsed."""
-    arrays = {"filters": rng.normal(0, 1, (min(2 * code, 32), np.prod(SHAPE))).astype(np.float32)}
-    if not distributed:
+def _portrait(dataset: str, latent_dim: int, variational: bool, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Filters of noise and, for a variational model, posteriors whose last unit has collapsed."""
+    arrays = {"filters": rng.normal(0, 1, (min(2 * latent_dim, 32), np.prod(SHAPE))).astype(np.float32)}
+    if not variational:
         return arrays
-    labels = runs.load_split(dataset, "test").labels
-    mean, sd = rng.normal(0, 1, (len(labels), code)), rng.uniform(0.2, 0.5, (len(labels), code))
+    labels = storage.load_split(dataset, "test").labels
+    mean, sd = rng.normal(0, 1, (len(labels), latent_dim)), rng.uniform(0.2, 0.5, (len(labels), latent_dim))
     mean[:, -1], sd[:, -1] = 0, 1
     return arrays | {"posterior_mean": mean, "posterior_sd": sd, "posterior_labels": labels}
 
 
-def _blobs(n: int, seed: int) -> runs.Split:
+def _blobs(n: int, seed: int) -> storage.Split:
     """Images of a disc, a ring or a bar, shifted at random."""
     rng = np.random.default_rng(seed)
     y, x = np.indices(SHAPE) - (np.array(SHAPE) - 1).reshape(2, 1, 1) / 2
@@ -191,4 +195,4 @@ def _blobs(n: int, seed: int) -> runs.Split:
         dy, dx = rng.normal(0, 0.7, 2)
         radius = np.hypot(y - dy, x - dx)
         image[:] = (radius < 3.5, abs(radius - 3.5) < 1, abs(x - dx) < 1.2)[label]
-    return runs.Split(images.reshape(n, -1), labels)
+    return storage.Split(images.reshape(n, -1), labels)

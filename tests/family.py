@@ -1,45 +1,45 @@
-"""Small instances of every registered model: the laws run over these, so a new model inherits every test."""
+"""Small instances of every registered model. The laws run over them, so a new model inherits every test."""
 
 from pathlib import Path
 
 import torch
 
+from aebench.config import Training, read_yaml
 from aebench.models import MODELS, Images, build
-from aebench.params import Training, read_yaml
 from aebench.training.ensemble import Ensemble
 from aebench.training.minimise import minimise
 
 PIXELS = 16
 CONF = Path(__file__).parent.parent / "conf"
 EXTRA = {
-    "random_encoder": {"hidden": [16], "code": 4},
-    "pca": {"code": 4},
-    "vanilla": {"hidden": [16], "code": 4},
-    "denoising": {"hidden": [16], "code": 4, "corruption": 0.3},
-    "sparse": {"code": 32, "weight": 0.1},
-    "sparse/l1": {"code": 32, "weight": 0.1, "penalty": "l1", "code_activation": "relu", "tied": True},
-    "contractive": {"code": 32, "weight": 0.1},
-    "contractive/exact": {"hidden": [16], "code": 4, "weight": 0.1, "jacobian": "exact", "activation": "tanh"},
-    "contractive/hutchinson": {"hidden": [16], "code": 4, "weight": 0.1, "jacobian": "hutchinson", "probes": 2},
+    "random_encoder": {"hidden": [16], "latent_dim": 4},
+    "pca": {"latent_dim": 4},
+    "vanilla": {"hidden": [16], "latent_dim": 4},
+    "denoising": {"hidden": [16], "latent_dim": 4, "corruption": 0.3},
+    "sparse": {"latent_dim": 32, "weight": 0.1},
+    "sparse/l1": {"latent_dim": 32, "weight": 0.1, "penalty": "l1", "code_activation": "relu", "tied": True},
+    "contractive": {"latent_dim": 32, "weight": 0.1},
+    "contractive/exact": {"hidden": [16], "latent_dim": 4, "weight": 0.1, "jacobian": "exact", "activation": "tanh"},
+    "contractive/hutchinson": {"hidden": [16], "latent_dim": 4, "weight": 0.1, "jacobian": "hutchinson", "probes": 2},
     "stacked": {
         "layers": [
-            {"pretrainer": "dae", "code": 16, "code_activation": "sigmoid", "corruption": 0.3},
-            {"pretrainer": "ae", "code": 4, "training": {"epochs": 2}},
+            {"pretrainer": "dae", "latent_dim": 16, "code_activation": "sigmoid", "corruption": 0.3},
+            {"pretrainer": "ae", "latent_dim": 4, "training": {"epochs": 2}},
         ]
     },
-    "variational": {"hidden": [16], "code": 4, "warm_up": 0.5},
-    "variational/gaussian": {"hidden": [16], "code": 4, "observation": "gaussian", "variance": "learnt", "samples": 2},
-    "variational/iwae": {"hidden": [16], "code": 4, "bound": "iwae", "samples": 3},
+    "variational": {"hidden": [16], "latent_dim": 4, "warm_up": 0.5},
+    "variational/gaussian": {"hidden": [16], "latent_dim": 4, "observation": "gaussian", "variance": "learnt", "samples": 2},
+    "variational/iwae": {"hidden": [16], "latent_dim": 4, "bound": "iwae", "samples": 3},
 }
 """By kind, or kind/variant. Widths are multiples of 4: see `aebench.training.ensemble` on odd ones."""
-ROWS = [block for file in sorted(CONF.glob("*.yaml")) for block in read_yaml(file)["models"].values()]
-EXTRA |= {block["kind"]: block for block in ROWS if ":" in block["kind"]}
+MODELS_IN_CONF = [settings for file in sorted(CONF.glob("*.yaml")) for settings in read_yaml(file)["models"].values()]
+EXTRA |= {s["kind"]: s for s in MODELS_IN_CONF if ":" in s["kind"]}
 KINDS = sorted([*MODELS, *(kind for kind in EXTRA if ":" in kind)])
 VARIANTS = [name for name in EXTRA if "/" in name]
 
 
 def block(kind, **changes):
-    """A small params block; of a kind that is not listed above, its defaults."""
+    """Small settings of a kind; the defaults if it is not listed above."""
     return {"kind": kind.partition("/")[0]} | EXTRA.get(kind, {}) | changes
 
 
@@ -53,7 +53,7 @@ def ensemble(kind, seeds=(0,), **changes):
 
 
 def pictures(n=112, pixels=PIXELS, seed=0):
-    """Images in [0, 1] with two strong factors and a little noise: there is something to learn."""
+    """Images in [0, 1] with two strong factors and a little noise."""
     generator = torch.Generator().manual_seed(seed)
     factors = torch.rand(n, 2, generator=generator) - 0.5
     patterns = torch.linalg.qr(torch.randn(pixels, 2, generator=torch.Generator().manual_seed(7))).Q.T
@@ -62,7 +62,7 @@ def pictures(n=112, pixels=PIXELS, seed=0):
 
 
 def images():
-    """Batches of 32 leave a ragged last one of 16."""
+    """112 images: the last batch of 32 has only 16."""
     return Images(pictures(112), pictures(32, seed=1))
 
 
@@ -71,7 +71,7 @@ def settings(**changes):
 
 
 def descend(training):
-    """What a model's `fit` is given: descent with these settings, or with `changes` of them."""
+    """The argument `minimise` of a model's `fit`, with these training settings."""
     return lambda family, data, changes=None: minimise(family, data, Training(**training.model_dump() | (changes or {})))
 
 

@@ -1,4 +1,4 @@
-"""A user's clone in a temporary folder: the repository's files, committed, with the smoke profile selected."""
+"""A clone in a temporary folder, as a user has it: the repository's files, committed, with the data set smoke selected."""
 
 import json
 import os
@@ -12,13 +12,13 @@ BIN = Path(sys.executable).parent
 
 
 class Project:
-    """Runs commands in a clone; the clone's own `aebench` and `stages` are the ones imported."""
+    """Runs commands in a clone, with the clone's own `aebench` and `stages`."""
 
     def __init__(self, folder):
         self.folder = folder
 
     def run(self, *command, status=0, **env):
-        """Run a command; its output, both streams. `status` is the exit status it must have (None: any)."""
+        """Run a command that must exit with `status` (None: any); returns stdout and stderr together."""
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": f"{BIN}:{os.environ['PATH']}"} | env
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
@@ -34,7 +34,7 @@ class Project:
         return json.loads(done.stdout)
 
     def repro(self, **options):
-        """`dvc repro`; the names of the stages that really ran, in order."""
+        """Run `dvc repro`; the names of the stages that ran, in order."""
         output = self.run("dvc", "repro", **options)
         return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
@@ -50,7 +50,7 @@ class Project:
 
 
 def clone(folder, models="mean raw random pca pca_2 ae ae_2d dae", seeds="0 1", datasets="smoke"):
-    """The repository's present files, as a repository of its own."""
+    """Copy the repository's present files into a repository of its own."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,53 +1,55 @@
-"""Representations to measure: a perfect one, one that knows nothing, and those of untrained models."""
+"""Representations for tests: a perfect one, a useless one, and those of untrained models."""
 
 import numpy as np
 import torch
 from family import PIXELS, Ensemble, block, build
 
-from aebench.representation import Evaluation, Representation, represent, views
-from aebench.representation.degraded import Degraded
-from aebench.representation.embedding import Embedded
-from aebench.representation.generation import Generated, Seen
-from aebench.representation.jacobian import Contraction
-from aebench.representation.view import View
-from aebench.runs import Split, Trained
+from aebench.evaluation.arrays.contraction import Jacobians
+from aebench.evaluation.arrays.embedding import Embedded
+from aebench.evaluation.arrays.generation import Generated, ImageFeatures
+from aebench.evaluation.arrays.robustness import Corrupted
+from aebench.evaluation.representation import Evaluation, Representation, represent, views
+from aebench.evaluation.view import View
+from aebench.storage import Split, Trained
 
 CLASSES, DIM = 5, 8
 CPU = torch.device("cpu")
 PLACES = (("masking", 0.25), ("masking", 0.5), ("blur", 0.1))
-"""Where degraded images are measured."""
+"""Corruptions and levels of the corrupted images."""
 
 
 def representation(codes, reference_codes, labels, reference_labels, images=None, reconstructions=None, **parts):
-    """What was made of clean images is also made of corrupted ones, and no code moves; a fifth of the reference validates.
+    """A representation of these codes. Corrupted images have the codes and reconstructions of clean ones.
 
-    Samples are the reconstructions, to a judge whose features are the pixels.
-    What is embedded lies as the codes do, image and map.
+    A fifth of the reference is validation. Generated images are the reconstructions, and the features of an image are its
+    pixels. Neighbours of images, codes and map points agree.
     """
     images = torch.rand(len(codes), 16, generator=torch.Generator().manual_seed(0)) if images is None else images
-    made = images if reconstructions is None else reconstructions
-    told = {
+    reconstructed = images if reconstructions is None else reconstructions
+    fields = {
         "shape": (4, images.shape[1] // 4),
         "images": images,
         "labels": labels,
         "codes": codes,
-        "reconstructions": made,
+        "reconstructions": reconstructed,
         "reference_codes": reference_codes,
         "reference_labels": reference_labels,
         "validation": len(reference_codes) // 5,
-        "corrupted_reconstructions": made,
-        "generated": Generated(Seen(images, images, images), {"normal": Seen(made, made, made)}),
+        "corrupted_reconstructions": reconstructed,
+        "generation": Generated(
+            ImageFeatures(images, images, images), {"normal": ImageFeatures(reconstructed, reconstructed, reconstructed)}
+        ),
         "embedding": Embedded(codes, codes, codes, 12),
         "contraction": contraction(torch.zeros(len(codes), *codes.shape[1:], images.shape[1])),
-        "degraded": Degraded(PLACES, *(torch.stack([part] * len(PLACES)) for part in (1 - images, codes, made))),
+        "robustness": Corrupted(PLACES, *(torch.stack([part] * len(PLACES)) for part in (1 - images, codes, reconstructed))),
     }
-    return Representation(**told | parts)
+    return Representation(**fields | parts)
 
 
 def contraction(jacobians, off=None):
-    """Of Jacobians (m, k, d) at images and, if they are others, at noise."""
+    """Norms and spectra of Jacobians (m, k, d) at images, and at noise if `off` is given."""
     spectra = [torch.linalg.svdvals(each.double()) for each in (jacobians, jacobians if off is None else off)]
-    return Contraction(torch.linalg.matrix_norm(jacobians), jacobians.norm(dim=2), *spectra)
+    return Jacobians(torch.linalg.matrix_norm(jacobians), jacobians.norm(dim=2), *spectra)
 
 
 def clouds(spread, n=200, seed=0):
@@ -73,24 +75,24 @@ USELESS = representation(
     images=torch.rand(1000, 16, generator=NOISE),
     reconstructions=torch.rand(1000, 16, generator=NOISE),
 )
-"""Codes that know nothing of the class, reconstructions that know nothing of the image."""
+"""Codes unrelated to the class, reconstructions unrelated to the image."""
 
 
 def trained(kind="vanilla", seeds=(3, 4), **changes):
-    """Untrained replicas as files have them, and their ensemble."""
+    """Untrained replicas as `Trained`, and their ensemble."""
     family = Ensemble(lambda: build(block(kind, **changes), PIXELS), seeds)
     return Trained(block(kind, **changes), (4, 4), seeds, family.state), family
 
 
 def seen(model, n=30, **settings):
-    """The representations of n test images by every seed; train and validation are of the same images."""
+    """Every seed's representation of n test images, which are also the train and validation images."""
     x, y = torch.rand(n, PIXELS, generator=torch.Generator().manual_seed(9)).numpy(), np.arange(n) % 3
     return [represent(each) for each in views(model, (Split(x, y), Split(x, y)), Split(x, y), Evaluation(**settings), CPU)]
 
 
 def view(replica, images, labels, seed=3, settings=None, **changes):
-    """A view of `images`, which are test images, train images and validation images alike."""
-    told = {
+    """A view of `images`, which serve as test, train and validation images."""
+    fields = {
         "replica": replica,
         "seed": seed,
         "first": True,
@@ -102,4 +104,4 @@ def view(replica, images, labels, seed=3, settings=None, **changes):
         "reference_labels": torch.cat([labels, labels]),
         "validation": len(images),
     }
-    return View(**told | changes)
+    return View(**fields | changes)

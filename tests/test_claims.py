@@ -1,4 +1,4 @@
-"""Verdicts follow from the interval and the rule alone, and a model that breaks its law loses its claim."""
+"""A verdict depends only on intervals and bounds, and a broken model loses its claim."""
 
 import math
 from contextlib import chdir
@@ -11,15 +11,15 @@ import pytest
 from family import descend, ensemble, images, settings
 from representations import PERFECT, view
 
-from aebench import corruptions, runs
+from aebench import corruptions, storage
 from aebench.errors import InputError
-from aebench.lock import Lock
-from aebench.metrics import METRICS
+from aebench.evaluation.arrays import contraction
+from aebench.evaluation.metrics import METRICS
 from aebench.randomness import Streams
 from aebench.reporting import claims, ledger
 from aebench.reporting.claims import NOT_TESTED, REFUTED, SUPPORTED, UNDECIDED, Claim, Test
 from aebench.reporting.results import read
-from aebench.representation import jacobian
+from aebench.reporting.tables.claims import effect
 from aebench.statistics import Estimate
 
 ALL = {name: claim for chapter in claims.claims().values() for name, claim in chapter.items()}
@@ -30,19 +30,18 @@ TESTS = [pytest.param(test, id=f"{name}-{i}") for name, claim in ALL.items() for
 def project(tmp_path, monkeypatch):
     fake_runs.write_fake_suite(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Lock, "fingerprint", lambda self, dataset: "0123456789ab")
     return tmp_path
 
 
-def told(model, name, values):
-    """Write other values of a metric."""
-    file = runs.folder(fake_runs.DATASET, model) / "metrics.csv"
-    runs.write_columns(file, runs.read_columns(file) | {name: values})
+def overwrite(model, name, values):
+    """Replace the values of a metric."""
+    file = storage.run_folder(fake_runs.DATASET, model) / "metrics.csv"
+    storage.write_columns(file, storage.read_columns(file) | {name: values})
 
 
-def judged(*tests):
+def decide(*tests):
     claim = Claim(says="", figure="reconstructions", tests=[Test(measured="", **test) for test in tests])
-    return claims.judge(read(fake_runs.DATASET), claim)
+    return claims.verdict(read(fake_runs.DATASET), claim)
 
 
 @pytest.mark.parametrize(
@@ -61,85 +60,82 @@ def judged(*tests):
         (0.0, 0.1, -0.02, 0.02, UNDECIDED),
     ],
 )
-def test_an_interval_inside_supports_and_one_outside_refutes(mean, half, above, below, expected):
+def test_an_interval_inside_the_bounds_supports_and_one_outside_refutes(mean, half, above, below, expected):
     assert claims.outcome(Estimate(mean, 1.0, half, 5), above, below) == expected
 
 
-def test_a_mean_without_interval_counts_by_itself():
+def test_a_mean_without_interval_is_taken_as_exact():
     assert claims.outcome(Estimate(0.01, math.nan, math.nan, 1), 0, None) == SUPPORTED
 
 
-def test_an_effect_is_taken_seed_by_seed_before_its_interval(project):
-    told("ae", "sse", [1.0, 2.0, 6.0])
-    told("ae_2d", "sse", [2.0, 3.0, 7.0])
-    told("ae", "knn_5", [2.0, 4.0, 4.0])
-    difference = judged({"plus": ["ae_2d:sse"], "minus": ["ae:sse"], "above": 0})[1][0].effect
+def test_an_effect_is_computed_per_seed(project):
+    overwrite("ae", "sse", [1.0, 2.0, 6.0])
+    overwrite("ae_2d", "sse", [2.0, 3.0, 7.0])
+    overwrite("ae", "knn_5", [2.0, 4.0, 4.0])
+    difference = decide({"plus": ["ae_2d:sse"], "minus": ["ae:sse"], "above": 0})[1][0].effect
     assert (difference.mean, difference.half_width, difference.n) == (1, 0, 3)
-    ratio = judged({"plus": ["ae:sse", "ae_2d:sse"], "minus": ["ae:sse"], "over": "ae:knn_5", "above": 0})[1][0].effect
+    ratio = decide({"plus": ["ae:sse", "ae_2d:sse"], "minus": ["ae:sse"], "over": "ae:knn_5", "above": 0})[1][0].effect
     assert ratio.mean == pytest.approx((2 / 2 + 3 / 4 + 7 / 4) / 3)
 
 
-def test_a_row_without_randomness_stands_for_every_seed(project):
-    told("ae", "sse", [5.0, 6.0, 7.0])
-    told("pca_2", "sse", [4.0])
-    verdict, (found,) = judged({"plus": ["ae:sse"], "minus": ["pca_2:sse"], "above": 0})
-    assert (found.effect.mean, found.effect.n) == (2, 3)
+def test_a_model_that_is_not_random_is_compared_with_every_seed(project):
+    overwrite("ae", "sse", [5.0, 6.0, 7.0])
+    overwrite("pca_2", "sse", [4.0])
+    verdict, (result,) = decide({"plus": ["ae:sse"], "minus": ["pca_2:sse"], "above": 0})
+    assert (result.effect.mean, result.effect.n) == (2, 3)
     assert verdict == UNDECIDED, "2 ± 2.48"
-    assert judged({"plus": ["pca_2:sse"], "above": 3})[0] == SUPPORTED, "exact"
+    assert decide({"plus": ["pca_2:sse"], "above": 3})[0] == SUPPORTED, "exact"
 
 
-def test_profiles_labels_and_settings_are_quantities_too(project):
-    place = runs.folder(fake_runs.DATASET, "ae")
-    profile, label = runs.read_columns(place / "profiles.csv"), runs.read_columns(place / "classification.csv")
+def test_effects_can_be_of_profiles_numbers_of_labels_and_settings(project):
+    folder = storage.run_folder(fake_runs.DATASET, "ae")
+    profile, label = storage.read_columns(folder / "profiles.csv"), storage.read_columns(folder / "classification.csv")
     for name, expected in {
-        "ae:gain/1": np.mean(profile["gain/1"]),
-        "ae:classify/frozen.0.1": np.mean(label["frozen.0.1"]),
-        "ae:settings/code": 8,
+        "ae:sse_at_bits/1": np.mean(profile["sse_at_bits/1"]),
+        "ae:linear_probe_by_labels/0.1": np.mean(label["linear_probe_by_labels/0.1"]),
+        "ae:settings/latent_dim": 8,
     }.items():
-        assert judged({"plus": [name], "above": 0})[1][0].effect.mean == pytest.approx(expected), name
+        assert decide({"plus": [name], "above": 0})[1][0].effect.mean == pytest.approx(expected), name
 
 
-@pytest.mark.parametrize("quantity", ["nobody:sse", "ae:elbo", "ae:gain/3", "ae:layers/probe.1", "ae:settings/target"])
-def test_what_was_not_measured_is_not_tested_and_says_so(project, quantity):
-    told("ae", "elbo", [math.nan] * 3)
-    verdict, (found,) = judged({"plus": [quantity], "above": 0})
-    assert verdict == NOT_TESTED and quantity in found.why
+@pytest.mark.parametrize("quantity", ["missing:sse", "ae:elbo", "ae:sse_at_bits/3", "ae:layers/probe.1", "ae:settings/target"])
+def test_a_missing_quantity_is_not_tested_and_named(project, quantity):
+    overwrite("ae", "elbo", [math.nan] * 3)
+    verdict, (result,) = decide({"plus": [quantity], "above": 0})
+    assert verdict == NOT_TESTED and quantity in result.why
 
 
-def test_one_seed_of_a_random_model_decides_nothing(project):
-    file = Path("params.yaml")
-    file.write_text(file.read_text().replace("[0, 1, 2]", "[0]"))
-    for name in ("metrics.csv", "profiles.csv"):
-        path = runs.folder(fake_runs.DATASET, "ae") / name
-        runs.write_columns(path, {key: values[:1] for key, values in runs.read_columns(path).items()})
-    assert judged({"plus": ["ae:sse"], "above": 0})[0] == UNDECIDED
+def test_one_seed_of_a_random_model_is_undecided(project):
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("[0, 1, 2]", "[0]"))
+    fake_runs.write_run(fake_runs.DATASET, "ae", 0.9, 8, (0,))
+    assert decide({"plus": ["ae:sse"], "above": 0})[0] == UNDECIDED
 
 
-def test_a_claim_of_several_tests_needs_them_all(project):
-    told("ae", "sse", [1.0, 1.1, 0.9])
+def test_a_claim_needs_all_of_its_tests(project):
+    overwrite("ae", "sse", [1.0, 1.1, 0.9])
     holds, fails, open_ = ({"plus": ["ae:sse"], "above": bound} for bound in (0, 2, 1))
-    absent = {"plus": ["nobody:sse"], "above": 0}
-    assert judged(holds, holds)[0] == SUPPORTED
-    assert judged(holds, open_)[0] == UNDECIDED
-    assert judged(holds, absent, open_)[0] == NOT_TESTED
-    assert judged(holds, absent, open_, fails)[0] == REFUTED
+    absent = {"plus": ["missing:sse"], "above": 0}
+    assert decide(holds, holds)[0] == SUPPORTED
+    assert decide(holds, open_)[0] == UNDECIDED
+    assert decide(holds, absent, open_)[0] == NOT_TESTED
+    assert decide(holds, absent, open_, fails)[0] == REFUTED
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_no_verdict_of_the_ledger_is_hard_wired(project, monkeypatch, test):
-    """Numbers that keep the rule support it, numbers that break it refute it."""
+def test_every_test_of_the_lecture_can_be_supported_and_refuted(project, monkeypatch, test):
+    """Values within the bounds support it, values outside refute it."""
     low, high = (-math.inf if test.above is None else test.above), (math.inf if test.below is None else test.below)
     inside = (low + high) / 2 if math.isfinite(low + high) else max(low + 1, -1e9) if math.isfinite(low) else high - 1
     outside = high + 1 if math.isfinite(high) else low - 1
-    for effect, expected in ((inside, SUPPORTED), (outside, REFUTED)):
+    for value, expected in ((inside, SUPPORTED), (outside, REFUTED)):
         values = {name: np.zeros(3) for name in test.quantities}
-        values |= {test.plus[0]: np.array([effect, effect + 1e-6, effect - 1e-6])}
+        values |= {test.plus[0]: np.array([value, value + 1e-6, value - 1e-6])}
         values |= {test.over: np.ones(3)} if test.over else {}
         monkeypatch.setattr(claims, "_values", lambda results, name, values=values: values[name])
-        assert claims.judge(read(fake_runs.DATASET), Claim(says="", figure="card", tests=[test]))[0] == expected
+        assert claims.verdict(read(fake_runs.DATASET), Claim(says="", figure="card", tests=[test]))[0] == expected
 
 
-# A broken model loses its claim: small ones, trained here, in the place of the rows that the claim names
+# A broken model loses its claim: small models, trained here, replace those that the claim names
 
 
 def trained(kind, **changes):
@@ -150,14 +146,14 @@ def trained(kind, **changes):
 
 def scores(family, name):
     """A metric of each replica on the images it was trained on."""
-    x, found = images().train, []
+    x, values = images().train, []
     for seed, replica in enumerate(family.replicas()):
-        shown = view(replica, x, x[:, 0].long(), seed)
+        trained_view = view(replica, x, x[:, 0].long(), seed)
         keep, add = corruptions.masking(*x.shape, 0.3, Streams(seed).torch("evaluation"))
-        made = shown.decode(shown.encode(corruptions.corrupt(x, (keep, add))))
-        parts = {"contraction": jacobian.contraction(shown), "corrupted_reconstructions": made}
-        found.append(METRICS[name].measure(replace(PERFECT, images=x, codes=shown.codes, **parts)))
-    return found
+        reconstructed = trained_view.decode(trained_view.encode(corruptions.corrupt(x, (keep, add))))
+        parts = {"contraction": contraction.contraction(trained_view), "corrupted_reconstructions": reconstructed}
+        values.append(METRICS[name].measure(replace(PERFECT, images=x, codes=trained_view.codes, **parts)))
+    return values
 
 
 BROKEN = [
@@ -167,21 +163,21 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("claim", "row", "metric", "kind", "sound", "broken", "control"), BROKEN, ids=[b[0] for b in BROKEN])
-def test_a_broken_model_loses_its_claim(tmp_path, claim, row, metric, kind, sound, broken, control):
-    rows = {row: f"{{kind: {kind}, target: 0.1}}"} | ({control[0]: "{kind: vanilla}"} if control else {})
+@pytest.mark.parametrize(("claim", "model", "metric", "kind", "sound", "broken", "control"), BROKEN, ids=[b[0] for b in BROKEN])
+def test_a_broken_model_loses_its_claim(tmp_path, claim, model, metric, kind, sound, broken, control):
+    models = {model: f"{{kind: {kind}, target: 0.1}}"} | ({control[0]: "{kind: vanilla}"} if control else {})
     fake_runs.write_fake_suite(tmp_path)
     with chdir(tmp_path):
-        fake_runs.write_params([fake_runs.DATASET], list(rows))
-        fake_runs.write_conf(fake_runs.DATASET, rows)
-        for name in rows:
+        fake_runs.write_params([fake_runs.DATASET], list(models))
+        fake_runs.write_conf(fake_runs.DATASET, models)
+        for name in models:
             fake_runs.write_run(fake_runs.DATASET, name, 0.5, 8, fake_runs.SEEDS)
         if control:
-            told(control[0], metric, scores(trained(kind, **control[1]), metric))
+            overwrite(control[0], metric, scores(trained(kind, **control[1]), metric))
         verdicts = []
         for changes in (sound, broken):
-            told(row, metric, scores(trained(kind, **changes), metric))
-            verdicts.append(claims.judge(read(fake_runs.DATASET), ALL[claim])[0])
+            overwrite(model, metric, scores(trained(kind, **changes), metric))
+            verdicts.append(claims.verdict(read(fake_runs.DATASET), ALL[claim])[0])
     assert verdicts == [SUPPORTED, REFUTED]
 
 
@@ -195,7 +191,7 @@ def write(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "v: {a: {says: x, figure: cards, tests: [{measured: x, plus: ['ae:sse'], above: 0}]}}",
@@ -207,37 +203,24 @@ def write(tmp_path, text):
         ("v: {a: {says: x, figure: card, tests: [{measured: x, plus: [], above: 0}]}}", "plus"),
     ],
 )
-def test_a_rule_that_cannot_be_applied_is_refused(tmp_path, text, said):
-    with pytest.raises(InputError, match=said):
+def test_an_invalid_claim_is_an_input_error(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
         claims.claims(write(tmp_path, text))
 
 
-def test_the_ledger_and_the_lecture_say_what_the_data_sets_say(project):
+def test_claims_md_and_lecture_md_have_the_verdicts_of_every_report(project):
     results = read(fake_runs.DATASET)
     ledger.write(results)
     ledger.write_all()
     first = [path.read_bytes() for path in (ledger.LEDGER, ledger.LECTURE)]
-    table = claims.ledger(results)
+    table = claims.table(results)
     text = ledger.LEDGER.read_text()
-    for line in table.to_dict("records"):
-        part = text.partition(f"\n### {line['claim']}\n")[2].partition("\n### ")[0]
-        assert f"**{fake_runs.DATASET}: {line['verdict']}**" in part and line["says"] in part
-        assert f"{line['measured']}: {claims.effect(line).strip()}" in part and line["outcome"] in part
-        assert line["says"] in ledger.LECTURE.read_text()
-    assert set(table["verdict"]) > {NOT_TESTED}, "the fake suite has rows of some claims"
+    for row in table.to_dict("records"):
+        part = text.partition(f"\n### {row['claim']}\n")[2].partition("\n### ")[0]
+        assert f"**{fake_runs.DATASET}: {row['verdict']}**" in part and row["says"] in part
+        assert f"{row['measured']}: {effect(row).strip()}" in part and row["outcome"] in part
+        assert row["says"] in ledger.LECTURE.read_text()
+    assert set(table["verdict"]) > {NOT_TESTED}, "the fake suite has models of some claims"
     ledger.write(results)
     ledger.write_all()
     assert [path.read_bytes() for path in (ledger.LEDGER, ledger.LECTURE)] == first
-
-
-def test_the_lecture_links_to_files_that_are_there(project):
-    root = Path(__file__).parent.parent
-    ledger.write(read(fake_runs.DATASET))
-    ledger.write_all()
-    import re
-
-    links = re.findall(r"\]\(\.\./([^)]+)\)", ledger.LECTURE.read_text())
-    assert len(links) > 10
-    for link in links:
-        made = link.startswith("reports/")
-        assert made or (root / link).exists(), link

@@ -1,4 +1,4 @@
-"""Data sources: the same images whatever the format, splits that keep their promises, one line for every bad input."""
+"""Data sources: the same images from every format, stratified splits, and one line for every bad input."""
 
 import dataclasses
 import gzip
@@ -20,44 +20,45 @@ import pytest
 from data_files import CLASSES, IMAGES, LABELS, WRITERS, as_csv, as_folder, as_idx, as_npz, idx_bytes, write_conf
 from PIL import Image
 
-from aebench import data, runs
-from aebench.data import files, mnist
+from aebench import data, storage
+from aebench.data import external
 from aebench.data.card import pixel_moments
+from aebench.data.mnist import Mnist
 from aebench.data.splits import shares
 from aebench.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 HELD = {"validation": 10, "test": 20}
-REAL = os.environ.get(files.DATA_DIR)
+REAL = os.environ.get(external.DATA_DIR)
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(files.DATA_DIR, raising=False)
+    monkeypatch.delenv(external.DATA_DIR, raising=False)
     monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache" / name)
     return tmp_path
 
 
-def prepared(block: dict, name: str = "mine") -> dict[str, runs.Split]:
-    write_conf(name, block)
+def prepared(settings: dict, name: str = "mine") -> dict[str, storage.Split]:
+    write_conf(name, settings)
     return data.prepare(name)
 
 
-# --- what is written ---------------------------------------------------------------------------------------------------
+# --- files written ---------------------------------------------------------------------------------------------------
 
 
-def test_digits_are_scaled_divided_and_described():
+def test_digits_are_scaled_split_and_described():
     prepared({"source": "digits", "test": 360, "validation": 180}, "digits")
-    about, splits = runs.load_about("digits"), {name: runs.load_split("digits", name) for name in runs.SPLITS}
-    assert [len(splits[name].labels) for name in runs.SPLITS] == [1257, 180, 360]
+    about, splits = storage.load_about("digits"), {name: storage.load_split("digits", name) for name in storage.SPLITS}
+    assert [len(splits[name].labels) for name in storage.SPLITS] == [1257, 180, 360]
     assert about.shape == (8, 8) and about.classes == tuple("0123456789") and "Alpaydin" in about.source
     for split in splits.values():
         assert split.images.dtype == np.float32 and split.labels.dtype == np.int64
         assert split.images.shape == (len(split.labels), 64) and split.images.min() == 0 and split.images.max() == 1
 
 
-def test_about_knows_nothing_of_the_images():
+def test_about_does_not_depend_on_the_images():
     prepared(as_npz() | HELD)
     first = Path("data/mine/about.json").read_bytes()
     prepared(as_npz(images=255 - IMAGES, labels=LABELS[::-1]) | HELD)
@@ -66,14 +67,14 @@ def test_about_knows_nothing_of_the_images():
 
 def test_the_card_describes_each_split_and_the_training_pixels():
     splits = prepared(as_npz() | HELD | {"classes": list(CLASSES)})
-    card, train = runs.read_json(Path("data/mine/card/card.json")), splits["train"]
+    card, train = storage.read_json(Path("data/mine/card/card.json")), splits["train"]
     assert card["classes"] == list(CLASSES) and card["shape"] == [4, 4]
     assert card["splits"]["train"]["per_class"] == [14, 21, 35] and card["splits"]["train"]["balance"] == 14 / 35
     assert card["splits"]["test"]["images"] == 20
     assert card["splits"]["train"]["sha256"] == hashlib.sha256(train.images.tobytes()).hexdigest()
     assert card["train_pixels"]["mean"] == pytest.approx(train.images.mean(), abs=1e-6)
     assert card["train_pixels"]["sd"] == pytest.approx(train.images.std(), abs=1e-6)
-    pictures = runs.read_arrays(Path("data/mine/card/mean_images.npz"))
+    pictures = storage.read_arrays(Path("data/mine/card/mean_images.npz"))
     np.testing.assert_allclose(pictures["overall"], train.images.mean(0), atol=1e-6)
     np.testing.assert_allclose(pictures["by_class"][2], train.images[train.labels == 2].mean(0), atol=1e-6)
     assert pictures["by_class"].shape == (3, 16)
@@ -95,19 +96,19 @@ def test_a_second_prepare_writes_the_same_bytes():
 # --- splits ------------------------------------------------------------------------------------------------------------
 
 
-def identities(splits: dict[str, runs.Split]) -> dict[str, list[int]]:
-    """The rows of IMAGES in each split; each image of IMAGES is unique."""
-    row = {np.float32(image / np.float32(255)).tobytes(): i for i, image in enumerate(IMAGES)}
-    return {name: [row[image.tobytes()] for image in split.images] for name, split in splits.items()}
+def identities(splits: dict[str, storage.Split]) -> dict[str, list[int]]:
+    """The indices into IMAGES, whose images are distinct, of each split."""
+    index = {np.float32(image / np.float32(255)).tobytes(): i for i, image in enumerate(IMAGES)}
+    return {name: [index[image.tobytes()] for image in split.images] for name, split in splits.items()}
 
 
 def test_splits_are_disjoint_cover_everything_and_keep_order_and_labels():
     splits = prepared(as_npz() | HELD)
-    rows = identities(splits)
-    assert sorted(chain.from_iterable(rows.values())) == list(range(100))
+    indices = identities(splits)
+    assert sorted(chain.from_iterable(indices.values())) == list(range(100))
     for name, split in splits.items():
-        assert rows[name] == sorted(rows[name])
-        assert split.labels.tolist() == LABELS[rows[name]].tolist()
+        assert indices[name] == sorted(indices[name])
+        assert split.labels.tolist() == LABELS[indices[name]].tolist()
 
 
 def test_splits_are_stratified():
@@ -119,7 +120,7 @@ def test_splits_are_stratified():
     }
 
 
-def test_only_the_split_seed_decides_the_split():
+def test_the_split_depends_on_the_split_seed_only():
     first = identities(prepared(as_npz() | HELD))
     assert identities(prepared(as_npz() | HELD | {"title": "other"}, "other")) == first
     assert identities(prepared(as_npz() | HELD | {"split_seed": 1}))["test"] != first["test"]
@@ -135,7 +136,7 @@ def test_the_split_of_digits_never_changes():
 
 def test_fractions_are_of_all_for_test_and_of_the_rest_for_validation():
     splits = prepared(as_npz() | {"test": 0.2, "validation": 0.25})
-    assert [len(splits[name].labels) for name in runs.SPLITS] == [60, 20, 20]
+    assert [len(splits[name].labels) for name in storage.SPLITS] == [60, 20, 20]
 
 
 def test_shares_are_rounded_by_largest_remainder():
@@ -151,39 +152,39 @@ def test_shares_are_rounded_by_largest_remainder():
 def test_every_format_gives_the_same_images(kind):
     splits = prepared(WRITERS[kind]() | HELD | ({} if kind == "folder" else {"classes": list(CLASSES)}))
     expected = prepared(as_npz() | HELD, "expected")
-    for name in runs.SPLITS:
+    for name in storage.SPLITS:
         np.testing.assert_array_equal(splits[name].images, expected[name].images)
         np.testing.assert_array_equal(splits[name].labels, expected[name].labels)
-    assert runs.load_about("mine").classes == CLASSES and runs.load_about("mine").shape == (4, 4)
+    assert storage.load_about("mine").classes == CLASSES and storage.load_about("mine").shape == (4, 4)
 
 
-def test_your_own_test_set_stays_whole():
+def test_an_official_test_set_is_left_as_it_is():
     more = {"test_images": IMAGES[:30:3], "test_labels": LABELS[::10]}
     Path("ti").write_bytes(idx_bytes(more["test_images"]))
     Path("tl").write_bytes(idx_bytes(more["test_labels"]))
     keys = {"test_images": "test_images", "test_labels": "test_labels"}
-    blocks = [
+    sources = [
         as_idx() | {"test_images": "ti", "test_labels": "tl"},
         as_npz(**more) | keys,
         as_csv() | {"test_path": as_csv(*more.values(), name="test.csv")["path"]},
         as_folder() | {"test_path": as_folder(*more.values(), name="test")["path"]},
     ]
-    for block in blocks:
-        splits = prepared(block | {"validation": 10})
+    for settings in sources:
+        splits = prepared(settings | {"validation": 10})
         np.testing.assert_array_equal(splits["test"].images, more["test_images"].reshape(10, -1) / np.float32(255))
         assert len(splits["train"].labels) == 90
 
 
-def test_labels_are_numbered_in_their_order_and_names_kept():
+def test_labels_are_numbered_in_sorted_order_and_names_kept():
     names = np.array(["b", "a", "c"])[LABELS]
     splits = prepared(as_csv(labels=names) | HELD)
-    assert runs.load_about("mine").classes == ("a", "b", "c") and splits["train"].labels[0] == 1
+    assert storage.load_about("mine").classes == ("a", "b", "c") and splits["train"].labels[0] == 1
     prepared(as_csv(labels=np.array(["NA", "nan", "None"])[LABELS]) | HELD)
-    assert runs.load_about("mine").classes == ("NA", "None", "nan")
+    assert storage.load_about("mine").classes == ("NA", "None", "nan")
     splits = prepared(as_npz(labels=LABELS + 7) | HELD)
-    assert runs.load_about("mine").classes == ("7", "8", "9") and splits["train"].labels[0] == 0
+    assert storage.load_about("mine").classes == ("7", "8", "9") and splits["train"].labels[0] == 0
     splits = prepared(as_csv(labels=names) | HELD | {"classes": ["c", "b", "a"]})
-    assert runs.load_about("mine").classes == ("c", "b", "a") and splits["train"].labels[0] == 1
+    assert storage.load_about("mine").classes == ("c", "b", "a") and splits["train"].labels[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -196,10 +197,10 @@ def test_labels_are_numbered_in_their_order_and_names_kept():
         (IMAGES.reshape(100, 16)[:, :12], {"shape": [2, 2, 3]}, (2, 2, 3)),
     ],
 )
-def test_the_image_shape_is_the_arrays_or_the_one_given(images, keys, shape):
+def test_the_image_shape_is_that_of_the_array_or_the_one_given(images, keys, shape):
     splits = prepared(as_npz(images) | HELD | keys)
-    assert runs.load_about("mine").shape == shape
-    assert splits["train"].images.shape[1] == runs.load_about("mine").pixels
+    assert storage.load_about("mine").shape == shape
+    assert splits["train"].images.shape[1] == storage.load_about("mine").pixels
 
 
 @pytest.mark.parametrize(
@@ -218,25 +219,25 @@ def test_pixels_are_divided_by_white(images, keys, white):
     np.testing.assert_allclose(raw.train.images, images.reshape(100, 16) / white, atol=1e-7)
 
 
-def test_pictures_become_grey_and_of_one_size():
+def test_pictures_are_converted_to_grey_and_resized():
     for i, label in enumerate(LABELS):
         folder = Path("colour") / CLASSES[label]
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (6 + i % 2, 4), (255, 0, 0)).save(folder / f"{i}.png")
-    (Path("colour") / "cat" / ".DS_Store").write_bytes(b"no picture")
-    block = {"source": "folder", "path": "colour", "size": [2, 3]} | HELD
-    assert prepared(block)["train"].images[0].reshape(2, 3, 3)[1, 2].tolist() == [1, 0, 0]
-    grey = prepared(block | {"grey": True})
-    assert runs.load_about("mine").shape == (2, 3) and np.allclose(grey["train"].images, 76 / 255)
+    (Path("colour") / "cat" / ".DS_Store").write_bytes(b"not a picture")
+    settings = {"source": "folder", "path": "colour", "size": [2, 3]} | HELD
+    assert prepared(settings)["train"].images[0].reshape(2, 3, 3)[1, 2].tolist() == [1, 0, 0]
+    grey = prepared(settings | {"grey": True})
+    assert storage.load_about("mine").shape == (2, 3) and np.allclose(grey["train"].images, 76 / 255)
 
 
-def test_relative_paths_may_lie_in_the_data_folder(tmp_path, monkeypatch):
-    block = as_npz()
+def test_relative_paths_may_be_in_the_data_folder(tmp_path, monkeypatch):
+    settings = as_npz()
     (tmp_path / "elsewhere").mkdir()
     Path("data.npz").rename("elsewhere/data.npz")
-    monkeypatch.setenv(files.DATA_DIR, str(tmp_path / "elsewhere"))
-    prepared(block | HELD)
-    assert runs.load_about("mine").source == "data.npz"
+    monkeypatch.setenv(external.DATA_DIR, str(tmp_path / "elsewhere"))
+    prepared(settings | HELD)
+    assert storage.load_about("mine").source == "data.npz"
 
 
 # --- MNIST: published files ----------------------------------------------------------------------------------------------
@@ -253,27 +254,27 @@ MNIST = {"source": "mnist", "validation": 20}
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Makes MNIST 100 + 10 images of 4 x 4 pixels, on the mirrors given."""
+    """Replace MNIST by 100 + 10 images of 4 x 4 pixels on the given mirrors."""
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     sums = {file: hashlib.sha256(content).hexdigest() for file, content in TINY.items()}
-    about = dataclasses.replace(mnist.ARCHIVE.about, shape=(4, 4))
+    about = dataclasses.replace(Mnist.FILES.about, shape=(4, 4))
 
     def install(*mirrors: str) -> None:
-        small = dataclasses.replace(mnist.ARCHIVE, about=about, sha256=sums, mirrors=mirrors)
-        monkeypatch.setattr(mnist, "ARCHIVE", small)
+        small = dataclasses.replace(Mnist.FILES, about=about, sha256=sums, mirrors=mirrors)
+        monkeypatch.setattr(Mnist, "FILES", small)
 
     return install
 
 
 @pytest.fixture
 def server(tmp_path):
-    """The address of a web server of the folder `web`, and the paths it was asked for."""
-    asked = []
+    """The URL of a web server of the folder `web`, and the paths requested from it."""
+    requested = []
 
     class Handler(SimpleHTTPRequestHandler):
         def log_request(self, *_):
-            asked.append(self.path)
+            requested.append(self.path)
 
         def log_error(self, *_):
             pass
@@ -282,68 +283,68 @@ def server(tmp_path):
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "web"))
     thread = threading.Thread(target=partial(httpd.serve_forever, poll_interval=0.01))
     thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}", asked
+    yield f"http://127.0.0.1:{httpd.server_port}", requested
     httpd.shutdown()
     thread.join()
     httpd.server_close()
 
 
-def put(folder: Path, packed: bool = True, dotted: bool = False) -> Path:
+def put(folder: Path, compressed: bool = True, dotted: bool = False) -> Path:
     """The four files in `folder`, under one of their usual names."""
     folder.mkdir(parents=True)
     for file, content in TINY.items():
-        name = (file.replace("-idx", ".idx") if dotted else file) + (".gz" if packed else "")
-        (folder / name).write_bytes(gzip.compress(content) if packed else content)
+        name = (file.replace("-idx", ".idx") if dotted else file) + (".gz" if compressed else "")
+        (folder / name).write_bytes(gzip.compress(content) if compressed else content)
     return folder
 
 
-@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("dotted", [True, False])
-@pytest.mark.parametrize("folder", mnist.ARCHIVE.folders)
-def test_published_files_are_found_under_their_usual_names(tiny, tmp_path, monkeypatch, folder, dotted, packed):
+@pytest.mark.parametrize("folder", Mnist.FILES.folders)
+def test_published_files_are_found_under_their_usual_names(tiny, tmp_path, monkeypatch, folder, dotted, compressed):
     tiny()
-    put(tmp_path / "mine" / folder, packed, dotted)
-    monkeypatch.setenv(files.DATA_DIR, str(tmp_path / "mine"))
+    put(tmp_path / "mine" / folder, compressed, dotted)
+    monkeypatch.setenv(external.DATA_DIR, str(tmp_path / "mine"))
     assert len(prepared(MNIST)["test"].labels) == 10
 
 
 def test_train_and_validation_are_the_official_training_images(tiny, tmp_path, monkeypatch):
     tiny()
     put(tmp_path / "mine" / "mnist")
-    monkeypatch.setenv(files.DATA_DIR, str(tmp_path / "mine"))
+    monkeypatch.setenv(external.DATA_DIR, str(tmp_path / "mine"))
     splits = prepared(MNIST)
-    rows = identities(splits)
-    assert sorted(rows["train"] + rows["validation"]) == list(range(100))
-    assert rows["test"] == list(range(10))
+    indices = identities(splits)
+    assert sorted(indices["train"] + indices["validation"]) == list(range(100))
+    assert indices["test"] == list(range(10))
     assert np.bincount(splits["validation"].labels).tolist() == [2] * 10
 
 
-def test_a_mirror_that_fails_gives_way_to_the_next(tiny, server, tmp_path):
-    address, asked = server
+def test_a_failing_mirror_is_followed_by_the_next(tiny, server, tmp_path):
+    url, requested = server
     put(tmp_path / "web" / "good")
     for content, folder in [(b"<html>no</html>", "page"), (gzip.compress(b"other"), "wrong"), (b"\x1f\x8bcut", "broken")]:
         (tmp_path / "web" / folder).mkdir()
         (tmp_path / "web" / folder / f"{FILE}.gz").write_bytes(content)
-    tiny(*(f"{address}/{folder}" for folder in ("absent", "page", "wrong", "broken", "good")))
+    tiny(*(f"{url}/{folder}" for folder in ("absent", "page", "wrong", "broken", "good")))
     assert len(prepared(MNIST)["train"].labels) == 80
-    assert [path for path in asked if FILE in path] == [
+    assert [path for path in requested if FILE in path] == [
         f"/{folder}/{FILE}.gz" for folder in ("absent", "page", "wrong", "broken") for _ in range(2)
     ] + [f"/good/{FILE}.gz"]
 
 
-def test_what_was_fetched_is_not_fetched_again_unless_damaged(tiny, server, tmp_path):
-    address, asked = server
+def test_files_are_downloaded_again_only_if_damaged(tiny, server, tmp_path):
+    url, requested = server
     put(tmp_path / "web" / "good")
-    tiny(f"{address}/good")
+    tiny(f"{url}/good")
     prepared(MNIST)
     prepared(MNIST)
-    assert len(asked) == 4
+    assert len(requested) == 4
     (tmp_path / "cache" / "aebench" / "mnist" / FILE).write_bytes(b"damaged")
     prepared(MNIST)
-    assert len(asked) == 5
+    assert len(requested) == 5
 
 
-def test_without_network_one_line_says_where_to_put_the_file(tiny, monkeypatch):
+def test_without_network_the_error_says_where_to_put_the_file(tiny, monkeypatch):
     log = io.StringIO()
     for handler in pooch.get_logger().handlers:
         monkeypatch.setattr(handler, "stream", log)
@@ -359,73 +360,73 @@ def test_without_network_one_line_says_where_to_put_the_file(tiny, monkeypatch):
 
 def test_a_wrong_file_in_your_own_folder_is_an_error(tiny, tmp_path, monkeypatch):
     tiny()
-    folder = put(tmp_path / "mine" / "mnist", packed=False)
+    folder = put(tmp_path / "mine" / "mnist", compressed=False)
     (folder / FILE).write_bytes(TINY[FILE][:-1] + b"?")
-    monkeypatch.setenv(files.DATA_DIR, str(tmp_path / "mine"))
+    monkeypatch.setenv(external.DATA_DIR, str(tmp_path / "mine"))
     with pytest.raises(InputError, match=rf"mnist/{FILE} must have SHA-256 [0-9a-f]{{64}} when unpacked, got [0-9a-f]{{64}}$"):
         prepared(MNIST)
 
 
 def test_the_data_folder_must_exist(tiny, monkeypatch):
     tiny()
-    monkeypatch.setenv(files.DATA_DIR, "nowhere")
+    monkeypatch.setenv(external.DATA_DIR, "nowhere")
     with pytest.raises(InputError, match="AEBENCH_DATA_DIR must be a folder, got 'nowhere'"):
         prepared(MNIST)
 
 
-@pytest.mark.skipif(not REAL, reason=f"{files.DATA_DIR} is not set")
+@pytest.mark.skipif(not REAL, reason=f"{external.DATA_DIR} is not set")
 @pytest.mark.parametrize(("kind", "mean", "sd"), [("mnist", 0.1307, 0.3081), ("fashion_mnist", 0.2860, 0.3530)])
 def test_the_real_files_have_the_known_mean_and_deviation(monkeypatch, kind, mean, sd):
-    monkeypatch.setenv(files.DATA_DIR, REAL)
+    monkeypatch.setenv(external.DATA_DIR, REAL)
     raw = data.read(data.check({"source": kind, "validation": 6000}, "data"))
     assert pixel_moments(raw.train.images) == pytest.approx((mean, sd), abs=5e-5)
     assert (len(raw.train.labels), len(raw.test.labels)) == (60000, 10000)
 
 
-# --- what is wrong, in one line ------------------------------------------------------------------------------------------
+# --- bad input is reported in one line ----------------------------------------------------------------------------------------
 
 
 def keys(**change):
-    """A good npz, and a block with other keys."""
+    """A valid npz with changed settings."""
     return lambda: as_npz() | change
 
 
 def arrays(change: dict | None = None, **arrays: np.ndarray):
-    """An npz of other arrays."""
+    """An npz with other arrays."""
     return lambda: as_npz(**arrays) | (change or {})
 
 
 def bytes_of(write, path: str, change):
-    """One file of a format, its bytes changed."""
+    """A file of some format with changed bytes."""
 
     def make() -> dict:
-        block = write()
+        settings = write()
         Path(path).write_bytes(change(Path(path).read_bytes()))
-        return block
+        return settings
 
     return make
 
 
 def cell(text: str, column: int = 1):
-    """A CSV in which one cell of the line of image 4 is `text`; column 0 is the label."""
+    """A CSV in which one cell of image 4 is `text`; column 0 is the label."""
 
     def make() -> dict:
-        block = as_csv()
+        settings = as_csv()
         lines = [line.split(",") for line in Path("data.csv").read_text().split("\n")]
         lines[5][column] = text
         Path("data.csv").write_text("\n".join(map(",".join, lines)))
-        return block
+        return settings
 
     return make
 
 
 def picture(**new: int | str):
-    """Pictures, one of which is another: `mode` and `size` as Pillow names them."""
+    """Pictures, one of them with another `mode` or `size`, as named by Pillow."""
 
     def make() -> dict:
-        block = as_folder()
+        settings = as_folder()
         Image.new(**{"mode": "L", "size": (4, 4)} | new).save("pictures/cat/a.png")
-        return block
+        return settings
 
     return make
 
@@ -436,7 +437,7 @@ def no_pictures() -> dict:
 
 
 def pixel(value: float) -> np.ndarray:
-    """Images in [0, 1] but for one pixel of image 17."""
+    """Images in [0, 1] except for one pixel of image 17."""
     images = IMAGES / 255
     images[17, 2, 3] = value
     return images
@@ -448,7 +449,7 @@ RARE = np.where(np.arange(100) == 99, 3, LABELS)
 TEST = {"test": None, "test_images": "ti", "test_labels": "tl"}
 EITHER = "data must have either test or test_images and test_labels, got {"
 RANGE = "pixels / maximum must be in [0, 1], got "
-BAD = {  # what is wrong: (how to make it, the message, where " ... " is any text)
+BAD = {  # mistake: (function that makes the input, message, in which " ... " is any text)
     "no source": (lambda: {}, "mine.yaml:data.source must be one of csv, digits, ... , got ''"),
     "unknown source": (keys(source="minst"), "data.source must be one of ... , got 'minst' (did you mean 'mnist'?)"),
     "source of another type": (keys(source=["npz"]), "data.source must be one of ... , got '['npz']'"),
@@ -461,9 +462,9 @@ BAD = {  # what is wrong: (how to make it, the message, where " ... " is any tex
     "all validation": (keys(validation=80), "data.validation must ... got 80, which takes 16 of the 16 images of class 0"),
     "more than all": (
         keys(test=101),
-        "data.test must take and leave an image of every class, got 101, which takes 20 of the 20",
+        "data.test must take and leave at least one image of every class, got 101, which takes 20 of the 20",
     ),
-    "class of one image": (arrays(labels=RARE), "data.test must ... , got 20, which takes 0 of the 1 images of class 3"),
+    "class with one image": (arrays(labels=RARE), "data.test must ... , got 20, which takes 0 of the 1 images of class 3"),
     "two test sets": (keys(test_images="a", test_labels="b"), EITHER),
     "half a test set": (keys(test=None, test_images="a"), EITHER),
     "no test set": (keys(test=None), EITHER),
@@ -472,10 +473,13 @@ BAD = {  # what is wrong: (how to make it, the message, where " ... " is any tex
     "test for MNIST": (lambda: MNIST | {"test": 5}, "data must be one of source, split_seed, validation, got 'test'"),
     "no file": (keys(path="no.npz"), "no.npz must exist in ... or in AEBENCH_DATA_DIR, got none at no.npz"),
     "a folder": (lambda: as_idx() | {"images": "conf"}, "conf must be a readable file, got: Is a directory"),
-    "gzip cut short": (bytes_of(as_idx, "images.idx.gz", lambda b: b[:60]), "images.idx.gz must be a whole gzip file, got 60"),
+    "gzip cut short": (
+        bytes_of(as_idx, "images.idx.gz", lambda b: b[:60]),
+        "images.idx.gz must be a complete gzip file, got 60",
+    ),
     "gzip damaged": (
         bytes_of(as_idx, "images.idx.gz", lambda b: b[:99] + b"????" + b[103:]),
-        "images.idx.gz must be a whole gzip file, got",
+        "images.idx.gz must be a complete gzip file, got",
     ),
     "idx cut short": (bytes_of(as_idx, "labels.idx", lambda b: b[:-1]), "labels.idx must have 108 bytes ... (100,), got 107"),
     "idx too long": (bytes_of(as_idx, "labels.idx", lambda b: b + b"1"), "labels.idx must have 108 bytes ... , got 109"),
@@ -507,23 +511,23 @@ BAD = {  # what is wrong: (how to make it, the message, where " ... " is any tex
         "data.maximum must be given for int64 pixels ... data.npz",
     ),
     "complex pixels": (arrays(images=IMAGES * 1j), "data.npz: pixels must be numbers, got complex128"),
-    "no square": (arrays(images=FLAT[:, :12]), "data.shape must make 12 pixels, ... data.npz have, got nothing"),
-    "wrong shape": (keys(shape=[4, 5]), "data.shape must make 16 pixels, ... data.npz have, got [4, 5]"),
+    "not square": (arrays(images=FLAT[:, :12]), "data.shape must have 12 values, like the images of data.npz, got nothing"),
+    "wrong shape": (keys(shape=[4, 5]), "data.shape must have 16 values, like the images of data.npz, got [4, 5]"),
     "channels first": (arrays(images=RGB[..., :2]), "images must be ... with 1, 3 or 4 channels ... , got (100, 3, 4, 2)"),
     "five axes": (arrays(images=IMAGES[:, None, None]), "images must be ... , got (100, 1, 1, 4, 4)"),
     "a number for images": (arrays(images=np.array(3)), "images must be ... , got ()"),
-    "fractional labels": (arrays(labels=LABELS / 2), "labels must be 100 whole numbers or names, one an image, got float64"),
+    "fractional labels": (arrays(labels=LABELS / 2), "labels must be 100 integers or names, one per image, got float64"),
     "one-hot labels": (arrays(labels=np.eye(3, dtype=int)[LABELS]), "labels must be 100 ... , got int64 (100, 3)"),
     "labels beyond the classes": (keys(classes=["a", "b"]), "data.npz: labels must be one of 0, 1, got 2"),
     "a class without images": (keys(classes=list("abcd")), "data.npz (train): every class must have an image, got none of 'd'"),
-    "strange test label": (arrays(TEST, ti=IMAGES, tl=LABELS + 1), "data.npz: labels must be one of 0, 1, 2, got 3"),
+    "unknown test label": (arrays(TEST, ti=IMAGES, tl=LABELS + 1), "data.npz: labels must be one of 0, 1, 2, got 3"),
     "test images of another shape": (
         arrays(TEST, ti=IMAGES.reshape(100, 2, 8), tl=LABELS),
         "data.npz: test images must be of shape (4, 4) like the training images, got (2, 8)",
     ),
     "test pixels above 1": (arrays(TEST, ti=pixel(2), tl=LABELS), f"data.npz (test): {RANGE} ... to 2 in image 17"),
     "csv empty": (bytes_of(as_csv, "data.csv", lambda b: b""), "data.csv must be a CSV file with a header, got: No columns"),
-    "csv of a header": (bytes_of(as_csv, "data.csv", lambda b: b[:9]), "data.csv must be ... an image a line, got 0 lines"),
+    "csv of a header": (bytes_of(as_csv, "data.csv", lambda b: b[:9]), "data.csv must be ... one image per line, got 0 lines"),
     "csv not text": (
         bytes_of(as_csv, "data.csv", lambda b: b"\xff\xfe" + b),
         "data.csv must be a CSV file with a header, got:",
@@ -534,7 +538,7 @@ BAD = {  # what is wrong: (how to make it, the message, where " ... " is any tex
         "data.label must be a column of data.csv (kind, p0, p1, ... 17 in all), got 'class'",
     ),
     "csv with a word": (cell("white"), "data.csv: column 'p0' must be numbers, got 'white'"),
-    "csv with a gap": (cell(""), f"data.csv (train): {RANGE}nan to nan in image 4"),
+    "csv with an empty cell": (cell(""), f"data.csv (train): {RANGE}nan to nan in image 4"),
     "csv above 255": (cell("300"), f"data.csv (train): {RANGE} ... to 1.17647 in image 4"),
     "csv without a label": (cell("", column=0), "data.csv: column 'kind' must be filled, got nothing for image 4"),
     "pictures in a file": (
@@ -549,7 +553,7 @@ BAD = {  # what is wrong: (how to make it, the message, where " ... " is any tex
     "picture cut short": (bytes_of(as_folder, "pictures/cat/000.png", lambda b: b[:50]), "cat/000.png must be a picture that"),
     "picture of another size": (picture(size=(4, 5)), "cat/a.png must be (4, 4) like pictures/cat/000.png ... , got (5, 4)"),
     "picture in colour": (picture(mode="RGB"), "cat/a.png must be (4, 4) like pictures/cat/000.png ... , got (4, 4, 3)"),
-    "picture of 16 bits": (picture(mode="I;16"), "cat/a.png must be a picture of 8 bits a channel, got mode I;16"),
+    "picture of 16 bits": (picture(mode="I;16"), "cat/a.png must be a picture with 8 bits per channel, got mode I;16"),
 }
 
 
@@ -563,9 +567,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(case):
     assert not Path("data").exists()
 
 
-def test_a_block_is_checked_without_reading():
-    block = HELD | {"source": "csv", "path": "not there yet", "label": "kind"}
-    assert data.check(block, "conf/mine.yaml:data").label == "kind"
+def test_settings_are_checked_without_reading_files():
+    settings = HELD | {"source": "csv", "path": "not there yet", "label": "kind"}
+    assert data.check(settings, "conf/mine.yaml:data").label == "kind"
 
 
 @pytest.mark.parametrize(
@@ -577,12 +581,12 @@ def test_a_block_is_checked_without_reading():
         ({"labels": LABELS - 1}, r"labels must be 0 to 2, got -1 to 1"),
     ],
 )
-def test_a_source_of_your_own_making_is_held_to_the_contract(change, message):
+def test_a_plugged_in_source_must_fulfil_the_contract(change, message):
     good = {"images": np.float32(IMAGES.reshape(100, 16) / 255), "labels": LABELS}
-    about = runs.About("mine", (4, 4), CLASSES, "me", "none")
-    data.accept(runs.Split(**good), about, "mine")
+    about = storage.About("mine", (4, 4), CLASSES, "me", "none")
+    data.accept(storage.Split(**good), about, "mine")
     with pytest.raises(InputError, match=message):
-        data.accept(runs.Split(**good | change), about, "mine")
+        data.accept(storage.Split(**good | change), about, "mine")
 
 
 def stage(name: str) -> subprocess.CompletedProcess:
@@ -590,14 +594,14 @@ def stage(name: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "stages.prepare", name], env=environment, capture_output=True, text=True)
 
 
-def test_the_stage_prepares_and_says_what():
+def test_the_stage_prepares_and_prints_the_sizes():
     write_conf("mine", as_npz() | HELD)
     done = stage("mine")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "mine: 70 train, 10 validation, 20 test\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "70 train images, 10 validation images, 20 test images\n", "")
 
 
 def test_the_stage_exits_1_with_one_line_and_no_output():
     write_conf("mine", bytes_of(as_idx, "labels.idx", lambda content: content[:-1])() | HELD)
     done = stage("mine")
     assert (done.returncode, done.stdout) == (1, "") and not Path("data").exists()
-    assert done.stderr == "error: labels.idx must have 108 bytes, as its header says (100,), got 107\n"
+    assert done.stderr == "error: labels.idx must have 108 bytes, as its header gives the shape (100,), got 107\n"

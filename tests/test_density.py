@@ -12,13 +12,14 @@ from scipy import integrate
 from test_family_limits import linear_gaussian
 from torch.distributions import MultivariateNormal
 
-from aebench.metrics import METRICS, PROFILES
-from aebench.metrics import density as metrics
-from aebench.representation import Evaluation, density
-from aebench.representation.lent import Lent
-from aebench.representation.settings import Densities
+from aebench.evaluation.arrays import density
+from aebench.evaluation.arrays.expost_density import ExpostDensity
+from aebench.evaluation.metrics import METRICS, PROFILES
+from aebench.evaluation.metrics import density as metrics
+from aebench.evaluation.representation import Evaluation
+from aebench.evaluation.settings import Density
 
-FEW = Densities(images=20, samples=1000, draws=50, validation_images=20)
+FEW = Density(images=20, samples=1000, draws=50, validation_images=20)
 LABELS = torch.arange(40) % 3
 
 
@@ -27,7 +28,7 @@ def few(**changes):
 
 
 class Stub:
-    """A replica of these methods; without posterior and likelihood it is a point model."""
+    """A replica with these methods; without a posterior and a likelihood it is a point model."""
 
     def __init__(self, **methods):
         self.methods = {"posterior": lambda x: (), "nll": lambda x, z: None} | methods
@@ -44,20 +45,20 @@ def numbers(*shape, seed=0):
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def seen(replica, x, told=FEW, **changes):
-    """A view of x (n, d), which is train, validation and test."""
-    return view(replica, x, torch.arange(len(x)) % 3, settings=Evaluation(density=told), **changes)
+def density_view(replica, x, constant_model=FEW, **changes):
+    """A view with x (n, d) as training, validation and test images."""
+    return view(replica, x, torch.arange(len(x)) % 3, settings=Evaluation(density=constant_model), **changes)
 
 
-def measured(replica, x, told=FEW, **changes):
-    """Representation with the density of x, and of its codes."""
-    shown = seen(replica, x, told, **changes)
-    return replace(PERFECT, codes=shown.codes, density=density.density(shown))
+def measured(replica, x, constant_model=FEW, **changes):
+    """A representation with the codes and densities of x."""
+    test_view = density_view(replica, x, constant_model, **changes)
+    return replace(PERFECT, codes=test_view.codes, density=density.density(test_view))
 
 
 def of_weights(log_weights):
     return replace(
-        PERFECT, density=density.Density(log_weights, log_weights[:, 0], log_weights[:, 0], log_weights, 1.0, numbers(2))
+        PERFECT, density=density.Densities(log_weights, log_weights[:, 0], log_weights[:, 0], log_weights, 1.0, numbers(2))
     )
 
 
@@ -68,39 +69,41 @@ def score(r, name):
 # From weights to bounds
 
 
-def test_weights_are_averaged_in_probability_not_in_logarithms():
+def test_weights_are_averaged_as_probabilities_not_as_logarithms():
     r = of_weights(torch.tensor([[1.0, 3, 5, 7], [2, 2, 2, 2]], dtype=torch.float64).log())
-    assert score(r, "iwae") == score(r, "lent_density") == pytest.approx((math.log(4) + math.log(2)) / 2)
+    assert score(r, "iwae") == score(r, "expost_density") == pytest.approx((math.log(4) + math.log(2)) / 2)
     pairs = metrics.bounds(r.density.log_weights, 2)
     torch.testing.assert_close(pairs.exp(), torch.tensor([math.sqrt(2 * 6), 2.0], dtype=torch.float64))
 
 
 def test_effective_sample_sizes_by_hand():
-    """Equal weights count all, one that outweighs the rest counts one; 1 and 3 count 16 / 10 of 2."""
+    """Equal weights: all samples; one dominant weight: one sample; weights 1 and 3: 16 / 10 of 2."""
     equal, one, pair = torch.zeros(3, 8), torch.tensor([[0.0] + [-900.0] * 7]), torch.tensor([[1.0, 3.0]]).log()
     for weights, share in ((equal, 100), (one, 100 / 8), (pair, 80)):
         for scale in (0, -5000, 5000):
             assert metrics.effective_share(weights.double() + scale) == pytest.approx(share)
 
 
-def test_the_half_width_is_of_the_mean_over_images():
+def test_the_half_width_is_that_of_the_mean_over_images():
     levels = torch.tensor([1.0, 2, 3, 6], dtype=torch.float64)
     r = of_weights(levels[:, None].expand(-1, 50))
     assert score(r, "iwae") == pytest.approx(3)
     assert (
-        score(r, "iwae_half_width") == score(r, "lent_half_width") == pytest.approx(3.18245 * levels.std().item() / 2, rel=1e-5)
+        score(r, "iwae_half_width")
+        == score(r, "expost_half_width")
+        == pytest.approx(3.18245 * levels.std().item() / 2, rel=1e-5)
     )
 
 
-@pytest.mark.parametrize(("most", "places"), [(1, "1"), (10, "1 10"), (500, "1 10 100 500"), (1000, "1 10 100 1000")])
-def test_the_bound_never_falls_with_samples_and_ends_at_iwae(most, places):
-    """Groups lie within groups, so that Jensen's inequality holds draw by draw."""
+@pytest.mark.parametrize(("most", "counts"), [(1, "1"), (10, "1 10"), (500, "1 10 100 500"), (1000, "1 10 100 1000")])
+def test_the_bound_does_not_decrease_with_samples_and_ends_at_iwae(most, counts):
+    """Groups are nested, so that Jensen's inequality holds for every draw."""
     r = of_weights(100 * numbers(7, most))
-    found = PROFILES["iwae_by_samples"].measure(r)
-    assert list(found) == places.split()
-    assert (np.diff(list(found.values())) >= 0).all()
-    assert found["1"] == pytest.approx(float(r.density.log_weights.mean()))
-    assert found[str(most)] == score(r, "iwae")
+    computed = PROFILES["iwae_by_samples"].measure(r)
+    assert list(computed) == counts.split()
+    assert (np.diff(list(computed.values())) >= 0).all()
+    assert computed["1"] == pytest.approx(float(r.density.log_weights.mean()))
+    assert computed[str(most)] == score(r, "iwae")
 
 
 # A model's own likelihood
@@ -110,7 +113,7 @@ def replica_of(net):
     return Stub(posterior=net.posterior, nll=net.nll, encode=net.encode, decode=net.decode)
 
 
-def test_the_bounds_of_a_linear_gaussian_model_with_its_true_posterior_are_probabilistic_pca():
+def test_bounds_with_the_true_posterior_equal_probabilistic_pca():
     net, x, evidence, _ = linear_gaussian()
     r = measured(replica_of(net), x)
     assert score(r, "elbo") == pytest.approx(evidence, abs=0.05)
@@ -120,8 +123,8 @@ def test_the_bounds_of_a_linear_gaussian_model_with_its_true_posterior_are_proba
     assert score(r, "active_units") == 2
 
 
-def test_elbo_below_iwae_below_the_evidence_with_a_wrong_posterior():
-    """Four times too wide: the ELBO lacks the divergence from the posterior, which IWAE wins back."""
+def test_elbo_is_below_iwae_and_iwae_below_the_evidence_with_a_wrong_posterior():
+    """A posterior four times too wide: the ELBO loses the divergence from the true posterior, which IWAE recovers."""
     net, x, evidence, gap = linear_gaussian(4.0)
     r = measured(replica_of(net), x)
     one, ten, hundred, thousand = PROFILES["iwae_by_samples"].measure(r).values()
@@ -132,8 +135,8 @@ def test_elbo_below_iwae_below_the_evidence_with_a_wrong_posterior():
     assert 10 < score(r, "iwae_ess") < 90
 
 
-def told(mean, log_variance, units=3):
-    """A model that says the same of every image: q = N(mean, exp(log_variance)), p(x|z) = N(z₁ + ..., 1)."""
+def constant_model(mean, log_variance, units=3):
+    """A model with the same posterior for every image: q = N(mean, exp(log_variance)), p(x|z) = N(z₁ + ..., 1)."""
     return Stub(
         posterior=lambda x: (torch.full_like(x[:, :units], mean), torch.full_like(x[:, :units], log_variance)),
         nll=lambda x, z: ((x - z.sum(-1, keepdim=True)).square() + math.log(2 * math.pi)).sum(-1) / 2,
@@ -142,44 +145,45 @@ def told(mean, log_variance, units=3):
     )
 
 
-def test_useless_a_posterior_that_is_the_prior_costs_nothing_and_no_unit_is_active():
-    r = measured(told(0.0, 0.0), numbers(40, 4))
+def test_useless_a_posterior_equal_to_the_prior_has_no_kl_and_no_active_units():
+    r = measured(constant_model(0.0, 0.0), numbers(40, 4))
     assert score(r, "posterior_kl") == 0 and score(r, "active_units") == 0
     assert score(r, "elbo") == pytest.approx(PROFILES["iwae_by_samples"].measure(r)["1"])
     assert score(r, "iwae") > score(r, "elbo") + 1
 
 
-def test_adversarial_a_posterior_that_is_a_point_pays_for_it_in_every_bound():
-    """Its KL is ½ (40 - 1) a unit, which importance weights cannot win back: all draws are the same."""
-    r = measured(told(0.0, -40.0), numbers(40, 4))
+def test_adversarial_a_degenerate_posterior_lowers_every_bound():
+    """Its KL is ½ (40 - 1) per unit, which importance weights cannot recover, since all draws are equal."""
+    r = measured(constant_model(0.0, -40.0), numbers(40, 4))
     assert score(r, "posterior_kl") == pytest.approx(3 * 39 / 2)
     assert score(r, "elbo") == pytest.approx(-score(r, "expected_nll") - 3 * 39 / 2)
     assert score(r, "iwae") < -score(r, "expected_nll") - 30
 
 
-def test_active_units_are_those_of_variance_above_a_hundredth_over_images():
+def test_active_units_have_a_variance_above_a_hundredth_over_images():
     codes = torch.tensor([[0.0, 5, 1], [0.3, 5, -1], [0, 5, 1], [0.3, 5, -1]]) * torch.tensor([0.6, 1, 1])
     assert score(replace(of_weights(torch.zeros(4, 2)), codes=codes), "active_units") == 1
     assert score(replace(of_weights(torch.zeros(4, 2)), codes=2 * codes), "active_units") == 2
 
 
 def aggregated(codes, spread):
-    """The divergence of q(z) of these codes (n, k), each spread by variances (k,)."""
+    """The aggregate divergence of codes (n, k) with posterior variances (k,)."""
     weights = torch.zeros(4, 2, dtype=torch.float64)
     return score(
-        replace(PERFECT, codes=codes, density=density.Density(weights, weights, weights, weights, 1.0, spread)), "aggregate_kl"
+        replace(PERFECT, codes=codes, density=density.Densities(weights, weights, weights, weights, 1.0, spread)),
+        "aggregate_kl",
     )
 
 
-def test_an_aggregate_posterior_that_is_the_prior_has_no_divergence_from_it():
-    """Two points at ±a, each spread by 1 - a², have mean 0 and variance 1 in every unit; so have points alone at a = 1."""
+def test_an_aggregate_posterior_equal_to_the_prior_has_divergence_0():
+    """Codes at ±a with posterior variance 1 - a² have mean 0 and variance 1 in every unit."""
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
     for a in (0.0, 0.6, 1.0):
         assert aggregated(a * corners, torch.full((3,), 1 - a**2)) == pytest.approx(0, abs=1e-12)
 
 
-def test_the_divergence_of_an_aggregate_posterior_is_by_hand_that_of_its_moments():
-    """N(1, 4) from N(0, 1): (4 + 1 - 1 - log 4) / 2; of two units it is a sum; correlation counts as -log(1 - r²) / 2."""
+def test_aggregate_divergence_by_hand():
+    """N(1, 4) from N(0, 1): (4 + 1 - 1 - log 4) / 2; units add up; a correlation r contributes -log(1 - r²) / 2."""
     codes = 1 + 2 * torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
     assert aggregated(codes, torch.zeros(1)) == pytest.approx((4 - math.log(4)) / 2)
     both = torch.cat([codes, torch.zeros(2, 1)], 1)
@@ -188,45 +192,45 @@ def test_the_divergence_of_an_aggregate_posterior_is_by_hand_that_of_its_moments
     assert aggregated(tied, torch.full((2,), 0.5)) == pytest.approx(-math.log(1 - 0.25) / 2)
 
 
-def test_codes_that_fill_fewer_directions_than_they_have_numbers_have_no_divergence_from_a_prior():
+def test_codes_without_variance_in_some_direction_have_no_aggregate_divergence():
     assert math.isnan(aggregated(torch.ones(4, 2), torch.zeros(2)))
     assert math.isnan(aggregated(numbers(4, 1) * torch.ones(1, 2), torch.zeros(2)))
 
 
-def test_the_spread_of_a_posterior_is_its_mean_variance_and_points_have_none():
+def test_posterior_variance_is_the_mean_over_images_and_0_for_point_models():
     x = images(40)
-    told = Stub(encode=lambda x: x[:, :2], decode=lambda h: x[:1], posterior=lambda x: (x[:, :2], x[:, :2].log() + 1))
+    constant_model = Stub(encode=lambda x: x[:, :2], decode=lambda h: x[:1], posterior=lambda x: (x[:, :2], x[:, :2].log() + 1))
     expected = x[:, :2].double().mean(0) * math.e
-    assert torch.allclose(density.posterior_variance(seen(told, x)), expected)
+    assert torch.allclose(density.posterior_variance(density_view(constant_model, x)), expected)
     point = Stub(encode=lambda x: x[:, :2])
-    assert not density.posterior_variance(seen(point, x)).any()
+    assert not density.posterior_variance(density_view(point, x)).any()
 
 
 @pytest.mark.parametrize("kind", ["pca", "mean_image", "raw_pixels"])
-def test_point_models_have_no_bound_of_their_own_at_the_same_places(kind):
+def test_point_models_have_nan_bounds_for_the_same_numbers_of_samples(kind):
     r = measured(next(fitted(kind)[0].replicas()), images(40))
     for name in ("elbo", "expected_nll", "posterior_kl", "iwae", "iwae_half_width", "iwae_ess", "active_units"):
         assert math.isnan(score(r, name)), name
     profile = PROFILES["iwae_by_samples"].measure(r)
     assert list(profile) == ["1", "10", "100", "1000"] and np.isnan(list(profile.values())).all()
-    assert all(math.isfinite(score(r, name)) for name in METRICS if name.startswith("lent"))
+    assert all(math.isfinite(score(r, name)) for name in METRICS if name.startswith("expost"))
 
 
-# The density that every model is lent
+# The ex-post density
 
 
 def images(n, seed=0):
     return torch.rand(n, PIXELS, generator=torch.Generator().manual_seed(seed))
 
 
-def exact(shown, variance):
+def exact(test_view, variance):
     """log N(g(μ), WᵀΣW + s² I) of the test images, for a linear decoder."""
-    codes = shown.reference_codes[: -shown.validation].double()
+    codes = test_view.reference_codes[: -test_view.validation].double()
     middle, covariance = codes.mean(0), torch.cov(codes.T, correction=0).reshape(codes.shape[1], -1)
     zero, units = torch.zeros_like(codes[:1]), torch.eye(codes.shape[1])
-    weight = (shown.decode(units) - shown.decode(zero.float())).double()
+    weight = (test_view.decode(units) - test_view.decode(zero.float())).double()
     marginal = weight.T @ covariance @ weight + variance * torch.eye(PIXELS)
-    return MultivariateNormal(shown.decode(middle[None].float())[0].double(), marginal).log_prob(shown.images.double())
+    return MultivariateNormal(test_view.decode(middle[None].float())[0].double(), marginal).log_prob(test_view.images.double())
 
 
 LINEAR = {
@@ -240,30 +244,30 @@ LINEAR = {
 
 
 @pytest.mark.parametrize("kind", LINEAR)
-def test_the_lent_density_of_a_linear_decoder_is_its_exact_marginal(kind):
-    """Signed codes, codes wider than the image, codes that never change; whatever the draws, to float32's rounding."""
-    shown = seen(next(fitted(kind, **LINEAR[kind])[0].replicas()), images(40), few(draws=2, images=40))
-    found = density.density(shown)
-    expected = exact(shown, found.variance)
-    torch.testing.assert_close(found.lent_log_weights, expected[:, None].expand(-1, 2), atol=0.05, rtol=0)
-    r = replace(PERFECT, density=found)
-    assert score(r, "lent_density") == pytest.approx(float(expected.mean()), abs=0.05)
-    assert score(r, "lent_ess") > 99.9
+def test_expost_density_of_a_linear_decoder_is_its_exact_marginal(kind):
+    """Signed, wide and constant codes; for any draws, up to float32 rounding."""
+    test_view = density_view(next(fitted(kind, **LINEAR[kind])[0].replicas()), images(40), few(draws=2, images=40))
+    computed = density.density(test_view)
+    expected = exact(test_view, computed.variance)
+    torch.testing.assert_close(computed.expost_log_weights, expected[:, None].expand(-1, 2), atol=0.05, rtol=0)
+    r = replace(PERFECT, density=computed)
+    assert score(r, "expost_density") == pytest.approx(float(expected.mean()), abs=0.05)
+    assert score(r, "expost_ess") > 99.9
 
 
 @pytest.mark.parametrize("kind", ["pca", "mean_image"])
-def test_the_observation_variance_makes_validation_images_most_probable(kind):
-    shown = seen(next(fitted(kind)[0].replicas()), images(40), few(images=40, validation_images=40))
-    variance = density.density(shown).variance
-    likelihood = [float(exact(shown, c * variance).mean()) for c in (0.93, 1, 1.07)]
+def test_observation_variance_maximises_the_likelihood_of_validation_images(kind):
+    test_view = density_view(next(fitted(kind)[0].replicas()), images(40), few(images=40, validation_images=40))
+    variance = density.density(test_view).variance
+    likelihood = [float(exact(test_view, c * variance).mean()) for c in (0.93, 1, 1.07)]
     assert likelihood[1] > max(likelihood[0], likelihood[2])
 
 
-def test_the_mean_image_is_a_gaussian_about_it_with_the_variance_of_validation_images():
+def test_the_mean_image_is_a_gaussian_with_the_variance_of_validation_images():
     model = next(fitted("mean_image")[0].replicas())
-    shown = seen(model, images(40), few(validation_images=40))
-    deviations = (shown.images - model.state["mean"]).double().square()
-    assert density.density(shown).variance == pytest.approx(float(deviations.mean()), rel=0.02)
+    test_view = density_view(model, images(40), few(validation_images=40))
+    deviations = (test_view.images - model.state["mean"]).double().square()
+    assert density.density(test_view).variance == pytest.approx(float(deviations.mean()), rel=0.02)
 
 
 def bent(h):
@@ -271,10 +275,10 @@ def bent(h):
     return torch.cat([h, torch.sin(2 * h), 0.3 * h**2], -1)
 
 
-def test_the_lent_density_of_a_curved_decoder_is_that_of_quadrature():
-    """ESS far from 100 %, and still log p(x) within 0.05 nat; fewer draws fall short, none exceeds it."""
+def test_expost_density_of_a_curved_decoder_matches_quadrature():
+    """Within 0.05 nat of log p(x) although ESS is below 95 %; fewer draws give a lower bound."""
     codes, x, variance = 1 + 0.8 * numbers(500, 1), 0.3 * numbers(6, 3, seed=1), 0.05
-    lent = Lent.to(bent, codes, 1)
+    expost = ExpostDensity.fit(bent, codes, 1)
     mean, deviation = codes.mean(), codes.std(correction=0)
 
     def joint(h, row):
@@ -283,81 +287,84 @@ def test_the_lent_density_of_a_curved_decoder_is_that_of_quadrature():
         return float(prior * math.exp(-error / (2 * variance)) / (2 * math.pi * variance) ** 1.5)
 
     expected = [math.log(integrate.quad(joint, -5, 7, (row,), limit=200)[0]) for row in x]
-    weights = lent.log_weights(x, x[:, :1], variance, 2, numbers(6, 50_000, 1, seed=2))
+    weights = expost.log_weights(x, x[:, :1], variance, 2, numbers(6, 50_000, 1, seed=2))
     assert metrics.bounds(weights).tolist() == pytest.approx(expected, abs=0.05)
     assert metrics.effective_share(weights) < 95
     short = metrics.bounds(weights, 1).mean()
     assert short < metrics.bounds(weights, 10).mean() < np.mean(expected) + 0.01
 
 
-def test_slopes_are_those_of_finite_differences():
-    lent, step = Lent.to(bent, 1 + 0.8 * numbers(500, 1), 1), 1e-6
+def test_decoder_jacobians_match_finite_differences():
+    expost, step = ExpostDensity.fit(bent, 1 + 0.8 * numbers(500, 1), 1), 1e-6
     u = numbers(5, 1)
-    torch.testing.assert_close(lent.slopes(u)[:, 0], (lent.observe(u + step) - lent.observe(u - step)) / (2 * step))
+    torch.testing.assert_close(expost.jacobians(u)[:, 0], (expost.decoded(u + step) - expost.decoded(u - step)) / (2 * step))
 
 
-def test_dead_units_and_copies_of_units_change_nothing():
+def test_dead_and_duplicated_units_do_not_change_the_expost_density():
     codes = numbers(200, 2)
     wide = torch.cat([codes, torch.full_like(codes, 7.0), codes], 1)
-    narrow, padded = Lent.to(lambda h: h, codes, 9), Lent.to(lambda h: (h[..., :2] + h[..., 4:]) / 2, wide, 9)
-    assert padded.rank == 2 and not Lent.to(lambda h: h, torch.full((9, 3), 0.1), 9).directions.any()
+    narrow, padded = (
+        ExpostDensity.fit(lambda h: h, codes, 9),
+        ExpostDensity.fit(lambda h: (h[..., :2] + h[..., 4:]) / 2, wide, 9),
+    )
+    assert padded.rank == 2 and not ExpostDensity.fit(lambda h: h, torch.full((9, 3), 0.1), 9).directions.any()
     noise, x = numbers(5, 3, 2, seed=1), numbers(5, 2, seed=2)
-    weights = [lent.log_weights(x, rows, 0.1, 1, noise) for lent, rows in ((narrow, codes[:5]), (padded, wide[:5]))]
+    weights = [expost.log_weights(x, rows, 0.1, 1, noise) for expost, rows in ((narrow, codes[:5]), (padded, wide[:5]))]
     torch.testing.assert_close(*weights)
 
 
-def test_the_codes_vary_along_the_directions_of_largest_variance():
+def test_directions_are_those_of_largest_variance():
     codes = numbers(5000, 3) * torch.tensor([1.0, 3, 2])
-    lent = Lent.to(lambda h: h, codes, 2)
-    torch.testing.assert_close(lent.directions.abs(), torch.tensor([[0, 0, 2.0], [0, 3, 0]]).double(), atol=0.15, rtol=0)
+    expost = ExpostDensity.fit(lambda h: h, codes, 2)
+    torch.testing.assert_close(expost.directions.abs(), torch.tensor([[0, 0, 2.0], [0, 3, 0]]).double(), atol=0.15, rtol=0)
 
 
-def test_pixels_that_never_change_make_no_density_infinite():
-    """Perfect reconstructions: the variance ends at the rounding of grey levels, and more levels mean a higher density."""
+def test_constant_pixels_do_not_make_the_density_infinite():
+    """With perfect reconstructions the variance is that of rounding to grey levels; more levels give a higher density."""
     x = images(40)
     x[:, ::2] = 0
     model = next(fitted("raw_pixels")[0].replicas())
     coarse, fine = (measured(model, x, few(levels=levels)) for levels in (17, 256))
-    assert score(coarse, "lent_deviation") == pytest.approx(1 / 16 / math.sqrt(12))
-    assert score(coarse, "lent_density") < score(fine, "lent_density") < math.inf
+    assert score(coarse, "expost_deviation") == pytest.approx(1 / 16 / math.sqrt(12))
+    assert score(coarse, "expost_density") < score(fine, "expost_density") < math.inf
 
 
 # Draws and images
 
 
 @pytest.mark.parametrize("kind", ["variational", "vanilla"])
-def test_densities_are_the_same_in_any_blocks(kind, monkeypatch):
-    shown = seen(next(fitted(kind)[0].replicas()), images(40))
-    whole = density.density(shown)
-    monkeypatch.setattr(density, "NUMBERS", 1)
-    single = density.density(shown)
-    assert single.variance == pytest.approx(whole.variance)
-    for name in ("log_weights", "nll", "kl", "lent_log_weights"):
-        torch.testing.assert_close(getattr(single, name), getattr(whole, name), atol=1e-3, rtol=1e-4, equal_nan=True)
+def test_densities_do_not_depend_on_the_block_size(kind, monkeypatch):
+    test_view = density_view(next(fitted(kind)[0].replicas()), images(40))
+    together = density.density(test_view)
+    monkeypatch.setattr(density, "ENTRIES", 1)
+    one_by_one = density.density(test_view)
+    assert one_by_one.variance == pytest.approx(together.variance)
+    for name in ("log_weights", "nll", "kl", "expost_log_weights"):
+        torch.testing.assert_close(getattr(one_by_one, name), getattr(together, name), atol=1e-3, rtol=1e-4, equal_nan=True)
 
 
-def test_densities_are_the_same_twice_another_seeds_are_not_and_what_is_lent_is_not_what_is_owned():
+def test_densities_are_reproducible_depend_on_the_seed_and_do_not_share_draws():
     model = next(fitted("variational")[0].replicas())
-    first, again, other = (density.density(seen(model, images(40), seed=seed)) for seed in (3, 3, 4))
-    assert torch.equal(first.log_weights, again.log_weights) and torch.equal(first.lent_log_weights, again.lent_log_weights)
+    first, again, other = (density.density(density_view(model, images(40), seed=seed)) for seed in (3, 3, 4))
+    assert torch.equal(first.log_weights, again.log_weights) and torch.equal(first.expost_log_weights, again.expost_log_weights)
     assert not torch.equal(first.log_weights, other.log_weights)
-    fewer = density.density(seen(model, images(40), few(samples=7), seed=3))
-    assert torch.equal(first.lent_log_weights, fewer.lent_log_weights) and fewer.log_weights.shape == (20, 7)
+    fewer = density.density(density_view(model, images(40), few(samples=7), seed=3))
+    assert torch.equal(first.expost_log_weights, fewer.expost_log_weights) and fewer.log_weights.shape == (20, 7)
 
 
-def test_test_images_choose_nothing_and_the_codes_are_those_of_training():
+def test_test_images_select_nothing_and_only_training_codes_are_fitted():
     model = next(fitted("pca")[0].replicas())
     train, validation, test = images(60), images(30, seed=1), images(40, seed=2)
-    shown = seen(model, test, reference=torch.cat([train, validation]), validation=30)
-    found = density.density(shown)
-    assert found.variance == density.density(replace(shown, images=0.1 * test)).variance
-    assert found.variance != density.density(replace(shown, reference=torch.cat([train, 0.2 * validation]))).variance
-    lent = [exact(replace(shown, reference=torch.cat([train, c * validation])), found.variance) for c in (1, 0.2)]
-    assert torch.equal(*lent)
-    torch.testing.assert_close(found.lent_log_weights.mean(1), lent[0][::2], atol=0.05, rtol=0)
+    test_view = density_view(model, test, reference=torch.cat([train, validation]), validation=30)
+    computed = density.density(test_view)
+    assert computed.variance == density.density(replace(test_view, images=0.1 * test)).variance
+    assert computed.variance != density.density(replace(test_view, reference=torch.cat([train, 0.2 * validation]))).variance
+    expost = [exact(replace(test_view, reference=torch.cat([train, c * validation])), computed.variance) for c in (1, 0.2)]
+    assert torch.equal(*expost)
+    torch.testing.assert_close(computed.expost_log_weights.mean(1), expost[0][::2], atol=0.05, rtol=0)
 
 
-def test_images_are_spread_over_the_whole_set():
+def test_images_are_spread_evenly_over_the_test_set():
     assert density.spread(torch.arange(10), 3).tolist() == [0, 3, 6]
     assert density.spread(torch.arange(4), 9).tolist() == [0, 1, 2, 3]
     assert density.spread(torch.arange(10_000), 100).tolist() == list(range(0, 10_000, 100))

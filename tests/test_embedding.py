@@ -1,4 +1,4 @@
-"""Trustworthiness and continuity of maps that are perfect, know nothing, tear and fold; the t-SNE map and what is drawn."""
+"""Trustworthiness and continuity of perfect, random, torn and folded maps; the t-SNE map and its figure."""
 
 import math
 from dataclasses import replace
@@ -13,16 +13,16 @@ from representations import PERFECT, USELESS, clouds, representation, seen, trai
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness as reference
 
-from aebench.metrics import METRICS, embedding
-from aebench.metrics.embedding import faithfulness
+from aebench.evaluation import pictures as drawn
+from aebench.evaluation.arrays.embedding import STEP, Embedded, tsne
+from aebench.evaluation.arrays.embedding import embedding as embedded
+from aebench.evaluation.metrics import METRICS, embedding
+from aebench.evaluation.metrics.embedding import faithfulness
+from aebench.evaluation.representation import Evaluation
+from aebench.evaluation.settings import Embedding
 from aebench.randomness import Streams
-from aebench.reporting import canvas
-from aebench.reporting.figures import FIGURES
+from aebench.reporting.figures import FIGURES, canvas
 from aebench.reporting.results import read
-from aebench.representation import Evaluation
-from aebench.representation import pictures as drawn
-from aebench.representation.embedding import STEP, Embedded, embedded, tsne
-from aebench.representation.settings import Embedding
 
 SHORT = Embedding(perplexity=5, exaggerated=50, iterations=50)
 MAP = ["map_trustworthiness", "map_continuity", "map_knn_5"]
@@ -33,27 +33,27 @@ def normal(*shape, seed=0):
 
 
 def chance(n, k):
-    """A neighbour in the map has any rank of 1 ... n - 1 with equal chance."""
+    """Expected score if a neighbour in the map has any rank from 1 to n - 1 with equal probability."""
     return 1 - (n - k) * (n - k - 1) / ((n - 1) * (2 * n - 3 * k - 1))
 
 
 # Trustworthiness and continuity
 
 
-def test_a_map_of_the_same_shape_is_perfect_whatever_its_scale_place_and_turn():
+def test_a_scaled_shifted_and_rotated_map_is_perfect():
     points = normal(200, 3)
     turn = torch.linalg.qr(normal(3, 3, seed=1)).Q
     assert faithfulness(points, 5 * points @ turn + 100, 12) == (1, 1)
 
 
 @pytest.mark.parametrize(("n", "k"), [(400, 12), (60, 29)])
-def test_a_map_that_knows_nothing_scores_chance_both_ways(n, k):
+def test_a_random_map_scores_chance_on_both(n, k):
     draws = [faithfulness(normal(n, 4, seed=i), normal(n, 2, seed=100 + i), k) for i in range(10)]
     assert np.mean(draws, 0) == pytest.approx(chance(n, k), abs=0.01)
 
 
-def test_a_map_that_tears_a_cluster_is_trustworthy_and_not_continuous():
-    """One cluster becomes two far apart: neighbours in the map are true ones, but half of the true ones are gone."""
+def test_adversarial_tearing_a_cluster_is_trustworthy_but_not_continuous():
+    """One cluster becomes two far apart: neighbours in the map are true, but half of the true neighbours are lost."""
     points = torch.cat([normal(100, 2), normal(100, 2, seed=1) + 100])
     torn = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
     trust, continuity = faithfulness(points, torn, 12)
@@ -61,8 +61,8 @@ def test_a_map_that_tears_a_cluster_is_trustworthy_and_not_continuous():
     assert continuity < trust - 0.1
 
 
-def test_a_map_that_folds_two_clusters_onto_each_other_is_continuous_and_not_trustworthy():
-    """The tear backwards: half of the neighbours in the map are strangers from the other cluster."""
+def test_adversarial_folding_two_clusters_is_continuous_but_not_trustworthy():
+    """The reverse: half of the neighbours in the map are false, from the other cluster."""
     points = torch.cat([normal(100, 2), normal(100, 2, seed=1) + 100])
     torn = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
     trust, continuity = faithfulness(torn, points, 12)
@@ -70,7 +70,7 @@ def test_a_map_that_folds_two_clusters_onto_each_other_is_continuous_and_not_tru
     assert trust < continuity - 0.1
 
 
-def test_a_map_that_leads_everyone_to_the_farthest_scores_0():
+def test_a_map_whose_neighbours_are_the_farthest_points_scores_0():
     line, crossed = torch.tensor([[0.0], [1.0], [10.0], [11.5]]), torch.tensor([[0.0], [5.0], [-5.0], [0.1]])
     assert faithfulness(line, crossed, 1)[0] == 0
 
@@ -86,12 +86,12 @@ def test_both_agree_with_scikit_learn(wide, narrow, k, monkeypatch):
     assert faithfulness(points, codes, k) == pytest.approx(expected, abs=1e-6)
 
 
-def test_codes_that_are_all_the_same_score_what_a_map_that_knows_nothing_does():
+def test_constant_codes_score_chance():
     assert faithfulness(normal(100, 5), torch.full((100, 1), 0.3), 12) == pytest.approx([chance(100, 12)] * 2, abs=1e-12)
 
 
-def test_ties_are_broken_at_random_and_the_mean_taken():
-    """Against the formula itself, over every order in which equal distances may be told apart."""
+def test_tied_distances_score_the_mean_over_all_orders():
+    """Against the formula itself, over every order of equal distances."""
     points, codes = normal(6, 2), torch.tensor([[0.0], [0], [0], [1], [1], [3]])
     orders = list(permutations(range(6)))
     expected = [np.mean([formula(*pair, 2, order) for order in orders]) for pair in ((points, codes), (codes, points))]
@@ -99,16 +99,16 @@ def test_ties_are_broken_at_random_and_the_mean_taken():
 
 
 def formula(original, points, k, order):
-    """Trustworthiness as it is written, of distances whose ties go by `order`."""
+    """The formula of trustworthiness, with ties broken by `order`."""
     n, total = len(original), 0
     for i in range(n):
         far, near = (np.lexsort((order, (x - x[i]).norm(dim=1))) for x in (original, points))
-        rank = {j: place for place, j in enumerate((j for j in far if j != i), 1)}
+        rank = {j: position for position, j in enumerate((j for j in far if j != i), 1)}
         total += sum(max(rank[j] - k, 0) for j in [j for j in near if j != i][:k])
     return 1 - 2 * total / (n * k * (2 * n - 3 * k - 1))
 
 
-def test_few_images_have_no_number_and_no_metric_invents_one():
+def test_scores_are_nan_with_too_few_images_or_without_a_map():
     assert all(math.isnan(value) for value in faithfulness(normal(24, 2), normal(24, 2), 12))
     assert not math.isnan(faithfulness(normal(25, 2), normal(25, 2), 12)[0])
     for part in (None, replace(PERFECT.embedding, map=None)):
@@ -117,26 +117,26 @@ def test_few_images_have_no_number_and_no_metric_invents_one():
 
 
 def test_codes_are_compared_with_images_and_the_map_with_codes():
-    images, codes, places = normal(50, 9), normal(50, 4, seed=1), normal(50, 2, seed=2)
-    r = replace(PERFECT, embedding=Embedded(images, codes, places, 7))
-    found = [METRICS[name].measure(r) for name in ("trustworthiness", "continuity", "map_trustworthiness", "map_continuity")]
-    assert found == [*faithfulness(images, codes, 7), *faithfulness(codes, places, 7)]
-    assert len(set(found)) == 4
+    images, codes, points_2d = normal(50, 9), normal(50, 4, seed=1), normal(50, 2, seed=2)
+    r = replace(PERFECT, embedding=Embedded(images, codes, points_2d, 7))
+    scores = [METRICS[name].measure(r) for name in ("trustworthiness", "continuity", "map_trustworthiness", "map_continuity")]
+    assert scores == [*faithfulness(images, codes, 7), *faithfulness(codes, points_2d, 7)]
+    assert len(set(scores)) == 4
 
 
 # Neighbours in the map
 
 
-def test_labels_that_the_map_knows_nothing_of_are_voted_for_by_chance():
+def test_useless_map_predicts_classes_by_chance():
     r = replace(USELESS, embedding=Embedded(USELESS.images, USELESS.codes, normal(1000, 2), 12))
     assert METRICS["map_knn_5"].measure(r) == pytest.approx(20, abs=5)
 
 
-def test_adversarial_no_image_votes_for_itself():
-    """Pairs of different classes: with oneself among the five nearest some would be right, without all are wrong."""
-    places = torch.arange(20.0).repeat_interleave(6)[:, None] * torch.tensor([100.0, 0]) + 0.1 * normal(120, 2)
+def test_adversarial_an_image_is_not_its_own_neighbour():
+    """Six classes at each point: if an image counted among its own neighbours, some predictions would be right."""
+    points_2d = torch.arange(20.0).repeat_interleave(6)[:, None] * torch.tensor([100.0, 0]) + 0.1 * normal(120, 2)
     labels = torch.arange(6).repeat(20)
-    r = representation(places, places, labels, labels)
+    r = representation(points_2d, points_2d, labels, labels)
     assert METRICS["map_knn_5"].measure(r) < 100 / 6
     assert METRICS["map_knn_5"].measure(replace(r, labels=torch.arange(20).repeat_interleave(6))) == 100
 
@@ -144,23 +144,23 @@ def test_adversarial_no_image_votes_for_itself():
 # The t-SNE map
 
 
-def test_clouds_stay_together_in_their_map():
+def test_separated_classes_stay_separated_in_the_map():
     codes, labels = clouds(0.05)
-    places = tsne(codes, Embedding(perplexity=10), torch.Generator())
-    assert places.shape == (200, 2) and places.dtype == torch.float32
-    r = replace(representation(codes, codes, labels, labels), embedding=Embedded(codes, codes, places, 12))
+    points_2d = tsne(codes, Embedding(perplexity=10), torch.Generator())
+    assert points_2d.shape == (200, 2) and points_2d.dtype == torch.float32
+    r = replace(representation(codes, codes, labels, labels), embedding=Embedded(codes, codes, points_2d, 12))
     assert METRICS["map_knn_5"].measure(r) == 100
     assert METRICS["map_trustworthiness"].measure(r) > 0.9
 
 
-def test_the_map_is_the_same_twice_byte_for_byte():
+def test_the_map_is_reproducible_byte_for_byte():
     codes = normal(150, 60)
     first, second = (tsne(codes, SHORT, Streams(3).torch("evaluation", STEP)) for _ in range(2))
     assert first.numpy().tobytes() == second.numpy().tobytes()
 
 
 @pytest.mark.parametrize("units", [1, 2, 3, 60, 400])
-def test_codes_of_any_size_sign_and_scale_have_a_map_and_dead_units_change_nothing(units):
+def test_codes_of_any_width_and_scale_have_a_map_also_with_dead_units(units):
     codes = normal(150, units) * 1e-6 + 3
     alive = tsne(codes, SHORT, torch.Generator())
     assert alive.isfinite().all() and (alive.std(0) > 0.1).all()
@@ -168,18 +168,18 @@ def test_codes_of_any_size_sign_and_scale_have_a_map_and_dead_units_change_nothi
     assert dead.isfinite().all()
 
 
-def test_equal_codes_are_mapped_side_by_side_without_a_warning():
-    places = tsne((torch.arange(150) % 3)[:, None].float(), SHORT, torch.Generator())
-    assert places.isfinite().all()
+def test_groups_of_equal_codes_have_a_finite_map():
+    points_2d = tsne((torch.arange(150) % 3)[:, None].float(), SHORT, torch.Generator())
+    assert points_2d.isfinite().all()
 
 
-def test_there_is_no_map_of_a_constant_code_or_of_too_few_images():
+def test_constant_codes_and_too_few_images_have_no_map():
     assert tsne(torch.full((200, 3), 0.7), SHORT, torch.Generator()) is None
     assert tsne(normal(15, 3), SHORT, torch.Generator()) is None
     assert tsne(normal(16, 3), SHORT, torch.Generator()) is not None
 
 
-def test_a_long_code_is_mapped_by_its_leading_components():
+def test_a_wide_code_is_mapped_by_its_leading_components():
     codes = normal(100, 20) * torch.linspace(2, 1, 20)
     leading = torch.from_numpy(PCA(5).fit_transform(codes.double().numpy()))
     five, every = (SHORT.model_copy(update={"components": n, "iterations": 1, "exaggerated": 1}) for n in (5, 50))
@@ -188,11 +188,11 @@ def test_a_long_code_is_mapped_by_its_leading_components():
     assert not torch.allclose(tsne(codes, every, torch.Generator()), expected, rtol=1e-3, atol=1e-7)
 
 
-def test_only_the_first_seed_is_mapped_and_only_the_first_images():
+def test_only_the_first_seed_and_the_first_images_are_mapped():
     _, family = trained("vanilla")
     replica, images = next(family.replicas()), torch.rand(40, 16, generator=torch.Generator().manual_seed(0))
-    how = Evaluation(embedding={"images": 30, "neighbours": 4, "perplexity": 5, "exaggerated": 5, "iterations": 5})
-    first, later = (embedded(view(replica, images, torch.arange(40) % 3, settings=how, first=f)) for f in (True, False))
+    settings = Evaluation(embedding={"images": 30, "neighbours": 4, "perplexity": 5, "exaggerated": 5, "iterations": 5})
+    first, later = (embedded(view(replica, images, torch.arange(40) % 3, settings=settings, first=f)) for f in (True, False))
     assert first.map.shape == (30, 2) and later.map is None
     assert torch.equal(first.images, images[:30]) and torch.equal(first.codes, replica("encode", images)[:30])
     assert first.neighbours == 4
@@ -206,23 +206,23 @@ def test_every_model_is_measured(kind):
     assert all(math.isnan(METRICS[name].measure(r)) == constant for name in MAP)
 
 
-def test_the_picture_has_a_share_of_each_class_and_none_without_a_map():
+def test_pictures_have_the_map_of_the_first_images_of_each_class():
     labels = torch.tensor([2, 2, 0, 1, 0, 1, 2])
-    places = torch.arange(12.0).reshape(6, 2)
-    r = replace(representation(places, places, labels, labels), embedding=Embedded(places, places, places, 2))
-    arrays = drawn.mapped(r, 1)
+    points_2d = torch.arange(12.0).reshape(6, 2)
+    r = replace(representation(points_2d, points_2d, labels, labels), embedding=Embedded(points_2d, points_2d, points_2d, 2))
+    arrays = drawn.tsne_map(r, 1)
     assert arrays["map"][:, 0].tolist() == [0, 4, 6] and arrays["map_labels"].tolist() == [2, 0, 1]
-    assert not drawn.mapped(replace(r, embedding=replace(r.embedding, map=None)), 1)
-    assert not drawn.mapped(replace(r, embedding=None), 1)
+    assert not drawn.tsne_map(replace(r, embedding=replace(r.embedding, map=None)), 1)
+    assert not drawn.tsne_map(replace(r, embedding=None), 1)
 
 
-def test_a_panel_shows_each_model_with_a_map_its_points_and_no_axes(tmp_path, monkeypatch):
+def test_the_figure_has_one_panel_for_each_model_with_a_map(tmp_path, monkeypatch):
     fake_runs.write_fake_suite(tmp_path)
     monkeypatch.chdir(tmp_path)
     results = read(fake_runs.DATASET)
     with canvas.style():
-        panels = FIGURES["maps"].draw(results).axes
+        panels = FIGURES["tsne"].draw(results).axes
     assert [axes.get_title() for axes in panels] == ["pca_2", "ae", "ae_2d", "sae"]
-    for axes, row in zip(panels, results.rows[1:], strict=True):
+    for axes, row in zip(panels, results.models[1:], strict=True):
         np.testing.assert_allclose(axes.collections[0].get_offsets(), row.pictures["map"])
         assert not len(axes.get_xticks()) and not len(axes.get_yticks())

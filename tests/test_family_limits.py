@@ -1,4 +1,4 @@
-"""Each chapter of the family in the limits where it is another one, or where the answer is known; then its own claims."""
+"""Each model in the limits where it equals another or where the answer is known, and its own properties."""
 
 import math
 
@@ -11,10 +11,11 @@ from torch.nn.functional import cross_entropy
 
 from aebench.corruptions import CORRUPTIONS
 from aebench.errors import InputError
-from aebench.metrics.reconstruction import sum_of_squares
+from aebench.evaluation.metrics.reconstruction import sum_of_squares
 from aebench.models import Images, build
+from aebench.models.activations import ACTIVATIONS, SLOPES
 from aebench.models.classifier import Classifier
-from aebench.models.layers import ACTIVATIONS, SLOPES, Dense
+from aebench.models.layers import Dense
 from aebench.models.stacked import PRETRAINERS
 from aebench.randomness import Streams
 
@@ -26,12 +27,12 @@ def equal(a, b):
 
 
 def same(a, b):
-    """Equal weights and equal histories, bit for bit, of two fitted ensembles."""
+    """Whether two fitted ensembles have equal weights and histories, bit for bit."""
     return equal(a[0].state, b[0].state) and all((a[1].terms[n] == b[1].terms[n]).all() for n in b[1].terms)
 
 
 def model(kind, **changes):
-    """One replica in float64, its weights and biases moved a little from where they start."""
+    """One replica in float64, with random changes to its initial weights and biases."""
     with Streams(0).initialising():
         replica = build(block(kind, **changes), PIXELS).double()
         with torch.no_grad():
@@ -54,12 +55,12 @@ def assign(replica, **weights):
 # Controls and PCA
 
 
-def test_the_mean_image_is_the_best_constant():
+def test_the_mean_image_is_the_mean_of_training_and_validation_images():
     family, _ = fitted("mean_image")
     torch.testing.assert_close(family.state["mean"][0], images().both.mean(0))
 
 
-def test_the_random_encoder_is_not_trained_and_its_decoder_is_least_squares():
+def test_the_random_encoder_is_untrained_with_a_least_squares_decoder():
     start, (family, _) = ensemble("random_encoder"), fitted("random_encoder")
     assert torch.equal(start.state["encoder.layers.0.weight"], family.state["encoder.layers.0.weight"])
     (model,) = family.replicas()
@@ -70,8 +71,8 @@ def test_the_random_encoder_is_not_trained_and_its_decoder_is_least_squares():
     torch.testing.assert_close(residual.mean(0), torch.zeros(PIXELS), atol=1e-5, rtol=0)
 
 
-def test_pca_keeps_the_error_of_the_discarded_eigenvalues():
-    family, _ = fitted("pca", code=4)
+def test_the_error_of_pca_is_the_sum_of_the_discarded_eigenvalues():
+    family, _ = fitted("pca", latent_dim=4)
     (model,) = family.replicas()
     x = images().both.double()
     spectrum = torch.linalg.svdvals(x - x.mean(0)) ** 2
@@ -82,12 +83,12 @@ def test_pca_keeps_the_error_of_the_discarded_eigenvalues():
 @pytest.mark.parametrize("kind", ["linear", "deep"])
 def test_a_linear_autoencoder_spans_the_pca_subspace(kind):
     """Baldi & Hornik (1989): same error as PCA, and principal angles 0."""
-    params = {"hidden": {"linear": [], "deep": [8]}[kind], "code": 2, "activation": "linear", "output": "linear"}
+    params = {"hidden": {"linear": [], "deep": [8]}[kind], "latent_dim": 2, "activation": "linear", "output": "linear"}
     x = 4 * (pictures() - pictures().mean(0))
     data = Images(x, x)
     training = settings(epochs=600, batch_size=112, learning_rate=0.02, schedule="cosine")
     auto, _ = fitted("vanilla", data=data, training=training, **params)
-    pca, _ = fitted("pca", data=data, code=2)
+    pca, _ = fitted("pca", data=data, latent_dim=2)
     (a,), (p,) = auto.replicas(), pca.replicas()
     errors = [((m("decode", m("encode", data.train)) - data.train) ** 2).sum(1).mean().item() for m in (a, p)]
     assert errors[0] == pytest.approx(errors[1], rel=1e-3)
@@ -99,14 +100,14 @@ def test_a_linear_autoencoder_spans_the_pca_subspace(kind):
 # Vanilla
 
 
-def test_equal_seeds_give_variants_equal_starts():
+def test_equal_seeds_give_models_equal_initial_weights():
     assert equal(ensemble("vanilla", [2]).state, ensemble("denoising", [2]).state)
-    wide, narrow = (ensemble("vanilla", [2], code=code).state["encoder.layers.0.weight"] for code in (5, 2))
+    wide, narrow = (ensemble("vanilla", [2], latent_dim=k).state["encoder.layers.0.weight"] for k in (5, 2))
     assert torch.equal(wide, narrow)
 
 
 def test_a_tied_decoder_is_the_transposed_encoder():
-    family = ensemble("vanilla", hidden=[], code=3, tied=True, output="linear")
+    family = ensemble("vanilla", hidden=[], latent_dim=3, tied=True, output="linear")
     (model,) = family.replicas()
     weight = model.state["encoder.layers.0.weight"]
     torch.testing.assert_close(model("decode", torch.eye(3)), weight)
@@ -114,28 +115,28 @@ def test_a_tied_decoder_is_the_transposed_encoder():
 
 
 def test_a_deep_tied_decoder_mirrors_its_encoder():
-    family = ensemble("vanilla", hidden=[8, 4], code=2, tied=True, output="linear", activation="linear")
+    family = ensemble("vanilla", hidden=[8, 4], latent_dim=2, tied=True, output="linear", activation="linear")
     (model,) = family.replicas()
     first, second, third = (model.state[f"encoder.layers.{i}.weight"] for i in range(3))
     torch.testing.assert_close(model("decode", torch.eye(2)), third @ second @ first)
 
 
-def test_bernoulli_reconstruction_is_a_probability():
+def test_a_bernoulli_reconstruction_is_a_probability():
     (model,) = ensemble("vanilla", loss="bernoulli", output="linear").replicas()
     reconstruction = model("decode", model("encode", pictures(9)))
     assert reconstruction.min() > 0 and reconstruction.max() < 1
 
 
-def test_an_overcomplete_vanilla_autoencoder_pays_for_nothing_but_its_error():
-    family = ensemble("vanilla", hidden=[], code=2 * PIXELS, output="linear")
+def test_the_identity_of_an_overcomplete_vanilla_autoencoder_has_no_loss():
+    family = ensemble("vanilla", hidden=[], latent_dim=2 * PIXELS, output="linear")
     identity = torch.eye(2 * PIXELS, PIXELS)
     family.load({"encoder.layers.0.weight": identity, "decoder.layers.0.weight": identity.T})
     assert {name: value.item() for name, value in family.terms(X.float()[None], ()).items()} == {"reconstruction": 0}
 
 
 def test_logistic_pca_is_a_linear_code_with_a_logistic_output():
-    """The row `logistic_pca` (Hinton & Salakhutdinov 2006): vanilla without hidden layers, Bernoulli."""
-    pca = model("vanilla", hidden=[], code=4, loss="bernoulli")
+    """The model `logistic_pca` (Hinton & Salakhutdinov 2006): vanilla without hidden layers, Bernoulli."""
+    pca = model("vanilla", hidden=[], latent_dim=4, loss="bernoulli")
     down, up = pca.encoder.layers[0], pca.decoder.layers[0]
     probability = torch.sigmoid((X @ down.weight.T + down.bias) @ up.weight.T + up.bias)
     expected = -(X * probability.log() + (1 - X) * (1 - probability).log()).sum(1).mean()
@@ -143,9 +144,9 @@ def test_logistic_pca_is_a_linear_code_with_a_logistic_output():
     torch.testing.assert_close(pca.decode(pca.encode(X)), probability)
 
 
-def test_a_uniform_start_fills_its_range_in_encoder_and_decoder_and_no_more():
+def test_uniform_initialisation_has_its_range_in_encoder_and_decoder():
     """U[-1/sqrt(fan_in), 1/sqrt(fan_in)] (Erhan et al. 2009); a variance of 1 / (3 fan_in); biases at 0."""
-    state = ensemble("vanilla", hidden=[64], code=100, start="uniform", activation="sigmoid").state
+    state = ensemble("vanilla", hidden=[64], latent_dim=100, start="uniform", activation="sigmoid").state
     for name, value in state.items():
         if name.endswith("bias"):
             assert (value == 0).all(), name
@@ -155,8 +156,8 @@ def test_a_uniform_start_fills_its_range_in_encoder_and_decoder_and_no_more():
             assert value.var().item() == pytest.approx(edge**2 / 3, rel=0.1), name
 
 
-def test_a_scaled_start_keeps_the_variance_and_doubles_it_before_a_relu():
-    state = ensemble("vanilla", hidden=[64], code=100).state
+def test_scaled_initialisation_has_glorots_variance_doubled_before_a_relu():
+    state = ensemble("vanilla", hidden=[64], latent_dim=100).state
     for name, gain in (("encoder.layers.0", 2), ("encoder.layers.1", 1), ("decoder.layers.0", 2), ("decoder.layers.1", 1)):
         weight = state[f"{name}.weight"]
         assert weight.var().item() == pytest.approx(gain * 2 / sum(weight.shape[1:]), rel=0.1), name
@@ -167,14 +168,14 @@ def test_a_scaled_start_keeps_the_variance_and_doubles_it_before_a_relu():
 
 @pytest.mark.parametrize("noise", CORRUPTIONS)
 def test_denoising_at_corruption_0_is_vanilla_bit_for_bit(noise):
-    denoising, told = fitted("denoising", corruption=0.0, noise=noise)
-    vanilla, story = fitted("vanilla")
+    denoising, denoising_history = fitted("denoising", corruption=0.0, noise=noise)
+    vanilla, vanilla_history = fitted("vanilla")
     assert equal(denoising.state, vanilla.state)
-    assert all((told.terms[name] == story.terms[name]).all() for name in story.terms)
+    assert all((denoising_history.terms[name] == vanilla_history.terms[name]).all() for name in vanilla_history.terms)
 
 
-def test_denoising_asks_for_the_clean_image_not_the_noisy_one():
-    """A known defect of others: the target was x̃. With everything masked, the target still is x."""
+def test_the_denoising_target_is_the_clean_image():
+    """A defect of other implementations: the target was x̃. With everything masked, the target still is x."""
     family = ensemble("denoising", corruption=1.0)
     (model,) = family.replicas()
     x = pictures(20)
@@ -183,7 +184,7 @@ def test_denoising_asks_for_the_clean_image_not_the_noisy_one():
     torch.testing.assert_close(family.terms(x[None], draws(family, 20))["reconstruction"][0], expected)
 
 
-def test_a_denoising_autoencoder_with_dropout_is_a_vanilla_one_with_a_dropout_layer_before_its_first():
+def test_denoising_with_dropout_is_vanilla_with_a_dropout_layer_on_the_input():
     """The same draw through torch's own layer and through ours: equal terms, and equal gradients of every weight."""
     denoising, vanilla = model("denoising", noise="dropout", corruption=0.4), model("vanilla")
     vanilla.load_state_dict(denoising.state_dict())
@@ -191,43 +192,43 @@ def test_a_denoising_autoencoder_with_dropout_is_a_vanilla_one_with_a_dropout_la
     keep = torch.nn.Dropout(0.4)(torch.ones_like(X))
     ours = denoising.terms(X, (keep, torch.zeros_like(X)))["reconstruction"]
     torch.manual_seed(3)
-    theirs = vanilla.reconstruction(X, vanilla.encode(torch.nn.Dropout(0.4)(X)))
-    torch.testing.assert_close(ours, theirs)
-    gradients = [torch.autograd.grad(loss, net.parameters()) for loss, net in ((ours, denoising), (theirs, vanilla))]
+    expected_loss = vanilla.reconstruction(X, vanilla.encode(torch.nn.Dropout(0.4)(X)))
+    torch.testing.assert_close(ours, expected_loss)
+    gradients = [torch.autograd.grad(loss, net.parameters()) for loss, net in ((ours, denoising), (expected_loss, vanilla))]
     torch.testing.assert_close(*gradients)
     drawn = denoising.draw(2000, Streams(0).torch("noise"))[0]
     assert sorted(drawn.unique().tolist()) == sorted(keep.float().unique().tolist())
     assert (drawn == 0).float().mean().item() == pytest.approx(0.4, abs=0.01)
 
 
-def test_dropout_is_masking_but_for_the_brightness_that_clean_images_are_encoded_with():
-    """From equal streams equal pixels are lost; masking's first layer sees 1 - p of what dropout's does, on average."""
+def test_dropout_is_masking_rescaled_to_the_brightness_of_clean_images():
+    """Equal streams mask equal pixels; masked images have 1 - p of the brightness of those with dropout."""
     drop, mask = (ensemble("denoising", noise=noise, corruption=0.4) for noise in ("dropout", "masking"))
     dropped, masked = draws(drop, 2000)[0], draws(mask, 2000)[0]
     torch.testing.assert_close(0.6 * dropped, masked)
     assert dropped.mean().item() == pytest.approx(1, abs=0.01) and masked.mean().item() == pytest.approx(0.6, abs=0.01)
 
 
-def test_dropout_of_everything_is_refused():
+def test_dropout_of_all_pixels_is_an_error():
     for changes in ({"corruption": 1.0}, {"corruption": 0.1, "initial_corruption": 1.0}):
         with pytest.raises(InputError, match=r"corruption must be less than 1 for dropout, got 1\.0"):
             ensemble("denoising", noise="dropout", **changes)
 
 
 @pytest.mark.parametrize(("progress", "level"), [(0.0, 0.8), (0.5, 0.5), (1.0, 0.2)])
-def test_corruption_goes_from_its_initial_level_to_its_last_in_a_straight_line(progress, level):
+def test_corruption_changes_linearly_from_the_initial_to_the_final_level(progress, level):
     keep, _ = draws(ensemble("denoising", initial_corruption=0.8, corruption=0.2), 2000, progress=progress)
     assert (keep == 0).float().mean().item() == pytest.approx(level, abs=0.01)
     keep, _ = draws(ensemble("denoising", corruption=0.2), 2000, progress=progress)
     assert (keep == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)
 
 
-def test_corruption_is_validated_at_its_last_level():
+def test_validation_uses_the_final_corruption():
     """From all masked to nothing masked: the validation loss is that of clean images from the first epoch on."""
-    _, told = fitted("denoising", initial_corruption=1.0, corruption=0.0, training=settings(learning_rate=1e-30))
+    _, history = fitted("denoising", initial_corruption=1.0, corruption=0.0, training=settings(learning_rate=1e-30))
     clean = ensemble("vanilla").terms(images().validation[None], ())["reconstruction"].item()
-    assert told.terms["validation.loss"][:, 0] == pytest.approx([clean] * 3, rel=1e-6)
-    assert abs(told.terms["train.loss"][0, 0] - clean) > 0.01
+    assert history.terms["validation.loss"][:, 0] == pytest.approx([clean] * 3, rel=1e-6)
+    assert abs(history.terms["train.loss"][0, 0] - clean) > 0.01
 
 
 # Sparse
@@ -236,14 +237,14 @@ def test_corruption_is_validated_at_its_last_level():
 @pytest.mark.parametrize("kind", ["sparse", "sparse/l1"])
 def test_sparse_with_weight_0_is_vanilla_bit_for_bit(kind):
     family = fitted(kind, weight=0.0)
-    shape = {key: block(kind)[key] for key in ("code", "tied", "code_activation") if key in block(kind)}
+    shape = {key: block(kind)[key] for key in ("latent_dim", "tied", "code_activation") if key in block(kind)}
     vanilla = fitted("vanilla", **{"hidden": [], "code_activation": "sigmoid"} | shape)
     assert same(family, vanilla)
     assert (family[1].terms["train.sparsity"] == 0).all()
 
 
-def test_activations_at_the_target_cost_nothing_and_others_do():
-    """With no weights every unit is sigmoid(bias), whatever the image."""
+def test_the_sparsity_penalty_is_0_only_at_the_target():
+    """With weights 0 every unit is sigmoid(bias) for every image."""
     for activation, free in ((0.05, True), (0.04, False), (0.06, False)):
         sparse = model("sparse", weight=1.0, target=0.05)
         assign(sparse, encoder_layers_0_bias=math.log(activation / (1 - activation)))
@@ -251,26 +252,26 @@ def test_activations_at_the_target_cost_nothing_and_others_do():
         assert (sparsity == pytest.approx(0, abs=1e-9)) if free else sparsity > 1e-3
 
 
-def test_sparsity_is_weighed_and_comes_beside_the_reconstruction_of_vanilla():
+def test_sparsity_is_weighted_and_added_to_the_vanilla_reconstruction():
     h = model("sparse").encode(X)
     target = torch.full_like(h[0], 0.05)
     divergence = kl_divergence(Bernoulli(target), Bernoulli(h.mean(0))).sum()
     terms = model("sparse", weight=0.7).terms(X, ())
     torch.testing.assert_close(terms["sparsity"], 0.7 * divergence)
-    vanilla = model("vanilla", hidden=[], code=32, code_activation="sigmoid")
+    vanilla = model("vanilla", hidden=[], latent_dim=32, code_activation="sigmoid")
     torch.testing.assert_close(terms["reconstruction"], vanilla.terms(X, ())["reconstruction"])
     l1 = model("sparse/l1", weight=0.7)
     torch.testing.assert_close(l1.terms(X, ())["sparsity"], 0.7 * l1.encode(X).abs().sum() / 20)
 
 
-def test_a_sparse_autoencoder_brings_its_units_to_the_target():
+def test_training_brings_mean_activations_to_the_target():
     for target in (0.1, 0.3):
         family, _ = fitted("sparse", weight=10.0, target=target, training=settings(epochs=60))
         torch.testing.assert_close(family.codes(images().train).mean((0, 1)), torch.full((32,), target), atol=0.02, rtol=0)
 
 
-def test_a_penalty_stands_with_an_activation_it_has_a_meaning_for():
-    with pytest.raises(InputError, match="penalty must stand with code_activation sigmoid, got 'kl'"):
+def test_a_penalty_requires_a_suitable_activation():
+    with pytest.raises(InputError, match="penalty must be used with code_activation sigmoid, got 'kl'"):
         ensemble("sparse", code_activation="relu")
 
 
@@ -278,24 +279,24 @@ def test_a_penalty_stands_with_an_activation_it_has_a_meaning_for():
 
 
 def jacobian(encoder, x):
-    """Autograd's dh/dx, (n, k, d)."""
+    """dh/dx (n, k, d) by autograd."""
     return vmap(jacrev(lambda row: encoder(row[None])[0]))(x)
 
 
 def contraction(net, x, *noise):
-    """‖J‖²_F at each image as the chapter's term has it, (n,)."""
+    """‖J‖²_F (n,) at each image, from the model's term."""
     images = (net.terms(x[i : i + 1], tuple(part[i : i + 1] for part in noise)) for i in range(len(x)))
-    return torch.stack([terms["contraction"] for terms in images]) / net.params.weight
+    return torch.stack([terms["contraction"] for terms in images]) / net.settings.weight
 
 
 def test_contractive_with_weight_0_is_the_tied_vanilla_autoencoder_bit_for_bit():
     family = fitted("contractive", weight=0.0)
-    assert same(family, fitted("vanilla", hidden=[], code=32, tied=True, code_activation="sigmoid"))
+    assert same(family, fitted("vanilla", hidden=[], latent_dim=32, tied=True, code_activation="sigmoid"))
     assert (family[1].terms["train.contraction"] == 0).all()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_slopes_are_autograds(activation):
+def test_slopes_equal_autograd(activation):
     z = torch.linspace(-30, 30, 1201, dtype=torch.float64)[torch.arange(1201) != 600].requires_grad_()
     (gradient,) = torch.autograd.grad(ACTIVATIONS[activation](z).sum(), z)
     torch.testing.assert_close(SLOPES[activation](z).detach(), gradient, rtol=1e-8, atol=1e-15)  # torch's softplus is z from 20
@@ -303,8 +304,8 @@ def test_slopes_are_autograds(activation):
 
 @pytest.mark.parametrize("last", ACTIVATIONS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_pullback_through_a_deep_encoder_is_autograds_jacobian(activation, last):
-    deep = model("vanilla", hidden=[11, 7], code=5, activation=activation, code_activation=last)
+def test_the_pullback_through_a_deep_encoder_equals_autograd(activation, last):
+    deep = model("vanilla", hidden=[11, 7], latent_dim=5, activation=activation, code_activation=last)
     rows = torch.randn(20, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     expected = rows @ jacobian(deep.encode, X)
     torch.testing.assert_close(deep.encoder.pullback(X, rows, last), expected, rtol=1e-9, atol=1e-12)
@@ -324,27 +325,27 @@ def test_the_lectures_jacobian_and_its_inverse():
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "softplus", "linear"])
-def test_the_closed_form_is_the_exact_one_is_autograds(activation):
+def test_closed_form_and_exact_contraction_equal_autograd(activation):
     """To 1e-7 in float64, for every image."""
-    shape = {"hidden": [], "code": 9, "code_activation": activation}
+    shape = {"hidden": [], "latent_dim": 9, "code_activation": activation}
     expected = jacobian(model("contractive", **shape).encode, X).square().sum((1, 2))
-    for way in ("closed_form", "exact"):
-        norm = contraction(model("contractive", jacobian=way, **shape), X)
+    for method in ("closed_form", "exact"):
+        norm = contraction(model("contractive", jacobian=method, **shape), X)
         torch.testing.assert_close(norm, expected, rtol=0, atol=1e-7)
         torch.testing.assert_close(norm, expected)
 
 
-def test_the_penalty_is_the_weighed_mean_of_the_squared_norm_of_the_jacobian():
+def test_the_contraction_is_the_weighted_mean_squared_norm_of_the_jacobian():
     for kind in ("contractive", "contractive/exact"):
         net = model(kind, weight=0.7)
         expected = 0.7 * jacobian(net.encode, X).square().sum((1, 2)).mean()
         torch.testing.assert_close(net.terms(X, ())["contraction"], expected)
 
 
-@pytest.mark.parametrize("way", ["closed_form", "exact"])
-def test_the_penalty_is_not_the_square_of_the_summed_codes_gradient(way):
-    """A known defect of others: d(sum_j h_j)/dx squared. Two units that move against each other would contract nothing."""
-    net = model("contractive", hidden=[], code=2, code_activation="linear", jacobian=way)
+@pytest.mark.parametrize("method", ["closed_form", "exact"])
+def test_the_contraction_is_not_the_squared_gradient_of_the_summed_code(method):
+    """A defect of other implementations: d(sum_j h_j)/dx squared, which is 0 for two opposite units."""
+    net = model("contractive", hidden=[], latent_dim=2, code_activation="linear", jacobian=method)
     weight = torch.linspace(1, 2, PIXELS, dtype=torch.float64)
     assign(net, encoder_layers_0_weight=torch.stack([weight, -weight]))
     expected = 2 * weight.square().sum()
@@ -352,8 +353,8 @@ def test_the_penalty_is_not_the_square_of_the_summed_codes_gradient(way):
 
 
 @pytest.mark.parametrize("kind", ["contractive", "contractive/exact", "contractive/hutchinson"])
-def test_the_penalty_moves_the_gradient_and_training_contracts(kind):
-    """A known defect of others: an integer division made its gradient 0 while a plausible norm was printed."""
+def test_the_contraction_has_a_gradient_and_training_contracts(kind):
+    """A defect of other implementations: an integer division made its gradient 0 while a plausible norm was printed."""
     net = model(kind)
     penalty = net.terms(X, noise(net))["contraction"]
     (gradient,) = torch.autograd.grad(penalty, net.encoder.layers[0].weight)
@@ -371,14 +372,14 @@ def signs(k):
     return 2.0 * torch.cartesian_prod(*[torch.arange(2, dtype=torch.float64)] * k) - 1
 
 
-def test_hutchinsons_estimate_over_all_probes_has_the_exact_norm_as_its_mean():
+def test_hutchinsons_estimate_is_unbiased_over_all_probes():
     net = model("contractive/hutchinson", probes=16)
     norm = contraction(model("contractive/hutchinson", jacobian="exact"), X)
     torch.testing.assert_close(contraction(net, X, signs(4).expand(20, 16, 4)), norm)
 
 
 @pytest.mark.parametrize("probes", [1, 2])
-def test_hutchinsons_variance_is_the_chapters(probes):
+def test_hutchinsons_estimate_has_the_documented_variance(probes):
     """2/p sum_{i≠j} (J Jᵀ)²_ij, over every choice of p of the 2^k probes."""
     net = model("contractive/hutchinson", probes=probes)
     choices = torch.cartesian_prod(*[torch.arange(16)] * probes).view(-1, probes)
@@ -389,16 +390,16 @@ def test_hutchinsons_variance_is_the_chapters(probes):
     torch.testing.assert_close(estimates.var(0, correction=0), 2 / probes * off.square().sum((1, 2)))
 
 
-def test_hutchinsons_probes_are_signs_drawn_afresh_for_every_image():
+def test_hutchinsons_probes_are_random_signs_for_every_image():
     (probes,) = ensemble("contractive/hutchinson", probes=3).model.draw(500, Streams(0).torch("noise"))
     assert probes.shape == (500, 3, 4) and set(probes.unique().tolist()) == {-1.0, 1.0}
     assert probes.mean().item() == pytest.approx(0, abs=0.05)
     assert len(probes[:, 0].unique(dim=0)) == 16
 
 
-def test_a_free_decoder_can_cheat_the_penalty_and_a_tied_one_cannot():
+def test_a_free_decoder_can_defeat_the_penalty_and_a_tied_one_cannot():
     """Halve W and double the decoder: a linear net reconstructs as before for a quarter of the penalty."""
-    shape = {"hidden": [], "code": 5, "code_activation": "linear", "output": "linear", "weight": 1.0}
+    shape = {"hidden": [], "latent_dim": 5, "code_activation": "linear", "output": "linear", "weight": 1.0}
     assert "decoder.layers.0.weight" not in ensemble("contractive").state
     free = model("contractive", tied=False, **shape)
     before = free.terms(X, ())
@@ -411,7 +412,7 @@ def test_a_free_decoder_can_cheat_the_penalty_and_a_tied_one_cannot():
     torch.testing.assert_close(after["contraction"], before["contraction"] / 4)
 
 
-def test_a_closed_form_for_hidden_layers_is_refused():
+def test_the_closed_form_with_hidden_layers_is_an_error():
     with pytest.raises(InputError, match="jacobian must be exact or hutchinson for an encoder with hidden layers"):
         ensemble("contractive", hidden=[8])
 
@@ -420,49 +421,49 @@ def test_a_closed_form_for_hidden_layers_is_refused():
 
 
 LAYERS = {
-    "ae": {"pretrainer": "ae", "code": 16},
-    "dae": {"pretrainer": "dae", "code": 16, "corruption": 0.3},
-    "sae": {"pretrainer": "sae", "code": 16, "weight": 0.1},
-    "cae": {"pretrainer": "cae", "code": 16, "weight": 0.1},
+    "ae": {"pretrainer": "ae", "latent_dim": 16},
+    "dae": {"pretrainer": "dae", "latent_dim": 16, "corruption": 0.3},
+    "sae": {"pretrainer": "sae", "latent_dim": 16, "weight": 0.1},
+    "cae": {"pretrainer": "cae", "latent_dim": 16, "weight": 0.1},
 }
 
 
 def recorded(layers, seeds=(0, 1)):
     """A fitted stack and, for each of its trainings: images, weights before and after, history, changed settings."""
-    family, story = ensemble("stacked", seeds, layers=layers), []
+    family, trainings = ensemble("stacked", seeds, layers=layers), []
     train = descend(settings())
 
     def minimise(part, data, changes=None):
         before = {name: value.clone() for name, value in part.state.items()}
         history = train(part, data, changes)
-        story.append((data, before, {name: value.clone() for name, value in part.state.items()}, history, changes))
+        trainings.append((data, before, {name: value.clone() for name, value in part.state.items()}, history, changes))
         return history
 
-    assert family.model.fit(family, images(), minimise) is story[-1][3]
-    return family, story
+    assert family.model.fit(family, images(), minimise) is trainings[-1][3]
+    return family, trainings
 
 
-def test_every_pretrainer_is_tried():
+def test_every_pretrainer_is_tested():
     assert LAYERS.keys() == PRETRAINERS.keys()
 
 
 @pytest.mark.parametrize("pretrainer", LAYERS)
-def test_a_stack_of_one_layer_is_pretrained_as_that_model_is_trained_bit_for_bit(pretrainer):
+def test_pretraining_one_layer_equals_training_that_model_bit_for_bit(pretrainer):
     layer = LAYERS[pretrainer]
-    _, story = recorded([layer])
+    _, trainings = recorded([layer])
     kind = {"ae": "vanilla", "dae": "denoising", "sae": "sparse", "cae": "contractive"}[pretrainer]
     rest = {key: value for key, value in layer.items() if key != "pretrainer"}
     alone, history = fitted(kind, (0, 1), **{"hidden": []} | rest)
-    assert same((type("Trained", (), {"state": story[0][2]}), story[0][3]), (alone, history))
+    assert same((type("Trained", (), {"state": trainings[0][2]}), trainings[0][3]), (alone, history))
     (net,), (stack,) = ensemble(kind, **{"hidden": []} | rest).replicas(), ensemble("stacked", layers=[layer]).replicas()
     assert torch.equal(stack("encode", pictures(9)), net("encode", pictures(9)))
     h = net("encode", pictures(9))
     assert torch.equal(stack("decode", h), net("decode", h))
 
 
-def test_clean_codes_are_passed_up_each_seed_its_own():
-    _, story = recorded([LAYERS["dae"] | {"code_activation": "sigmoid"}, {"pretrainer": "ae", "code": 4}])
-    (below, _, trained, _, _), (above, *_), _ = story
+def test_each_seed_passes_its_own_clean_codes_to_the_next_layer():
+    _, trainings = recorded([LAYERS["dae"] | {"code_activation": "sigmoid"}, {"pretrainer": "ae", "latent_dim": 4}])
+    (below, _, trained, _, _), (above, *_), _ = trainings
     assert torch.equal(below.train, images().train)
     for part in ("train", "validation"):
         x, codes = getattr(images(), part), getattr(above, part)
@@ -472,26 +473,26 @@ def test_clean_codes_are_passed_up_each_seed_its_own():
             torch.testing.assert_close(codes[s], clean)
 
 
-def test_pretraining_a_layer_leaves_those_below_as_they_are_and_fine_tuning_starts_from_all():
-    family, story = recorded([LAYERS["dae"], LAYERS["sae"] | {"code": 8}, {"pretrainer": "ae", "code": 4}])
-    assert len(story) == 4
-    pretrained = {f"layers.{i}.{name}": value for i in range(3) for name, value in story[i][2].items()}
-    assert equal(story[3][1], {name: pretrained[name] for name in story[3][1]})
-    start = ensemble("stacked", (0, 1), layers=family.model.params.layers).state
+def test_pretraining_leaves_lower_layers_unchanged_and_fine_tuning_starts_from_all():
+    family, trainings = recorded([LAYERS["dae"], LAYERS["sae"] | {"latent_dim": 8}, {"pretrainer": "ae", "latent_dim": 4}])
+    assert len(trainings) == 4
+    pretrained = {f"layers.{i}.{name}": value for i in range(3) for name, value in trainings[i][2].items()}
+    assert equal(trainings[3][1], {name: pretrained[name] for name in trainings[3][1]})
+    start = ensemble("stacked", (0, 1), layers=family.model.settings.layers).state
     for i in range(3):
-        assert equal(story[i][1], {name: start[f"layers.{i}.{name}"] for name in story[i][1]})
+        assert equal(trainings[i][1], {name: start[f"layers.{i}.{name}"] for name in trainings[i][1]})
     assert not any(torch.equal(family.state[name], pretrained[name]) for name in pretrained if name.endswith("weight"))
 
 
-def test_a_layers_settings_are_of_its_pretraining_and_not_of_fine_tuning():
-    _, story = recorded([LAYERS["ae"] | {"training": {"epochs": 5}}, {"pretrainer": "ae", "code": 4}])
-    assert [len(history.terms["train.loss"]) for *_, history, _ in story] == [5, 3, 3]
-    assert [changes for *_, changes in story] == [{"epochs": 5}, {}, None]
+def test_the_training_settings_of_a_layer_do_not_apply_to_fine_tuning():
+    _, trainings = recorded([LAYERS["ae"] | {"training": {"epochs": 5}}, {"pretrainer": "ae", "latent_dim": 4}])
+    assert [len(history.terms["train.loss"]) for *_, history, _ in trainings] == [5, 3, 3]
+    assert [changes for *_, changes in trainings] == [{"epochs": 5}, {}, None]
 
 
-def test_fine_tuning_is_by_the_error_of_the_image_through_all_layers_in_order():
+def test_fine_tuning_uses_the_image_error_through_all_layers_in_order():
     """Up f1, f2, f3, down g3, g2, g1; wrong orders give other numbers where all widths are equal."""
-    layer = {"pretrainer": "ae", "code": PIXELS, "output": "linear"}
+    layer = {"pretrainer": "ae", "latent_dim": PIXELS, "output": "linear"}
     stack = model("stacked", layers=[layer] * 3)
     f, g = ([getattr(net, part).layers[0] for net in stack.layers] for part in ("encoder", "decoder"))
     torch.testing.assert_close(stack.encode(X), f[2](f[1](f[0](X))))
@@ -501,13 +502,15 @@ def test_fine_tuning_is_by_the_error_of_the_image_through_all_layers_in_order():
     torch.testing.assert_close(stack.terms(X, ())["reconstruction"], (X - unrolled).square().sum(1).mean())
 
 
-def test_a_stack_is_fine_tuned_by_its_first_layers_likelihood():
-    stack = model("stacked", layers=[{"pretrainer": "ae", "code": 8, "loss": "bernoulli"}, {"pretrainer": "ae", "code": 4}])
+def test_fine_tuning_uses_the_first_layers_likelihood():
+    stack = model(
+        "stacked", layers=[{"pretrainer": "ae", "latent_dim": 8, "loss": "bernoulli"}, {"pretrainer": "ae", "latent_dim": 4}]
+    )
     expected = -Bernoulli(stack.decode(stack.encode(X)), validate_args=False).log_prob(X).sum(1).mean()
     torch.testing.assert_close(stack.terms(X, ())["reconstruction"], expected)
 
 
-def test_fine_tuning_corrupts_nothing_and_penalises_nothing():
+def test_fine_tuning_has_no_corruption_and_no_penalty():
     family = ensemble("stacked", layers=[LAYERS["dae"], LAYERS["cae"]])
     assert draws(family, 5) == ()
     assert set(family.terms(X.float()[None], ())) == {"reconstruction"}
@@ -523,17 +526,17 @@ def halves(net, x):
 
 def decoded_from(net, x, draw):
     """The codes z (n, K, k) that `terms` decodes."""
-    seen = []
-    handle = net.decoder.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    inputs = []
+    handle = net.decoder.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
     net.terms(x, draw)
     handle.remove()
-    (z,) = seen
+    (z,) = inputs
     return z
 
 
-def test_codes_are_drawn_from_q_and_the_code_is_its_mean():
+def test_samples_are_from_q_and_the_code_is_its_mean():
     """z = μ + σ ε by the draw, so mean μ and variance σ² over many; `encode` draws nothing."""
-    net = model("variational", samples=4000, code=3)
+    net = model("variational", samples=4000, latent_dim=3)
     draw, (mean, log_variance) = noise(net, 6), halves(net, X[:6])
     z = decoded_from(net, X[:6], draw).detach()
     torch.testing.assert_close(z, (mean[:, None] + log_variance.exp().sqrt()[:, None] * draw[0]).detach())
@@ -554,7 +557,7 @@ def test_samples_differ_by_image_by_k_and_by_seed():
 
 
 @pytest.mark.parametrize("observation", ["bernoulli", "gaussian"])
-def test_reconstruction_is_the_likelihood_of_the_image_averaged_over_the_samples(observation):
+def test_reconstruction_is_the_negative_log_likelihood_averaged_over_samples(observation):
     net = model("variational", observation=observation, variance=0.2, samples=3)
     draw = noise(net)
     decoded = net.decode(decoded_from(net, X, draw))
@@ -563,7 +566,7 @@ def test_reconstruction_is_the_likelihood_of_the_image_averaged_over_the_samples
     torch.testing.assert_close(net.terms(X, draw)["reconstruction"], expected)
 
 
-def test_k_samples_are_the_mean_of_k_single_ones():
+def test_terms_of_k_samples_are_the_mean_of_k_single_samples():
     many, one = model("variational", samples=3), model("variational")
     epsilon, beta = noise(many)
     singles = [one.terms(X, (epsilon[:, k : k + 1], beta)) for k in range(3)]
@@ -571,8 +574,8 @@ def test_k_samples_are_the_mean_of_k_single_ones():
         torch.testing.assert_close(value, sum(single[name] for single in singles) / 3)
 
 
-def test_a_vaes_squared_error_is_the_familys_and_not_half_of_it():
-    """A known defect of others: SSE of one model beside SSE/2 of another. The default Gaussian differs by d/2 log π alone."""
+def test_the_squared_error_of_a_vae_is_not_halved():
+    """A defect of other implementations: SSE/2 of one model beside SSE of another. Only d/2 log π is added."""
     net = model("variational", observation="gaussian")
     draw = noise(net)
     decoded = net.decode(decoded_from(net, X, draw))[:, 0]
@@ -584,8 +587,8 @@ def test_a_vaes_squared_error_is_the_familys_and_not_half_of_it():
 
 
 @pytest.mark.parametrize("beta", [1.0, 0.25, 4.0])
-def test_the_effective_beta_is_the_one_that_is_printed(beta):
-    """A known defect of others: a KL averaged over units makes it β / k. Measured against torch's divergence, in nats."""
+def test_the_effective_beta_is_the_reported_one(beta):
+    """A defect of other implementations: a KL averaged over units, an effective β / k."""
     net = model("variational", beta=beta, warm_up=0.0)
     mean, log_variance = halves(net, X)
     divergence = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(1).mean()
@@ -593,15 +596,15 @@ def test_the_effective_beta_is_the_one_that_is_printed(beta):
     assert net.facts["effective beta"] == beta
 
 
-def test_beta_weighs_the_divergence_and_nothing_else():
+def test_beta_weights_only_the_divergence():
     one, four = (model("variational", beta=beta) for beta in (1.0, 4.0))
     a, b = one.terms(X, noise(one)), four.terms(X, noise(four))
     assert torch.equal(a["reconstruction"], b["reconstruction"])
     torch.testing.assert_close(b["divergence"], 4 * a["divergence"])
 
 
-def test_the_divergence_is_positive_and_moves_the_gradient_towards_the_prior():
-    """Known defects of others: clamp(KL, 0, capacity) with capacity 0, identically 0; a KL with the wrong sign."""
+def test_the_divergence_is_positive_and_its_gradient_leads_to_the_prior():
+    """Defects of other implementations: clamp(KL, 0, capacity) with capacity 0, identically 0; a KL with the wrong sign."""
     net = model("variational")
     before = net.terms(X, noise(net))["divergence"]
     assert before.item() > 0.1
@@ -612,31 +615,31 @@ def test_the_divergence_is_positive_and_moves_the_gradient_towards_the_prior():
     assert net.terms(X, noise(net))["divergence"].item() < before.item() - 1e-4
 
 
-def test_the_divergence_is_0_where_q_is_the_prior():
+def test_the_divergence_is_0_if_q_is_the_prior():
     net = model("variational")
     assign(net)
     assert net.terms(X, noise(net))["divergence"].item() == 0
 
 
 @pytest.mark.parametrize(("progress", "beta"), [(0.0, 0.0), (0.25, 1.0), (0.5, 2.0), (1.0, 2.0)])
-def test_beta_rises_from_0_in_a_straight_line_while_it_warms_up(progress, beta):
+def test_beta_increases_linearly_from_0_during_warm_up(progress, beta):
     net = model("variational", beta=2.0, warm_up=0.5)
     assert (noise(net, progress=progress)[1] == beta).all()
     assert (noise(model("variational", beta=2.0, warm_up=0.0), progress=progress)[1] == 2).all()
 
 
-def test_validation_weighs_the_divergence_as_the_end_of_training_does():
-    """A known defect of others: trained with one weight, validated with another. Only the warm-up differs, and it ends."""
+def test_validation_uses_the_final_beta():
+    """A defect of other implementations: training and validating with different weights."""
     frozen = settings(epochs=4, learning_rate=1e-30)
-    family, told = fitted("variational", data=Images(pictures(112), pictures(112)), training=frozen, beta=3.0, warm_up=0.5)
+    family, history = fitted("variational", data=Images(pictures(112), pictures(112)), training=frozen, beta=3.0, warm_up=0.5)
     (replica,) = family.replicas()
     mean, log_variance = replica("encoder", pictures(112)).chunk(2, -1)
     full = 3 * kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(1).mean().item()
-    assert told.terms["validation.divergence"][:, 0] == pytest.approx([full] * 4, rel=1e-4)
-    assert told.terms["train.divergence"][:, 0] == pytest.approx([0, full / 2, full, full], rel=1e-4, abs=1e-9)
+    assert history.terms["validation.divergence"][:, 0] == pytest.approx([full] * 4, rel=1e-4)
+    assert history.terms["train.divergence"][:, 0] == pytest.approx([0, full / 2, full, full], rel=1e-4, abs=1e-9)
 
 
-def test_a_learnt_variance_comes_to_rest_at_the_mean_squared_error():
+def test_the_optimal_learnt_variance_is_the_mean_squared_error():
     """Its gradient is 0 there, negative below and positive above; and training brings it near."""
     net = model("variational/gaussian")
     draw = noise(net)
@@ -653,14 +656,14 @@ def test_a_learnt_variance_comes_to_rest_at_the_mean_squared_error():
     assert error < learnt < 1.5 * error
 
 
-def test_a_fixed_variance_is_no_weight():
+def test_a_fixed_variance_is_not_a_parameter():
     assert "log_variance" in ensemble("variational/gaussian").state
     assert "log_variance" not in ensemble("variational", observation="gaussian", variance=0.1).state
 
 
-def test_the_importance_weighted_bound_of_one_sample_is_the_elbo_in_expectation():
+def test_the_iwae_bound_of_one_sample_is_the_elbo_in_expectation():
     """The same draws, so the likelihoods are equal; the sampled divergence is unbiased for the exact one."""
-    elbo, iwae = (model("variational", bound=bound, beta=beta, code=2) for bound, beta in (("elbo", 0.7), ("iwae", 0.7)))
+    elbo, iwae = (model("variational", bound=bound, beta=beta, latent_dim=2) for bound, beta in (("elbo", 0.7), ("iwae", 0.7)))
     x = X[:1].expand(40000, -1)
     draw = noise(elbo, 40000)
     losses = [sum(net.terms(x, draw).values()).item() for net in (elbo, iwae)]
@@ -679,7 +682,7 @@ def linear_gaussian(posterior_variance=1.0, **changes):
     weight = columns * torch.tensor([0.02, 0.01], dtype=torch.float64)
     spread = 1 / (1 + weight.square().sum(0) / variance)
     up = spread[:, None] * weight.T / variance
-    net = model("variational", hidden=[], code=2, observation="gaussian", variance=variance, warm_up=0.0, **changes)
+    net = model("variational", hidden=[], latent_dim=2, observation="gaussian", variance=variance, warm_up=0.0, **changes)
     assign(
         net,
         encoder_layers_0_weight=torch.cat([up, torch.zeros_like(up)]),
@@ -699,13 +702,13 @@ def bound_of(net, x, repeats=1):
 
 
 @pytest.mark.parametrize("bound", ["elbo", "iwae"])
-def test_a_linear_gaussian_vae_is_probabilistic_pca_and_its_bound_is_tight(bound):
+def test_the_bound_of_a_linear_gaussian_vae_equals_probabilistic_pca(bound):
     """With the true posterior as q both bounds are log p(x), within 0.05 nat."""
     net, x, evidence, _ = linear_gaussian(bound=bound, samples=5)
     assert bound_of(net, x, 50) == pytest.approx(evidence, abs=0.05)
 
 
-def test_elbo_below_iwae_below_the_evidence_in_the_chapters_own_model():
+def test_elbo_is_below_iwae_and_iwae_below_the_evidence():
     """With a q four times too wide the ELBO loses exactly its divergence, and IWAE wins it back as K grows."""
     net, x, evidence, gap = linear_gaussian(4.0)
     elbo = bound_of(net, x, 4000)
@@ -730,27 +733,27 @@ def labelled(classes=3):
 
 
 @pytest.mark.parametrize("classes", [2, 10])
-def test_a_classifier_starts_with_every_class_equally_likely(classes):
-    rows, _ = labelled(classes)
+def test_an_untrained_classifier_gives_equal_probabilities(classes):
+    images, _ = labelled(classes)
     net = classifier(classes)
     torch.testing.assert_close(torch.softmax(net.encode(X), 1), torch.full((20, classes), 1 / classes).double())
-    assert net.terms(rows, ())["cross_entropy"].item() == pytest.approx(math.log(classes))
+    assert net.terms(images, ())["cross_entropy"].item() == pytest.approx(math.log(classes))
 
 
-def test_the_cross_entropy_is_torchs():
-    rows, labels = labelled()
+def test_the_cross_entropy_equals_torch():
+    images, labels = labelled()
     net = classifier()
     with torch.no_grad():
         net.head.weight.normal_(generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(net.terms(rows, ())["cross_entropy"], cross_entropy(net.encode(X), labels))
+    torch.testing.assert_close(net.terms(images, ())["cross_entropy"], cross_entropy(net.encode(X), labels))
 
 
-def test_a_classifier_trains_its_encoder_and_leaves_the_decoder():
+def test_a_classifier_trains_the_encoder_but_not_the_decoder():
     """The head starts at 0, so the encoder's gradient is 0 for one step and not after it."""
-    rows, _ = labelled()
+    images, _ = labelled()
     net = classifier()
     for step in range(2):
-        gradients = torch.autograd.grad(net.terms(rows, ())["cross_entropy"], net.parameters(), allow_unused=True)
+        gradients = torch.autograd.grad(net.terms(images, ())["cross_entropy"], net.parameters(), allow_unused=True)
         named = {name: g for (name, _), g in zip(net.named_parameters(), gradients, strict=True)}
         assert (named["encoder.encoder.layers.0.weight"].norm() > 1e-4) == (step == 1)
         assert all(g is None for name, g in named.items() if "decoder" in name)

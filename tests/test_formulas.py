@@ -1,4 +1,4 @@
-"""Every formula by hand, against a library's other way of writing it, against autograd and in a limit, in float64."""
+"""Every formula by hand, against a library, against autograd and in a limit, in float64."""
 
 import math
 
@@ -43,13 +43,13 @@ L = numbers(5, 7, seed=2).requires_grad_()
 
 
 def test_squared_error_by_hand():
-    """Two images of two pixels: (0.25 + 1) and 0: summed over pixels, a number an image."""
+    """Two images of two pixels, summed over pixels: 0.25 + 1, and 0."""
     x, y = tensor([0.5, 1.0], [0.0, 1.0]), tensor([0.0, 0.0], [0.0, 1.0])
     assert squared_error(x, y).tolist() == [1.25, 0]
     assert squared_error(x, x).tolist() == [0, 0]
 
 
-def test_squared_errors_gradient_is_twice_the_difference():
+def test_the_gradient_of_the_squared_error_is_twice_the_difference():
     (gradient,) = torch.autograd.grad(squared_error(X, Z).sum(), Z)
     torch.testing.assert_close(gradient, 2 * (Z.detach() - X))
 
@@ -61,37 +61,37 @@ def test_bernoulli_by_hand():
     assert bernoulli_nll(torch.zeros(1, 1), logit).item() == pytest.approx(-math.log(1 / 4))
 
 
-def test_bernoulli_against_the_library_written_with_probabilities():
+def test_bernoulli_equals_torchs_binary_cross_entropy():
     expected = binary_cross_entropy(torch.sigmoid(Z), X, reduction="none").sum(1)
     torch.testing.assert_close(bernoulli_nll(X, Z), expected)
 
 
-def test_bernoullis_gradient_is_probability_minus_pixel():
+def test_the_gradient_of_bernoulli_is_probability_minus_pixel():
     (gradient,) = torch.autograd.grad(bernoulli_nll(X, Z).sum(), Z)
     torch.testing.assert_close(gradient, torch.sigmoid(Z.detach()) - X)
 
 
 def test_bernoulli_in_the_limit_of_certainty():
-    """Right and sure costs nothing, wrong and sure costs the logit, and neither is infinite or NaN."""
+    """A certain, correct pixel has loss 0, a certain, wrong one the logit; neither is infinite or NaN."""
     logit = tensor([800.0])
     assert bernoulli_nll(torch.ones(1, 1), logit).item() == 0
     assert bernoulli_nll(torch.zeros(1, 1), logit).item() == 800
 
 
 def test_gaussian_nll_by_hand():
-    """At the mean ½ log 2πσ² a pixel, and ½ more at a distance of σ."""
+    """½ log 2πσ² per pixel at the mean, and ½ more at a distance of σ."""
     assert gaussian_nll(tensor([3.0]), tensor([3.0]), 0.0).item() == pytest.approx(0.5 * math.log(2 * math.pi))
     assert gaussian_nll(tensor([5.0]), tensor([3.0]), math.log(4.0)).item() == pytest.approx(
         0.5 * math.log(2 * math.pi * 4) + 0.5
     )
 
 
-def test_gaussian_nll_is_scipys():
+def test_gaussian_nll_equals_scipy():
     expected = -stats.norm.logpdf(X.numpy(), Z.detach().numpy(), (L / 2).exp().detach().numpy()).sum(1)
     torch.testing.assert_close(gaussian_nll(X, Z, L).detach(), torch.from_numpy(expected))
 
 
-def test_a_gaussian_of_variance_one_half_is_the_squared_error_and_a_constant():
+def test_a_gaussian_of_variance_one_half_is_the_squared_error_plus_a_constant():
     """The lecture's MSE is a likelihood: ‖x - x̂‖² + d/2 log π, not half of it."""
     expected = squared_error(X, Z) + 7 / 2 * math.log(math.pi)
     torch.testing.assert_close(gaussian_nll(X, Z, math.log(0.5)), expected)
@@ -104,24 +104,24 @@ def test_the_best_variance_of_a_gaussian_is_the_mean_squared_error():
 
 
 def test_gaussian_kl_by_hand():
-    """A mean of 1 costs ½; four times the variance costs ½ (4 - 1 - log 4); both units together cost the sum."""
+    """A mean of 1 gives ½, a variance of 4 gives ½ (4 - 1 - log 4), and units add up."""
     mean, log_variance = tensor([1.0, 0.0], [0.0, 0.0]), tensor([0.0, math.log(4.0)], [0.0, 0.0])
     assert gaussian_kl(mean, log_variance).tolist() == pytest.approx([0.5 + 0.5 * (3 - math.log(4)), 0])
 
 
-def test_gaussian_kl_is_torchs():
+def test_gaussian_kl_equals_torch():
     expected = kl_divergence(Normal(Z, (L / 2).exp()), Normal(0.0, 1.0)).sum(1)
     torch.testing.assert_close(gaussian_kl(Z, L), expected)
 
 
 @pytest.mark.parametrize(("mean", "variance"), [(0.0, 1.0), (0.7, 0.3), (-2.0, 1.9)])
-def test_gaussian_kl_is_the_integral(mean, variance):
+def test_gaussian_kl_equals_the_integral(mean, variance):
     p, q = stats.norm(0, 1), stats.norm(mean, variance**0.5)
     integral, _ = integrate.quad(lambda z: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), -15, 15)
     assert gaussian_kl(tensor(mean), tensor(math.log(variance))).item() == pytest.approx(integral, abs=1e-9)
 
 
-def test_gaussian_kl_is_least_and_0_at_the_standard_normal():
+def test_gaussian_kl_has_its_minimum_0_at_the_standard_normal():
     zero = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
     divergence = gaussian_kl(zero, zero)
     assert divergence.item() == 0
@@ -136,14 +136,14 @@ def test_general_gaussian_kl_by_hand():
     assert divergence.item() == pytest.approx(0.5 * (2 + 0.5 - 1 + math.log(0.5)))
 
 
-def test_general_gaussian_kl_is_torchs_for_every_pair_of_a_batch():
+def test_general_gaussian_kl_equals_torch_for_a_batch():
     means, spreads = (numbers(2, 3, 4, seed=3), numbers(2, 3, 4, seed=4)), (covariance(4, 5, 2, 3), covariance(4, 6, 2, 3))
     p, q = (MultivariateNormal(mean, spread) for mean, spread in zip(means, spreads, strict=True))
     torch.testing.assert_close(general_gaussian_kl(means[0], spreads[0], means[1], spreads[1]), kl_divergence(p, q))
 
 
-def test_general_gaussian_kl_is_the_integral_over_the_plane():
-    """The trapezoidal rule on a grid converges faster than any power for what vanishes at the edge."""
+def test_general_gaussian_kl_equals_the_integral_over_the_plane():
+    """The trapezoidal rule converges faster than any power for a function that vanishes at the edge."""
     means, spreads = (tensor(0.3, -0.2), tensor(-0.4, 0.5)), (covariance(2, 5), covariance(2, 6))
     p, q = (MultivariateNormal(mean, spread) for mean, spread in zip(means, spreads, strict=True))
     step = 0.05
@@ -154,18 +154,18 @@ def test_general_gaussian_kl_is_the_integral_over_the_plane():
     assert divergence.item() == pytest.approx(integral.item(), abs=1e-8)
 
 
-def test_the_general_kl_to_the_standard_normal_is_the_special_one():
+def test_general_gaussian_kl_to_the_standard_normal_is_gaussian_kl():
     identity = torch.eye(7, dtype=torch.float64).expand(5, 7, 7)
     general = general_gaussian_kl(Z, torch.diag_embed(L.exp()), torch.zeros_like(Z), identity)
     torch.testing.assert_close(general, gaussian_kl(Z, L))
 
 
-def test_the_general_kl_is_0_to_itself_above_0_to_others_and_not_symmetric():
+def test_general_gaussian_kl_is_0_only_for_equal_distributions_and_not_symmetric():
     mean, other, p, q = numbers(6, 3), numbers(6, 3, seed=1), covariance(3, 5, 6), covariance(3, 6, 6)
     torch.testing.assert_close(general_gaussian_kl(mean, p, mean, p), torch.zeros(6, dtype=torch.float64))
-    there, back = general_gaussian_kl(mean, p, other, q), general_gaussian_kl(other, q, mean, p)
-    assert (there > 0).all() and (back > 0).all()
-    assert not torch.isclose(there, back).any()
+    forward, backward = general_gaussian_kl(mean, p, other, q), general_gaussian_kl(other, q, mean, p)
+    assert (forward > 0).all() and (backward > 0).all()
+    assert not torch.isclose(forward, backward).any()
 
 
 ONE = torch.ones(1, dtype=torch.float64)
@@ -191,7 +191,7 @@ def test_importance_bound_by_hand_with_two_samples(beta):
     assert bound.item() == pytest.approx(math.log(sum(weights) / 2))
 
 
-def test_importance_bound_survives_weights_that_exp_cannot_hold():
+def test_importance_bound_does_not_overflow():
     bound = importance_bound(tensor([5000.0, 5000.0]), numbers(1, 2, 1) * 0, tensor([0.0]), tensor([0.0]), ONE)
     assert bound.item() == pytest.approx(-5000)
 
@@ -226,54 +226,54 @@ class LinearGaussian:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_elbo_falls_short_of_the_evidence_by_the_divergence_from_the_posterior(seed):
-    """log p(x) = ELBO + D[q(z) ‖ p(z|x)], for any q: two divergences and two likelihoods in one exact equation."""
-    world = LinearGaussian(numbers(6, 2, seed=8))
-    mean, log_variance = world.centre + numbers(4, 2, seed=seed), numbers(4, 2, seed=seed + 10)
-    gap = general_gaussian_kl(mean, torch.diag_embed(log_variance.exp()), world.centre, world.spread.expand(4, 2, 2))
-    torch.testing.assert_close(world.elbo(mean, log_variance) + gap, world.evidence)
+def test_evidence_minus_elbo_is_the_divergence_from_the_posterior(seed):
+    """log p(x) = ELBO + KL(q(z) ‖ p(z|x)) exactly, for any q."""
+    model = LinearGaussian(numbers(6, 2, seed=8))
+    mean, log_variance = model.centre + numbers(4, 2, seed=seed), numbers(4, 2, seed=seed + 10)
+    gap = general_gaussian_kl(mean, torch.diag_embed(log_variance.exp()), model.centre, model.spread.expand(4, 2, 2))
+    torch.testing.assert_close(model.elbo(mean, log_variance) + gap, model.evidence)
 
 
-def test_elbo_below_importance_bounds_that_rise_with_k_below_the_evidence():
-    """With a q that is too wide and off the mark; standard errors of these means are below 0.02 nat."""
-    world = LinearGaussian(numbers(6, 2, seed=8))
-    q = world.centre + 0.3, (3 * world.spread.diagonal()).log().expand(4, 2)
-    elbo = world.elbo(*q)
-    one, four, many = (world.bound(*q, 2**16 // k, k) for k in (1, 4, 64))
+def test_importance_bounds_increase_with_k_from_elbo_to_evidence():
+    """For a q that is too wide and biased; the standard errors are below 0.02 nat."""
+    model = LinearGaussian(numbers(6, 2, seed=8))
+    q = model.centre + 0.3, (3 * model.spread.diagonal()).log().expand(4, 2)
+    elbo = model.elbo(*q)
+    one, four, many = (model.bound(*q, 2**16 // k, k) for k in (1, 4, 64))
     torch.testing.assert_close(one, elbo, atol=0.05, rtol=0)
-    assert (four > elbo + 1).all() and (many > four + 0.2).all() and (many < world.evidence + 0.02).all()
-    torch.testing.assert_close(many, world.evidence, atol=0.05, rtol=0)
+    assert (four > elbo + 1).all() and (many > four + 0.2).all() and (many < model.evidence + 0.02).all()
+    torch.testing.assert_close(many, model.evidence, atol=0.05, rtol=0)
 
 
-def test_importance_bound_is_the_evidence_whatever_is_drawn_when_q_is_the_posterior():
+def test_importance_bound_is_the_evidence_for_all_samples_if_q_is_the_posterior():
     """Orthogonal columns make the posterior diagonal, as q is."""
-    world = LinearGaussian(torch.linalg.qr(numbers(6, 2, seed=8)).Q * tensor(2.0, 0.5))
-    posterior = world.centre, world.spread.diagonal().log().expand(4, 2)
-    torch.testing.assert_close(world.bound(*posterior, 1, 3), world.evidence)
-    torch.testing.assert_close(world.elbo(*posterior), world.evidence)
+    model = LinearGaussian(torch.linalg.qr(numbers(6, 2, seed=8)).Q * tensor(2.0, 0.5))
+    posterior = model.centre, model.spread.diagonal().log().expand(4, 2)
+    torch.testing.assert_close(model.bound(*posterior, 1, 3), model.evidence)
+    torch.testing.assert_close(model.elbo(*posterior), model.evidence)
 
 
 def test_activation_kl_by_hand():
-    """Means over the batch 0.3, the target, and 0.5: the first unit is free, the second pays."""
+    """Batch means of 0.3, which is the target, and 0.5: only the second unit has a penalty."""
     h = tensor([0.2, 0.1], [0.4, 0.9])
     assert activation_kl(h, 0.3).item() == pytest.approx(0.3 * math.log(0.3 / 0.5) + 0.7 * math.log(0.7 / 0.5))
 
 
-def test_activation_kl_is_torchs_of_the_mean_over_the_batch():
+def test_activation_kl_equals_torch_for_the_batch_mean():
     h = torch.sigmoid(Z)
     expected = kl_divergence(Bernoulli(torch.full_like(h.mean(0), 0.05)), Bernoulli(h.mean(0))).sum()
     torch.testing.assert_close(activation_kl(h, 0.05), expected)
 
 
 def test_activations_are_averaged_over_the_batch_and_not_over_units():
-    """A unit that is always on and one that never is have the right mean together, and are both wrong."""
-    lopsided = tensor([1.0, 0.0], [1.0, 0.0])
+    """A unit that is always on and one that is never on have the right mean together."""
+    constant = tensor([1.0, 0.0], [1.0, 0.0])
     alternating = tensor([1.0, 0.0], [0.0, 1.0])
     assert activation_kl(alternating, 0.5).item() == 0
-    assert 10 < activation_kl(lopsided, 0.5).item() < math.inf
+    assert 10 < activation_kl(constant, 0.5).item() < math.inf
 
 
-def test_activation_kl_is_0_at_the_target_alone_and_pulls_towards_it():
+def test_activation_kl_is_0_only_at_the_target_and_its_gradient_leads_to_it():
     for mean in (0.01, 0.2, 0.21, 0.9):
         h = torch.full((8, 1), mean, dtype=torch.float64, requires_grad=True)
         penalty = activation_kl(h, 0.2)
@@ -293,8 +293,8 @@ def test_layer_contraction_by_hand():
     assert layer_contraction(tensor([0.5, 2.0]), tensor([1.0, 2.0], [0.0, 1.0])).tolist() == [5.25]
 
 
-def test_layer_contraction_is_the_sum_of_the_squares_of_autograds_jacobian():
-    """Not the square of their sum over units (equal in a one-unit code alone)."""
+def test_layer_contraction_equals_autograd():
+    """It is not the squared gradient of the sum over units, which is equal only for a code of one unit."""
     weight, bias = numbers(3, 7, seed=3), numbers(3, seed=4)
     h = torch.sigmoid(X @ weight.T + bias)
     jacobian = torch.func.vmap(torch.func.jacrev(lambda x: torch.sigmoid(weight @ x + bias)))(X)
@@ -306,7 +306,7 @@ def test_squared_norm_by_hand():
 
 
 def symmetric_gaussian_kl(mean_0, covariance_0, mean_1, covariance_1):
-    """Finite differences of one corner of a covariance make it asymmetric, which the formula may not see."""
+    """Symmetric covariances, because finite differences change single entries."""
     return general_gaussian_kl(mean_0, (covariance_0 + covariance_0.mT) / 2, mean_1, (covariance_1 + covariance_1.mT) / 2)
 
 
@@ -330,7 +330,7 @@ FORMULAS = {
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-def test_a_formula_is_a_number_an_image_whatever_the_other_axes(name):
+def test_formulas_reduce_only_the_last_axes(name):
     formula, *arguments = FORMULAS[name]
     together = formula(*arguments)
     assert together.shape == (5,)
@@ -339,7 +339,7 @@ def test_a_formula_is_a_number_an_image_whatever_the_other_axes(name):
 
 
 @pytest.mark.parametrize("name", [*FORMULAS, "activation_kl"])
-def test_gradients_against_finite_differences(name):
+def test_gradients_equal_finite_differences(name):
     formula, *arguments = FORMULAS.get(name, (lambda h: activation_kl(torch.sigmoid(h), 0.05), Z))
     assert torch.autograd.gradcheck(formula, [a.detach().clone().requires_grad_() for a in arguments])
 
@@ -355,13 +355,13 @@ def test_at_level_0_a_corruption_is_the_identity_bit_for_bit(name):
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_corruption_is_its_draw_and_nothing_else(name):
+def test_a_corruption_is_determined_by_its_stream(name):
     x = torch.rand(200, 500)
     assert torch.equal(corrupt(x, draw(name, 0.3)), corrupt(x, draw(name, 0.3)))
     assert not torch.equal(corrupt(x, draw(name, 0.3)), corrupt(x, draw(name, 0.3, seed=1)))
 
 
-def test_masking_zeroes_its_share_and_leaves_the_rest():
+def test_masking_zeroes_its_fraction_and_keeps_the_rest():
     x = torch.rand(200, 500) + 0.1
     y = corrupt(x, draw("masking", 0.3))
     assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
@@ -370,15 +370,15 @@ def test_masking_zeroes_its_share_and_leaves_the_rest():
 
 
 @pytest.mark.parametrize(("level", "zeroes"), [(0.3, 3), (0.25, 2), (0.38, 4), (1.0, 10)])
-def test_subset_masking_zeroes_as_many_pixels_in_every_image(level, zeroes):
-    """Of 10 pixels round(10 level), and no pixel more often than another."""
+def test_subset_masking_zeroes_the_same_number_of_pixels_in_every_image(level, zeroes):
+    """round(10 level) of 10 pixels, each pixel equally often."""
     kept, added = draw("subset_masking", level, 4000, 10)
     assert set(kept.unique().tolist()) <= {0.0, 1.0} and (added == 0).all()
     assert (kept.sum(1) == 10 - zeroes).all()
     torch.testing.assert_close(kept.mean(0), torch.full((10,), 1 - zeroes / 10), atol=0.04, rtol=0)
 
 
-def test_dropout_is_masking_and_the_rest_brighter_so_that_the_mean_stays():
+def test_dropout_is_masking_rescaled_to_keep_the_mean():
     x = torch.rand(200, 500)
     dropped, masked = corrupt(x, draw("dropout", 0.3)), corrupt(x, draw("masking", 0.3))
     torch.testing.assert_close(dropped, masked / 0.7)
@@ -386,13 +386,13 @@ def test_dropout_is_masking_and_the_rest_brighter_so_that_the_mean_stays():
     assert masked.mean().item() == pytest.approx(0.7 * x.mean().item(), abs=0.01)
 
 
-def test_gaussian_adds_its_standard_deviation_and_no_mean():
+def test_gaussian_noise_has_its_standard_deviation_and_mean_0():
     noise = corrupt(torch.zeros(200, 500), draw("gaussian", 0.3))
     assert noise.std().item() == pytest.approx(0.3, abs=0.005)
     assert noise.mean().item() == pytest.approx(0, abs=0.005)
 
 
-def test_salt_and_pepper_share_evenly():
+def test_salt_and_pepper_are_equally_frequent():
     y = corrupt(torch.full((200, 500), 0.5), draw("salt_and_pepper", 0.3))
     for value in (0, 1):
         assert (y == value).float().mean().item() == pytest.approx(0.15, abs=0.01)

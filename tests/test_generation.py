@@ -1,4 +1,4 @@
-"""Generation: each number against its published definition, on samples that are real, noise or look good; and what is drawn."""
+"""Generation: each score against its published definition, on real, random and deceptive samples; and the samplers."""
 
 import math
 from dataclasses import replace
@@ -9,18 +9,18 @@ import pytest
 import torch
 from family import KINDS
 from representations import CPU, PERFECT, USELESS, representation, trained
-from representations import view as a_view
+from representations import view as make_view
 from scipy import linalg, ndimage
 from sklearn.metrics import pairwise_distances
 
-from aebench import fidelity
-from aebench.fidelity import Features, compare
-from aebench.judge import Judge
-from aebench.metrics import METRICS, PROFILES, generation
-from aebench.representation import Evaluation, represent, views
-from aebench.representation.generation import Generated, Seen, draws, generated
-from aebench.representation.settings import Generation
-from aebench.runs import Split
+from aebench.classifiers.feature_classifier import FeatureClassifier
+from aebench.evaluation.arrays.generation import Generated, ImageFeatures, sampled_codes
+from aebench.evaluation.arrays.generation import generation as generation_arrays
+from aebench.evaluation.metrics import METRICS, PROFILES, fidelity, generation
+from aebench.evaluation.metrics.fidelity import Features, compare
+from aebench.evaluation.representation import Evaluation, represent, views
+from aebench.evaluation.settings import Generation
+from aebench.storage import Split
 
 SCORES = ("frechet", "precision", "recall", "density", "coverage", "sharpness", "class_balance")
 
@@ -29,20 +29,22 @@ def normal(n, f=6, seed=0, **kind):
     return torch.randn(n, f, generator=torch.Generator().manual_seed(seed), **kind)
 
 
-def scores(real, made):
-    return compare(Features(real), Features(made))
+def scores(real, fake):
+    return compare(Features(real), Features(fake))
 
 
-def sampled(real, made, shape=(4, 4), classes=None):
-    """A representation whose samples are `made`; to its judge features are pixels."""
-    logits = made if classes is None else torch.eye(10)[classes]
+def sampled(real, fake, shape=(4, 4), classes=None):
+    """A representation with samples `fake`, whose features are the pixels."""
+    logits = fake if classes is None else torch.eye(10)[classes]
     r = representation(real, real, torch.zeros(len(real)), torch.zeros(len(real)), real)
-    return replace(r, shape=shape, generated=Generated(Seen(real, real, real), {"normal": Seen(made, made, logits)}))
+    return replace(
+        r, shape=shape, generation=Generated(ImageFeatures(real, real, real), {"normal": ImageFeatures(fake, fake, logits)})
+    )
 
 
-def published(real, made):
-    """As the authors write them: distances of all pairs, k-th neighbours without the image itself."""
-    own, others, cross = (pairwise_distances(a, b) for a, b in ((real, real), (made, made), (real, made)))
+def published(real, fake):
+    """The authors' definitions: distances of all pairs, k-th neighbours without the image itself."""
+    own, others, cross = (pairwise_distances(a, b) for a, b in ((real, real), (fake, fake), (real, fake)))
     reach = {k: np.sort(own)[:, k] for k in (3, 5)}
     return {
         "precision": (cross <= reach[3][:, None]).any(0).mean(),
@@ -53,30 +55,30 @@ def published(real, made):
 
 
 @pytest.mark.parametrize(("n", "m", "shift"), [(60, 60, 0.0), (150, 90, 0.5), (90, 150, 2.0)])
-def test_precision_recall_density_and_coverage_are_the_published_ones(n, m, shift, monkeypatch):
+def test_precision_recall_density_and_coverage_match_their_published_definitions(n, m, shift, monkeypatch):
     monkeypatch.setattr(fidelity, "BLOCK", 32)
-    real, made = normal(n, dtype=torch.float64), normal(m, seed=1, dtype=torch.float64) * 1.2 + shift
-    found, expected = scores(real, made), published(real.numpy(), made.numpy())
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    real, fake = normal(n, dtype=torch.float64), normal(m, seed=1, dtype=torch.float64) * 1.2 + shift
+    computed, expected = scores(real, fake), published(real.numpy(), fake.numpy())
+    assert {name: computed[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0])
-def test_the_frechet_distance_is_that_of_scipys_matrix_root(shift):
-    real, made = normal(200, 8) @ normal(8, 8, 2), normal(150, 8, 1) @ normal(8, 8, 3) + shift
-    (m, c), (n, d) = ((x.mean(0), np.cov(x.T)) for x in (real.double().numpy(), made.double().numpy()))
+def test_frechet_distance_matches_scipys_matrix_square_root(shift):
+    real, fake = normal(200, 8) @ normal(8, 8, 2), normal(150, 8, 1) @ normal(8, 8, 3) + shift
+    (m, c), (n, d) = ((x.mean(0), np.cov(x.T)) for x in (real.double().numpy(), fake.double().numpy()))
     expected = ((m - n) ** 2).sum() + np.trace(c + d - 2 * linalg.sqrtm(c @ d).real)
-    assert scores(real, made)["frechet"] == pytest.approx(expected, rel=1e-6)
+    assert scores(real, fake)["frechet"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_frechet_distance_of_moved_and_stretched_samples_by_hand():
+def test_frechet_distance_of_shifted_and_scaled_samples_by_hand():
     real = normal(100, dtype=torch.float64)
     assert scores(real, real + torch.tensor([3.0, 4, 0, 0, 0, 0]))["frechet"] == pytest.approx(25)
     real = real - real.mean(0)
     assert scores(real, 3 * real)["frechet"] == pytest.approx(4 * float(real.var(0).sum())), "(3 - 1)² tr C"
 
 
-def test_the_frechet_distance_is_exact_for_features_that_never_fire():
-    """Covariances without full rank: roots of eigenvalues that are rounding would add up."""
+def test_frechet_distance_is_exact_for_features_that_are_always_0():
+    """Covariances without full rank: square roots of rounding errors in eigenvalues would add up."""
     real = torch.cat([1e3 * normal(50, 3), torch.zeros(50, 40), normal(50, 3).repeat(1, 10)], 1)
     assert scores(real, real)["frechet"] == pytest.approx(0, abs=1e-6)
     assert scores(real, real[:1].expand(50, -1))["frechet"] >= float(real.double().var(0).sum())
@@ -92,63 +94,63 @@ def test_real_images_as_samples_score_the_perfect_values():
     assert METRICS["sharpness"].measure(PERFECT) == 1
 
 
-def test_other_real_images_score_what_theory_says():
+def test_other_real_images_score_what_theory_predicts():
     """Coverage of one distribution by itself is 1 - (n-1)...(n-5) / (2n-1)...(2n-5) (Naeem et al., Lemma 2); density is 1."""
-    found = [scores(normal(400, 2, seed), normal(400, 2, 100 + seed)) for seed in range(10)]
+    computed = [scores(normal(400, 2, seed), normal(400, 2, 100 + seed)) for seed in range(10)]
     share = 1 - math.prod((400 - j) / (800 - j) for j in range(1, 6))
-    assert np.mean([f["coverage"] for f in found]) == pytest.approx(share, abs=0.005)
-    assert np.mean([f["density"] for f in found]) == pytest.approx(1, abs=0.02)
-    assert np.mean([f["precision"] - f["recall"] for f in found]) == pytest.approx(0, abs=0.02)
+    assert np.mean([f["coverage"] for f in computed]) == pytest.approx(share, abs=0.005)
+    assert np.mean([f["density"] for f in computed]) == pytest.approx(1, abs=0.02)
+    assert np.mean([f["precision"] - f["recall"] for f in computed]) == pytest.approx(0, abs=0.02)
     few, many = (np.mean([scores(normal(n, 6, s), normal(n, 6, 100 + s))["frechet"] for s in range(10)]) for n in (50, 400))
     assert few == pytest.approx(8 * many, rel=0.2), "biased by 1 / n"
 
 
-def test_noise_is_no_image():
-    found = scores(normal(300), 20 + normal(300, seed=1))
-    assert found["precision"] == found["recall"] == found["density"] == found["coverage"] == 0
-    assert found["frechet"] == pytest.approx(6 * 20**2, rel=0.05)
-    assert METRICS["sharpness"].measure(USELESS) == pytest.approx(1, abs=0.1), "noise for noise"
+def test_useless_samples_far_from_the_images_score_0():
+    computed = scores(normal(300), 20 + normal(300, seed=1))
+    assert computed["precision"] == computed["recall"] == computed["density"] == computed["coverage"] == 0
+    assert computed["frechet"] == pytest.approx(6 * 20**2, rel=0.05)
+    assert METRICS["sharpness"].measure(USELESS) == pytest.approx(1, abs=0.1), "noise compared with noise"
 
 
-def test_adversarial_one_real_image_again_and_again_is_precise_and_no_more():
+def test_adversarial_one_repeated_image_has_precision_but_no_recall_or_coverage():
     real = normal(300)
-    found, distances = scores(real, real[:1].expand(300, -1)), pairwise_distances(real.double())
+    computed, distances = scores(real, real[:1].expand(300, -1)), pairwise_distances(real.double())
     reach = np.sort(distances)[:, 5]
-    assert found["precision"] == 1
-    assert found["recall"] == 1 / 300, "that image alone"
-    assert found["coverage"] == (distances[0] < reach).mean() < 0.05
-    assert found["density"] == pytest.approx((distances[0] < reach).sum() / 5)
+    assert computed["precision"] == 1
+    assert computed["recall"] == 1 / 300, "only that image"
+    assert computed["coverage"] == (distances[0] < reach).mean() < 0.05
+    assert computed["density"] == pytest.approx((distances[0] < reach).sum() / 5)
     spread = float((real - real[0]).double().mean(0).square().sum() + real.double().var(0).sum())
-    assert found["frechet"] == pytest.approx(spread, rel=1e-6)
+    assert computed["frechet"] == pytest.approx(spread, rel=1e-6)
 
 
-def test_adversarial_half_of_the_classes_remembered_is_precise_and_half_of_it():
+def test_adversarial_memorising_half_of_the_classes_has_precision_1_and_recall_one_half():
     labels = torch.arange(400) % 10
     real = normal(400, 16) / 100 + 5 * torch.eye(10, 16)[labels]
     kept = labels < 5
-    made, classes = real[kept].repeat(2, 1), labels[kept].repeat(2)
-    r = sampled(real, made, classes=classes)
+    fake, classes = real[kept].repeat(2, 1), labels[kept].repeat(2)
+    r = sampled(real, fake, classes=classes)
     assert METRICS["precision"].measure(r) == 1
     assert METRICS["recall"].measure(r) == METRICS["coverage"].measure(r) == 0.5
     assert METRICS["density"].measure(r) == 1
     assert METRICS["class_balance"].measure(r) == pytest.approx(math.log(5) / math.log(10))
 
 
-def test_adversarial_samples_far_beyond_the_images_are_found_by_recall_and_not_by_precision():
-    """Swapped, the two would pass for each other: recall looks from samples' neighbourhoods, precision from images'."""
+def test_adversarial_widely_spread_samples_have_recall_but_no_precision():
+    """Recall uses the neighbourhoods of samples, precision those of images; exchanged, both would look plausible."""
     real = normal(300)
-    found = scores(real, 6 * normal(300, seed=1))
-    assert found["recall"] > 0.9 and found["precision"] < 0.1
+    computed = scores(real, 6 * normal(300, seed=1))
+    assert computed["recall"] > 0.9 and computed["precision"] < 0.1
 
 
-def test_identical_rows_are_at_no_distance_however_long():
+def test_equal_rows_have_a_distance_of_exactly_0():
     rows = (1e4 + normal(50, 64, dtype=torch.float64)).repeat(2, 1)
-    found = fidelity.squares(rows, rows)
-    assert (found.diag() == 0).all() and (found.diag(50) == 0).all()
-    assert (found > 0).sum() == 100 * 100 - 4 * 50
+    computed = fidelity.squared_distances(rows, rows)
+    assert (computed.diag() == 0).all() and (computed.diag(50) == 0).all()
+    assert (computed > 0).sum() == 100 * 100 - 4 * 50
 
 
-def test_class_balance_counts_the_classes_that_are_seen():
+def test_class_balance_is_the_entropy_of_the_predicted_classes():
     real = torch.rand(100, 16)
     turns = torch.arange(100)
     for classes, expected in ((turns % 10, 1.0), (turns * 0 + 7, 0.0), (turns % 2, math.log10(2))):
@@ -157,34 +159,34 @@ def test_class_balance_counts_the_classes_that_are_seen():
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (5, 7), (6, 5, 3)])
-def test_the_laplacian_is_scipys(shape):
+def test_laplacian_variance_matches_scipy(shape):
     images = torch.rand(9, math.prod(shape), dtype=torch.float64)
     channels = images.reshape(9, *shape[:2], -1).numpy().transpose(0, 3, 1, 2)
     expected = np.mean([ndimage.laplace(c)[1:-1, 1:-1].var() for image in channels for c in image])
     assert generation.laplacian_variance(images, shape) == pytest.approx(expected, rel=1e-9)
 
 
-def test_blur_is_below_1_and_grain_above():
+def test_sharpness_is_below_1_for_blurred_and_above_1_for_noisy_images():
     real = torch.from_numpy(ndimage.gaussian_filter(np.random.default_rng(0).random((30, 12, 12)), (0, 1, 1)))
     real = ((real - real.min()) / (real.max() - real.min())).flatten(1)
     blurred = torch.from_numpy(ndimage.gaussian_filter(real.reshape(30, 12, 12).numpy(), (0, 1, 1))).flatten(1)
     noisy = (real + 0.3 * normal(30, 144)).clamp(0, 1)
     mean = real.mean(0).expand(30, -1)
-    ratios = [METRICS["sharpness"].measure(sampled(real, made, (12, 12))) for made in (real * 0, mean, blurred, real, noisy)]
+    ratios = [METRICS["sharpness"].measure(sampled(real, fake, (12, 12))) for fake in (real * 0, mean, blurred, real, noisy)]
     assert ratios == sorted(ratios) and ratios[0] == 0 and ratios[3] == 1 and ratios[4] > 2 and ratios[2] < 0.5
-    for made, expected in zip((real * 0, mean, blurred, real, noisy), ratios, strict=True):
-        r = replace(sampled(real, real, (12, 12)), reconstructions=made)
+    for fake, expected in zip((real * 0, mean, blurred, real, noisy), ratios, strict=True):
+        r = replace(sampled(real, real, (12, 12)), reconstructions=fake)
         assert METRICS["sharpness_reconstructions"].measure(r) == expected
 
 
-def test_adversarial_sharpness_out_of_range_pixels_are_clipped_and_half_the_contrast_is_a_quarter():
+def test_adversarial_sharpness_clips_pixels_and_half_the_contrast_scores_a_quarter():
     images = (torch.rand(20, 16) > 0.5).float()
     r = sampled(images, images)
     assert METRICS["sharpness_reconstructions"].measure(replace(r, reconstructions=3 * images - 1)) == 1
     assert METRICS["sharpness_reconstructions"].measure(replace(r, reconstructions=images / 2)) == 0.25
 
 
-def test_images_without_edges_or_inner_pixels_have_no_sharpness():
+def test_flat_images_and_images_without_inner_pixels_have_no_sharpness():
     flat = torch.full((9, 16), 0.5)
     assert math.isnan(METRICS["sharpness_reconstructions"].measure(sampled(flat, flat)))
     assert math.isnan(METRICS["sharpness_reconstructions"].measure(sampled(flat, flat, (2, 8))))
@@ -193,15 +195,15 @@ def test_images_without_edges_or_inner_pixels_have_no_sharpness():
 PIXELS = 16
 
 
-def a_judge(pixels=PIXELS, classes=3):
+def classifier(pixels=PIXELS, classes=3):
     sizes = [pixels, 12, 8, classes]
     weights = tuple(normal(a, b, a) / a**0.5 for a, b in pairwise(sizes))
-    return Judge(weights, tuple(normal(1, b, b)[0] for b in sizes[1:]), 90.0)
+    return FeatureClassifier(weights, tuple(normal(1, b, b)[0] for b in sizes[1:]), 90.0)
 
 
-def shown(replica, images=None, n=60, **changes):
+def view_of(replica, images=None, n=60, **changes):
     images = torch.rand(n, PIXELS, generator=torch.Generator().manual_seed(9)) if images is None else images
-    return a_view(replica, images, torch.arange(len(images)) % 3, judge=a_judge(images.shape[1]), **changes)
+    return make_view(replica, images, torch.arange(len(images)) % 3, feature_classifier=classifier(images.shape[1]), **changes)
 
 
 def replica(kind, **changes):
@@ -209,113 +211,115 @@ def replica(kind, **changes):
 
 
 class Linear:
-    """A model whose codes are its images, whatever their range."""
+    """A model whose codes are its images, in any range."""
 
     def __call__(self, method, *args):
         return None if method == "prior" else args[0]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:`torch.jit.script` is deprecated")  # by torch.func.jvp, at its first call
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_model_has_every_number_but_those_of_a_prior_that_it_has_not(kind):
+def test_every_model_has_all_scores_except_those_of_a_missing_prior(kind):
     model, _ = trained(kind, seeds=(0,))
     x, y = torch.rand(30, PIXELS, generator=torch.Generator().manual_seed(9)).numpy(), np.arange(30) % 3
     split = Split(x, y)
-    (r,) = map(represent, views(model, (split, split), split, Evaluation(), CPU, a_judge()))
+    (r,) = map(represent, views(model, (split, split), split, Evaluation(), CPU, classifier()))
     has_prior = replica(kind)("prior", 2, torch.Generator()) is not None
     for name in SCORES:
-        found = PROFILES[f"{name}_by_sampler"].measure(r)
-        assert tuple(found) == generation.SAMPLERS
-        assert all(math.isfinite(v) for sampler, v in found.items() if sampler != "prior"), (name, found)
-        assert math.isnan(found["prior"]) != has_prior
-        assert METRICS[name].measure(r) == found["prior" if has_prior else "normal"]
+        computed = PROFILES[f"{name}_by_sampler"].measure(r)
+        assert tuple(computed) == generation.SAMPLERS
+        assert all(math.isfinite(v) for sampler, v in computed.items() if sampler != "prior"), (name, computed)
+        assert math.isnan(computed["prior"]) != has_prior
+        assert METRICS[name].measure(r) == computed["prior" if has_prior else "normal"]
     assert math.isfinite(METRICS["sharpness_reconstructions"].measure(r))
 
 
-def test_without_a_judge_or_images_enough_there_are_no_numbers():
-    view = shown(replica("vanilla"))
-    assert generated(replace(view, judge=None)) is None
-    few = replace(PERFECT, generated=generated(shown(replica("vanilla"), n=5)))
-    for r in (few, replace(PERFECT, generated=None)):
+def test_scores_are_nan_without_a_feature_classifier_or_with_too_few_images():
+    test_view = view_of(replica("vanilla"))
+    assert generation_arrays(replace(test_view, feature_classifier=None)) is None
+    few = replace(PERFECT, generation=generation_arrays(view_of(replica("vanilla"), n=5)))
+    for r in (few, replace(PERFECT, generation=None)):
         assert all(math.isnan(METRICS[name].measure(r)) for name in SCORES)
         assert all(math.isnan(v) for name in SCORES for v in PROFILES[f"{name}_by_sampler"].measure(r).values())
 
 
-def test_as_many_samples_as_settings_say_or_test_images_there_are():
+def test_the_number_of_samples_is_limited_by_settings_and_test_images():
     for samples, expected in ((20, 20), (100, 60)):
-        made = generated(shown(replica("variational"), settings=Evaluation(generation=Generation(samples=samples))))
-        assert {len(seen.images) for seen in (made.real, *made.samples.values())} == {expected}
-        assert set(made.samples) == set(generation.SAMPLERS)
+        fake = generation_arrays(view_of(replica("variational"), settings=Evaluation(generation=Generation(samples=samples))))
+        assert {len(part.images) for part in (fake.real, *fake.samples.values())} == {expected}
+        assert set(fake.samples) == set(generation.SAMPLERS)
 
 
-def test_test_images_are_drawn_by_the_seed_alike_for_every_model():
+def test_test_images_are_drawn_by_the_seed_and_the_same_for_every_model():
     few = Evaluation(generation=Generation(samples=20))
-    first, other = (generated(shown(replica(kind), settings=few)).real.images for kind in ("vanilla", "pca"))
+    first, other = (generation_arrays(view_of(replica(kind), settings=few)).real.images for kind in ("vanilla", "pca"))
     assert torch.equal(first, other) and len(first.unique(dim=0)) == 20
-    assert not torch.equal(first, shown(replica("pca")).images[:20]), "the first ones may be easier"
-    assert not torch.equal(first, generated(shown(replica("pca"), settings=few, seed=4)).real.images)
+    assert not torch.equal(first, view_of(replica("pca")).images[:20]), "the first ones may be easier"
+    assert not torch.equal(first, generation_arrays(view_of(replica("pca"), settings=few, seed=4)).real.images)
 
 
-def test_draws_are_the_same_twice_and_others_with_another_seed():
-    first, again, other = (dict(draws(shown(replica("variational"), seed=seed), 20)) for seed in (3, 3, 4))
+def test_sampled_codes_are_reproducible_and_depend_on_the_seed():
+    first, again, other = (dict(sampled_codes(view_of(replica("variational"), seed=seed), 20)) for seed in (3, 3, 4))
     for name, codes in first.items():
         assert torch.equal(codes, again[name]) and not torch.equal(codes, other[name]), name
     assert torch.equal(first["prior"], first["N(0, I)"]), "the same noise"
 
 
-def test_only_training_images_are_fitted():
+def test_samplers_are_fitted_to_training_images_alone():
     images, far = normal(400), 50 + normal(100)
     settings = {"reference": torch.cat([images, far]), "validation": 100, "reference_labels": torch.zeros(500).long()}
-    found = [dict(draws(shown(Linear(), test, **settings), 300)) for test in (images, far)]
+    computed = [dict(sampled_codes(view_of(Linear(), test, **settings), 300)) for test in (images, far)]
     for name in ("normal", "mixture"):
-        assert torch.equal(found[0][name], found[1][name]), "test images decide nothing"
-        assert found[0][name].mean().abs() < 0.2, "nor do those of validation"
-    seen = generated(shown(Linear(), far, **settings)).samples["training images"].images
-    assert (seen < 1).any(1).all(), "training images are of the training set"
+        assert torch.equal(computed[0][name], computed[1][name]), "test images have no influence"
+        assert computed[0][name].mean().abs() < 0.2, "nor have validation images"
+    part = generation_arrays(view_of(Linear(), far, **settings)).samples["training images"].images
+    assert (part < 1).any(1).all(), "training images come from the training set"
 
 
-def test_normal_and_mixture_have_the_moments_of_the_codes_beyond_the_mixtures_axes_too():
+def test_normal_and_mixture_have_the_moments_of_the_codes_on_all_axes():
     codes = 2 + normal(3000, 5) @ normal(5, 5, 3)
     for axes in (2, 64):
         settings = Evaluation(generation=Generation(mixture_axes=axes, mixture_components=3))
-        drawn = dict(draws(shown(Linear(), codes, settings=settings), 20_000))
+        by_sampler = dict(sampled_codes(view_of(Linear(), codes, settings=settings), 20_000))
         for name in ("normal", "mixture"):
-            torch.testing.assert_close(drawn[name].mean(0), codes.mean(0), atol=0.1, rtol=0)
-            torch.testing.assert_close(drawn[name].T.cov(), codes.T.cov(), atol=0.4, rtol=0.05)
-        assert drawn["N(0, I)"].mean().abs() < 0.05 and (drawn["N(0, I)"].std(0) - 1).abs().max() < 0.05
+            torch.testing.assert_close(by_sampler[name].mean(0), codes.mean(0), atol=0.1, rtol=0)
+            torch.testing.assert_close(by_sampler[name].T.cov(), codes.T.cov(), atol=0.4, rtol=0.05)
+        assert by_sampler["N(0, I)"].mean().abs() < 0.05 and (by_sampler["N(0, I)"].std(0) - 1).abs().max() < 0.05
 
 
-def test_the_mixture_stays_where_codes_are_and_the_normal_does_not():
+def test_the_mixture_follows_two_clusters_of_codes_and_the_normal_does_not():
     codes = normal(1000, 3) / 10 + torch.tensor([5.0, 0, 0]) * (2 * (torch.arange(1000) % 2) - 1)[:, None]
-    drawn = dict(draws(shown(Linear(), codes, settings=Evaluation(generation=Generation(mixture_components=2))), 1000))
-    between = {name: float((codes[:, 0].abs() < 4).double().mean()) for name, codes in drawn.items()}
+    by_sampler = dict(
+        sampled_codes(view_of(Linear(), codes, settings=Evaluation(generation=Generation(mixture_components=2))), 1000)
+    )
+    between = {name: float((codes[:, 0].abs() < 4).double().mean()) for name, codes in by_sampler.items()}
     assert between["mixture"] == 0 and between["normal"] > 0.4
-    assert float((drawn["mixture"][:, 0] > 0).double().mean()) == pytest.approx(0.5, abs=0.05)
+    assert float((by_sampler["mixture"][:, 0] > 0).double().mean()) == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("codes", [torch.zeros(50, 1), torch.ones(50, 4), (torch.arange(50) % 2)[:, None] * torch.ones(3)])
-def test_codes_that_never_change_or_repeat_are_drawn_as_they_are(codes):
-    drawn = dict(draws(shown(Linear(), codes), 40))
+def test_constant_and_repeated_codes_are_sampled_without_noise(codes):
+    by_sampler = dict(sampled_codes(view_of(Linear(), codes), 40))
     for name in ("normal", "mixture"):
-        assert torch.isfinite(drawn[name]).all()
+        assert torch.isfinite(by_sampler[name]).all()
     if len(codes.unique(dim=0)) == 1:
-        assert torch.equal(drawn["normal"], codes[:40]) and torch.equal(drawn["mixture"], codes[:40])
+        assert torch.equal(by_sampler["normal"], codes[:40]) and torch.equal(by_sampler["mixture"], codes[:40])
     else:
-        assert torch.minimum(drawn["mixture"].abs(), (drawn["mixture"] - 1).abs()).max() < 0.05
+        assert torch.minimum(by_sampler["mixture"].abs(), (by_sampler["mixture"] - 1).abs()).max() < 0.05
 
 
-def test_dead_units_stay_dead():
+def test_dead_units_stay_dead_in_fitted_samplers():
     codes = torch.cat([normal(200, 4), torch.zeros(200, 3)], 1)
-    drawn = dict(draws(shown(Linear(), codes), 50))
-    assert drawn["normal"][:, 4:].abs().max() < 1e-5 and drawn["mixture"][:, 4:].abs().max() < 1e-5
-    assert drawn["N(0, I)"][:, 4:].abs().max() > 1, "what the lecture asks for, whatever comes of it"
+    by_sampler = dict(sampled_codes(view_of(Linear(), codes), 50))
+    assert by_sampler["normal"][:, 4:].abs().max() < 1e-5 and by_sampler["mixture"][:, 4:].abs().max() < 1e-5
+    assert by_sampler["N(0, I)"][:, 4:].abs().max() > 1, "N(0, I) ignores the codes"
 
 
-def test_pixels_out_of_range_are_clipped_before_they_are_judged():
-    view = shown(Linear(), 5 * normal(60, PIXELS))
-    made = generated(view)
-    for seen in (made.real, *made.samples.values()):
-        assert seen.images.min() == 0 and seen.images.max() == 1
-        assert torch.equal(seen.features, view.judge.features(seen.images))
-        assert torch.equal(seen.logits, view.judge.logits(seen.features))
+def test_pixels_are_clipped_before_features_are_computed():
+    test_view = view_of(Linear(), 5 * normal(60, PIXELS))
+    fake = generation_arrays(test_view)
+    for part in (fake.real, *fake.samples.values()):
+        assert part.images.min() == 0 and part.images.max() == 1
+        assert torch.equal(part.features, test_view.feature_classifier.features(part.images))
+        assert torch.equal(part.logits, test_view.feature_classifier.logits(part.features))

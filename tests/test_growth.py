@@ -18,20 +18,20 @@ import torch
 from torch import nn
 
 from aebench import objectives
-from aebench.models.base import Autoencoder, ModelParams
+from aebench.models.base import Autoencoder, ModelSettings
 
 
-class ToyParams(ModelParams):
-    code: int
+class ToySettings(ModelSettings):
+    latent_dim: int
     weight: float
 
 
 class Toy(Autoencoder):
-    Params = ToyParams
+    Settings = ToySettings
 
-    def __init__(self, params, pixels):
-        super().__init__(params, pixels)
-        self.w = nn.Parameter(nn.init.xavier_uniform_(torch.empty(params.code, pixels)))
+    def __init__(self, settings, pixels):
+        super().__init__(settings, pixels)
+        self.w = nn.Parameter(nn.init.xavier_uniform_(torch.empty(settings.latent_dim, pixels)))
 
     def encode(self, x):
         return x @ self.w.T
@@ -42,7 +42,7 @@ class Toy(Autoencoder):
     def terms(self, x, noise):
         h = self.encode(x)
         error = objectives.squared_error(x, self.decode(h)).mean()
-        return {"reconstruction": error, "penalty": self.params.weight * h.abs().mean()}
+        return {"reconstruction": error, "penalty": self.settings.weight * h.abs().mean()}
 '''
 METRIC = '''
 def length(r: Representation) -> float:
@@ -61,17 +61,20 @@ def grown(tmp_path_factory):
     project = clone(tmp_path_factory.mktemp("growth"), models="pca ae")
     (project.folder / "aebench/models/toy.py").write_text(MODEL)
     project.replace("aebench/models/__init__.py", '        "pca":', '        "toy": "aebench.models.toy:Toy",\n        "pca":')
-    project.replace("aebench/metrics/sparsity.py", "\nMETRICS = {\n", METRIC)
+    project.replace("aebench/evaluation/metrics/sparsity.py", "\nMETRICS = {\n", METRIC)
     noise = np.random.default_rng(0).integers(0, 256, (300, 6, 5)).astype("u1")
     np.savez(project.folder / "mine.npz", images=noise, labels=np.arange(300) % 3)
     (project.folder / "conf/mine.yaml").write_text(
         textwrap.dedent("""
         data: {source: npz, path: mine.npz, validation: 60, test: 60}
         training: {epochs: 2, batch_size: 32, learning_rate: 0.01, device: cpu}
-        evaluation: {device: cpu}
+        compute: {device: cpu}
+        evaluation: {}
+        linear_probe: {}
+        feature_classifier: {}
         models:
-          pca: {kind: pca, code: 2}
-          toy: {kind: toy, code: 3, weight: 0.1}
+          pca: {kind: pca, latent_dim: 2}
+          toy: {kind: toy, latent_dim: 3, weight: 0.1}
         """)
     )
     project.aebench("select", "--datasets", "mine", "--models", "pca toy")
@@ -107,7 +110,7 @@ def test_the_toys_are_in_mlflow(grown):
 
 
 def test_the_toy_model_inherits_the_laws(grown):
-    grown.replace("tests/family.py", '    "pca": {', '    "toy": {"code": 3, "weight": 0.1},\n    "pca": {')
+    grown.replace("tests/family.py", '    "pca": {', '    "toy": {"latent_dim": 3, "weight": 0.1},\n    "pca": {')
     output = grown.run("python", "-m", "pytest", "tests/test_laws.py", "-k", "toy", "-p", "no:cacheprovider", status=0)
     assert output.count(".") > 9
 

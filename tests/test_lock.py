@@ -1,16 +1,18 @@
-"""dvc.lock: what it says of a run, and how it tells of the suite's data sets alone."""
+"""dvc.lock: parsing, fingerprints, and the archive of data sets that the suite does not name; repair after an interruption."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from aebench.config import read_yaml
 from aebench.errors import InputError
-from aebench.lock import LOCK, Lock, beside, settle
-from aebench.params import read_yaml
+from aebench.pipeline import runner
+from aebench.pipeline.lock import LOCK, Lock, archive, archive_other_datasets, checksum
 
 
-def said(command, **outs):
+def entry(command, **outs):
     return {
         "cmd": f"python -m stages.{command}",
         "deps": [{"path": "data/x.npz", "hash": "md5", "md5": "d", "size": 1}],
@@ -20,14 +22,14 @@ def said(command, **outs):
 
 
 STAGES = {
-    "check": said("check", runs__code="c"),
-    "prepare@digits": said("prepare digits", data__digits="p"),
-    "train@digits-ae": said("train digits ae", digits__w="a1", digits__cost_dot_json="a2"),
-    "report@digits": said("report digits", reports__digits="r"),
-    "prepare@digits-small": said("prepare digits-small", data__small="q"),
-    "train@digits-small-ae": said("train digits-small ae", small__w="b"),
-    "train@mnist-ae": said("train mnist ae", mnist__w="m"),
-    "index": said("index", reports__index_dot_html="i"),
+    "check": entry("check", runs__code="c"),
+    "prepare@digits": entry("prepare digits", data__digits="p"),
+    "train@digits-ae": entry("train digits ae", digits__w="a1", digits__cost_dot_json="a2"),
+    "report@digits": entry("report digits", reports__digits="r"),
+    "prepare@digits-small": entry("prepare digits-small", data__small="q"),
+    "train@digits-small-ae": entry("train digits-small ae", small__w="b"),
+    "train@mnist-ae": entry("train mnist ae", mnist__w="m"),
+    "index": entry("index", reports__index_dot_html="i"),
 }
 
 
@@ -47,79 +49,85 @@ def names(file=LOCK):
     return set(read_yaml(file)["stages"])
 
 
-def test_dvc_lock_tells_of_the_suites_data_sets_and_the_rest_lies_beside_its_reports(project):
-    settle(["digits"])
+# The archive
+
+
+def test_data_sets_outside_the_suite_are_archived_beside_their_reports(project):
+    archive_other_datasets(["digits"])
     assert names() == {"check", "prepare@digits", "train@digits-ae", "report@digits", "index"}
-    assert names(beside("digits-small")) == {"prepare@digits-small", "train@digits-small-ae"}
-    assert names(beside("mnist")) == {"train@mnist-ae"}
+    assert names(archive("digits-small")) == {"prepare@digits-small", "train@digits-small-ae"}
+    assert names(archive("mnist")) == {"train@mnist-ae"}
     assert Lock.read().stages == STAGES
     assert set(Lock.read(["mnist"]).stages) == names() | {"train@mnist-ae"}
 
 
-def test_a_data_set_that_is_named_again_comes_back(project):
-    settle(["digits"])
-    settle(["mnist", "digits-small"])
+def test_an_archived_data_set_is_restored_when_the_suite_names_it_again(project):
+    archive_other_datasets(["digits"])
+    archive_other_datasets(["mnist", "digits-small"])
     assert names() == {"check", "index", "prepare@digits-small", "train@digits-small-ae", "train@mnist-ae"}
     assert Lock.read().stages == STAGES
-    settle(["digits", "digits-small", "mnist"])
+    archive_other_datasets(["digits", "digits-small", "mnist"])
     assert read_yaml(LOCK)["stages"] == STAGES
     assert not list(Path("reports").rglob("dvc.lock*"))
 
 
-def test_what_dvc_lock_says_is_later(project):
-    settle(["digits"])
-    again = {"train@mnist-ae": said("train mnist ae", mnist__w="again")}
+def test_an_entry_in_dvc_lock_replaces_the_archived_one(project):
+    archive_other_datasets(["digits"])
+    again = {"train@mnist-ae": entry("train mnist ae", mnist__w="again")}
     write({name: read_yaml(LOCK)["stages"][name] for name in names()} | again)  # `dvc repro` after an edit of params.yaml
     assert Lock.read().written["mnist/w"] == ("train", "again")
-    settle(["mnist"])
+    archive_other_datasets(["mnist"])
     assert read_yaml(LOCK)["stages"]["train@mnist-ae"] == again["train@mnist-ae"]
-    settle(["digits"])
-    assert read_yaml(beside("mnist"))["stages"] == again
+    archive_other_datasets(["digits"])
+    assert read_yaml(archive("mnist"))["stages"] == again
 
 
-def test_rows_that_lie_beside_a_report_stay_when_others_join_them(project):
-    settle(["digits"])
-    write({"train@mnist-vae": said("train mnist vae", mnist__v="v")})
-    settle(["digits"])
-    assert names(beside("mnist")) == {"train@mnist-ae", "train@mnist-vae"}
+def test_archived_models_stay_when_others_join_them(project):
+    archive_other_datasets(["digits"])
+    write({"train@mnist-vae": entry("train mnist vae", mnist__v="v")})
+    archive_other_datasets(["digits"])
+    assert names(archive("mnist")) == {"train@mnist-ae", "train@mnist-vae"}
 
 
-def test_nothing_is_written_where_nothing_moves(project):
-    settle(["digits"])
+def test_dvc_lock_is_not_rewritten_without_need(project):
+    archive_other_datasets(["digits"])
     before = LOCK.stat().st_mtime_ns
-    settle(["digits"])
+    archive_other_datasets(["digits"])
     assert LOCK.stat().st_mtime_ns == before
 
 
-def test_outside_dvc_nothing_is_known_and_nothing_written(tmp_path, monkeypatch):
+def test_without_dvc_there_are_no_stages_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settle(["digits"])
+    archive_other_datasets(["digits"])
     assert Lock.read().stages == {} and Lock.read().fingerprint("digits") == "no lock"
     assert not list(tmp_path.iterdir())
 
 
-def test_it_is_written_as_dvc_writes_it(project):
-    """So that DVC, which rewrites it after a stage, changes only the lines of that stage."""
+def test_the_format_is_that_of_dvc(project):
+    """DVC rewrites the file after each stage; only the lines of that stage should then change."""
     serialize = pytest.importorskip("dvc.utils.serialize")
-    settle(["digits"])
+    archive_other_datasets(["digits"])
     before = LOCK.read_text()
     with serialize.modify_yaml(str(LOCK)):
         pass
     assert LOCK.read_text() == before
 
 
-def test_a_lock_without_stages_is_told(tmp_path, monkeypatch):
+# Entries
+
+
+def test_a_lock_without_stages_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("dvc.lock").write_text("schema: '2.0'\n")
     with pytest.raises(InputError, match=r"dvc\.lock must have stages, got none"):
         Lock.read()
 
 
-def test_the_fingerprint_changes_with_results_not_with_seconds(project):
+def test_the_fingerprint_changes_with_results_but_not_with_wall_times(project):
     first = Lock.read().fingerprint("digits")
 
     def fingerprint(**outs):
-        write(STAGES | {"train@digits-ae": said("train digits ae", **outs)})
+        write(STAGES | {"train@digits-ae": entry("train digits ae", **outs)})
         return Lock.read().fingerprint("digits")
 
     assert fingerprint(digits__w="a1", digits__cost_dot_json="later") == first
@@ -128,8 +136,41 @@ def test_the_fingerprint_changes_with_results_not_with_seconds(project):
     assert Lock.read().fingerprint("mnist") != first and Lock.read().fingerprint("other") == "no lock"
 
 
-def test_the_entries_of_a_stage_that_is_gone_are_not_current(project):
-    write({"probe@digits-ae": said("probe digits ae", digits__w="old")} | STAGES)
-    assert [entry.stage for entry in Lock.read().current("digits", ["ae"])] == ["prepare", "train", "report"]
-    assert [entry.stage for entry in Lock.read().current("digits")] == ["prepare", "report"]
-    assert [entry.stage for entry in Lock.read().current("")] == ["check", "index"]
+def test_entries_of_renamed_stages_are_not_current(project):
+    write({"probe@digits-ae": entry("probe digits ae", digits__w="old")} | STAGES)
+    assert [e.stage for e in Lock.read().current("digits", ["ae"])] == ["prepare", "train", "report"]
+    assert [e.stage for e in Lock.read().current("digits")] == ["prepare", "report"]
+    assert [e.stage for e in Lock.read().current("")] == ["check", "index"]
+
+
+def test_checksums_are_those_of_dvc(tmp_path):
+    build = pytest.importorskip("dvc_data.hashfile.build").build
+    from dvc_data.hashfile.db import HashFileDB
+    from dvc_objects.fs.local import LocalFileSystem
+
+    folder = tmp_path / "folder"
+    for name in ("a/2.txt", "a-b.txt", "a/1.txt", "b.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    files = LocalFileSystem()
+    for path in (folder, folder / "b.txt"):
+        assert checksum(path) == build(HashFileDB(files, str(tmp_path / "db")), str(path), files, "md5")[2].hash_info.value
+    assert checksum(tmp_path / "missing") == ""
+
+
+# Repair
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_files_truncated_by_an_interrupted_run_are_repaired(project, committed):
+    subprocess.run(["git", "init", "-q"], check=True)
+    before = LOCK.read_text()
+    if committed:
+        subprocess.run("git add . && git -c user.name=a -c user.email=a@b commit -qm a", shell=True, check=True)
+    assert runner.repair() == []
+    runner.RWLOCK.parent.mkdir(parents=True)
+    runner.RWLOCK.write_text("")
+    LOCK.write_text(before[: len(before) // 2] + "\n  truncated: [")
+    assert runner.repair() == [runner.RWLOCK, LOCK]
+    assert not runner.RWLOCK.exists()
+    assert (LOCK.read_text() if LOCK.exists() else "") == (before if committed else "")

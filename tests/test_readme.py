@@ -1,12 +1,16 @@
-"""What the README shows is what the reports say."""
+"""The documents agree with the reports and their links exist."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
+LECTURE = ROOT / "aebench" / "reporting" / "templates" / "lecture.md"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "glossary.md", *sorted(ROOT.glob("reports/*/README.md"))]
 
 
-def test_the_readmes_table_is_the_reports():
+def test_the_readme_shows_the_table_of_the_report():
     text = (ROOT / "README.md").read_text()
     file, shown = re.search(r"<!-- table: (\S+) -->\n(.*?)\n<!-- end of table -->", text, re.DOTALL).groups()
     comparison = (ROOT / file).read_text().split("\n## ")[0]
@@ -15,7 +19,8 @@ def test_the_readmes_table_is_the_reports():
     assert shown.splitlines() == table
 
 
-def test_the_readmes_figures_and_files_exist():
-    text = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", [*PAGES, LECTURE], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_linked_files_exist(page):
+    folder = ROOT / "docs" if page == LECTURE else page.parent
+    for target in re.findall(r"\]\(([^)#:{]+)\)", page.read_text()):
+        assert (folder / target).exists(), target

@@ -1,4 +1,4 @@
-"""P@10 and mAP of perfect, useless and adversarial codes, AP against scikit-learn, and the figure of hits."""
+"""P@10 and mAP of perfect, useless and adversarial codes, average precision against scikit-learn, examples and their figure."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,25 +7,26 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from representations import CLASSES, USELESS, clouds, representation
+from representations import CLASSES, USELESS, clouds, representation, seen, trained, view
 from sklearn.metrics import average_precision_score
 
-from aebench.metrics import METRICS, retrieval
-from aebench.reporting import canvas
-from aebench.reporting.figures import FIGURES
-from aebench.reporting.retrieval import board
+from aebench.evaluation.arrays import retrieval as arrays
+from aebench.evaluation.metrics import METRICS, retrieval
+from aebench.evaluation.metrics.neighbours import nearest
+from aebench.reporting.figures import FIGURES, canvas
+from aebench.reporting.figures.retrieval import board
 
 NAMES = ["precision_10", "mean_average_precision"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_codes_that_know_nothing_score_the_share_of_a_class(name):
+def test_random_codes_score_the_share_of_a_class(name):
     assert METRICS[name].measure(USELESS) == pytest.approx(100 / CLASSES, abs=2)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_constant_code_scores_chance(name):
-    """Four of ten images are of class 0: asked by classes as they come, chance is the sum of squared shares."""
+    """For classes of unequal size, chance is the sum of their squared shares."""
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 2, 2, 2]).repeat(12)[torch.randperm(120, generator=torch.manual_seed(0))]
     codes = torch.full((120, 5), 0.1)
     chance = 100 * (0.4**2 + 0.3**2 + 0.3**2)
@@ -34,61 +35,87 @@ def test_a_constant_code_scores_chance(name):
     assert METRICS[name].measure(representation(codes, codes, labels, labels)) == pytest.approx(chance, abs=1e-9)
 
 
-def test_adversarial_every_class_at_anothers_place_has_no_hit_among_ten_and_finds_its_own_last():
-    """The class in question comes after all others, or after some: never among the first 40 of 200."""
+def test_adversarial_codes_of_another_class_have_no_hit_among_ten_and_rank_their_class_late():
+    """40 of 200 reference codes have the query's class, and at least 40 others are nearer."""
     (codes, labels), (reference, reference_labels) = clouds(0.01), clouds(0.01, seed=1)
     r = representation(codes, reference, (labels + 1) % CLASSES, reference_labels)
     assert METRICS["precision_10"].measure(r) == 0
-    latest, soonest = (np.mean([i / (start + i) for i in range(1, 41)]) for start in (160, 40))
-    assert 100 * latest <= METRICS["mean_average_precision"].measure(r) <= 100 * soonest
+    worst, best = (np.mean([i / (others + i) for i in range(1, 41)]) for others in (160, 40))
+    assert 100 * worst <= METRICS["mean_average_precision"].measure(r) <= 100 * best
 
 
-def test_adversarial_precision_counts_the_query_class_and_not_the_commonest_hit():
-    """Six of ten neighbours are right: a vote would be right of all, a share of the whole class would be 6 of 60."""
+def test_adversarial_precision_is_the_share_of_hits_not_a_vote():
+    """Six of ten neighbours are right: a vote would score 100, the share of the class that is found 10."""
     reference = torch.cat([torch.linspace(0, 0.1, 10), torch.linspace(5, 6, 90)])[:, None]
     labels = torch.cat([torch.zeros(6), torch.ones(4), torch.zeros(54), torch.ones(36)]).long()
     r = representation(torch.zeros(3, 1), reference, torch.zeros(3).long(), labels)
     assert METRICS["precision_10"].measure(r) == pytest.approx(60)
 
 
-@pytest.mark.parametrize("size", [1, 2, 30, 100])
+@pytest.mark.parametrize("dim", [1, 2, 30, 100])
 @pytest.mark.parametrize("ties", [False, True])
-def test_average_precision_agrees_with_scikit_learn(size, ties, monkeypatch):
-    """With ties: codes of the numbers 0 and 1, most of them at the distance of many others."""
-    monkeypatch.setattr(retrieval, "AT_ONCE", 7)
+def test_average_precision_agrees_with_scikit_learn(dim, ties, monkeypatch):
+    """Ties come from binary codes, most of which are at the same distance as many others."""
+    monkeypatch.setattr(retrieval, "BLOCK", 7)
     rng = np.random.default_rng(0)
-    codes, reference = (rng.normal(10, 1, (n, size)) for n in (40, 500))
+    codes, reference = (rng.normal(10, 1, (n, dim)) for n in (40, 500))
     if ties:
         codes, reference = (codes > 10).astype(float), (reference > 10).astype(float)
     codes, reference = codes.astype("f4"), reference.astype("f4")
-    labels, known = rng.integers(0, 4, 40), rng.integers(0, 4, 500)
+    labels, reference_labels = rng.integers(0, 4, 40), rng.integers(0, 4, 500)
     expected = [
-        average_precision_score(known == c, -np.square(x - reference.astype("f8")).sum(1))
+        average_precision_score(reference_labels == c, -np.square(x - reference.astype("f8")).sum(1))
         for x, c in zip(codes.astype("f8"), labels, strict=True)
     ]
-    found = retrieval.average_precision(*(torch.from_numpy(a) for a in (codes, labels, reference, known)))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
-    r = representation(*(torch.from_numpy(a) for a in (codes, reference, labels, known)))
+    tensors = [torch.from_numpy(a) for a in (codes, labels, reference, reference_labels)]
+    np.testing.assert_allclose(retrieval.average_precision(*tensors), expected, rtol=0, atol=1e-6)
+    r = representation(*(tensors[i] for i in (0, 2, 1, 3)))
     assert METRICS["mean_average_precision"].measure(r) == pytest.approx(100 * np.mean(expected), abs=1e-4)
 
 
-def test_the_first_queries_ask_and_those_whose_class_is_unknown_do_not(monkeypatch):
+def test_map_uses_the_first_queries_and_leaves_out_classes_without_reference(monkeypatch):
     monkeypatch.setattr(retrieval, "QUERIES", 3)
-    reference, known = torch.tensor([[0.0], [1.0]]), torch.tensor([0, 1])
+    reference, reference_labels = torch.tensor([[0.0], [1.0]]), torch.tensor([0, 1])
     codes, labels = torch.tensor([[0.1], [0.1], [0.9], [0.1], [0.1]]), torch.tensor([0, 7, 1, 1, 1])
-    assert METRICS["mean_average_precision"].measure(representation(codes, reference, labels, known)) == pytest.approx(250 / 3)
+    r = representation(codes, reference, labels, reference_labels)
+    assert METRICS["mean_average_precision"].measure(r) == pytest.approx(250 / 3)
 
 
-# The figure
+# Examples
+
+
+def test_examples_are_the_neighbours_of_the_first_test_image_of_each_class():
+    (r,) = seen(trained("vanilla", seeds=(3,))[0])
+    examples, hits = r.retrieval.images.reshape(3, 9, -1), nearest(r)[:3, : arrays.HITS]
+    reference = torch.cat([r.images, r.images])
+    assert torch.equal(examples[:, 0], r.images[:3]) and torch.equal(examples[:, 1:], reference[hits])
+    assert torch.equal(r.retrieval.right, (r.reference_labels[hits] == torch.arange(3)[:, None]).flatten())
+
+
+def test_examples_are_of_the_first_seed_and_of_codes_that_are_not_constant():
+    first, second = seen(trained("vanilla")[0])
+    assert first.retrieval is not None and second.retrieval is None
+    assert seen(trained("mean_image", seeds=(0,))[0])[0].retrieval is None
+
+
+def test_examples_have_at_most_ten_queries_and_no_more_hits_than_reference_images():
+    _, family = trained("vanilla", seeds=(3,))
+    x = torch.rand(24, 16, generator=torch.Generator().manual_seed(0))
+    few = arrays.retrieval(view(next(family.replicas()), x[:3], torch.arange(3)))
+    assert few.images.shape == (3 * 7, 16) and few.right.shape == (18,)
+    assert arrays.retrieval(view(next(family.replicas()), x, torch.arange(24))).right.shape == (80,)
+
+
+# Figure
 
 
 def results(**pictures):
-    row = SimpleNamespace(model="ae", pictures=pictures)
-    return SimpleNamespace(rows=[row, SimpleNamespace(model="mean", pictures={})], about=SimpleNamespace(shape=(8, 8)))
+    model = SimpleNamespace(name="ae", pictures=pictures)
+    return SimpleNamespace(models=[model, SimpleNamespace(name="mean", pictures={})], about=SimpleNamespace(shape=(8, 8)))
 
 
-def test_wrong_hits_are_marked_where_they_are():
-    """Two queries, three hits: the second of the first is wrong, and its corners are those of its black tile."""
+def test_wrong_hits_are_marked_at_their_corners():
+    """Two queries with three hits each; the second hit of the first query, a black image, is wrong."""
     images, right = np.full((8, 64), 0.5), np.array([True, False, True, True, True, True])
     images[2] = 0
     tiles, wrong = board(images, right, (8, 8))
@@ -98,20 +125,20 @@ def test_wrong_hits_are_marked_where_they_are():
     assert black.min(0).tolist() == [top, left] and (black.max(0) + 1).tolist() == [bottom, end]
 
 
-def test_the_figure_has_a_panel_a_model_with_hits_and_can_be_saved(tmp_path):
+def test_the_figure_has_one_panel_per_model_with_examples(tmp_path):
     rng = np.random.default_rng(0)
     with canvas.style():
-        drawn = FIGURES["retrieval"].draw(results(hits=rng.random((90, 64)), hits_right=np.arange(80) % 8 < 6))
-        canvas.save(drawn, Path(tmp_path) / "a.png", "")
-    assert [axes.get_title() for axes in drawn.axes] == ["ae (60 of 80)"]
-    (marks,) = drawn.axes[0].collections
+        figure = FIGURES["retrieval"].draw(results(hits=rng.random((90, 64)), hits_right=np.arange(80) % 8 < 6))
+        canvas.save(figure, Path(tmp_path) / "a.png", "")
+    assert [axes.get_title() for axes in figure.axes] == ["ae (60 of 80)"]
+    (marks,) = figure.axes[0].collections
     assert len(marks.get_segments()) == 2 * 20
     with Image.open(tmp_path / "a.png") as image:
         assert image.width > 100
 
 
-def test_without_wrong_hits_nothing_is_marked_and_without_hits_nothing_drawn():
+def test_only_wrong_hits_are_marked_and_nothing_is_drawn_without_examples():
     with canvas.style():
-        drawn = FIGURES["retrieval"].draw(results(hits=np.zeros((9, 64)), hits_right=np.ones(8, bool)))
-        assert not drawn.axes[0].collections[0].get_segments()
+        figure = FIGURES["retrieval"].draw(results(hits=np.zeros((9, 64)), hits_right=np.ones(8, bool)))
+        assert not figure.axes[0].collections[0].get_segments()
         assert FIGURES["retrieval"].draw(results()) is None

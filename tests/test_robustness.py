@@ -1,30 +1,33 @@
-"""What is left of degraded images: frozen degradations, gains, accuracies and their areas."""
+"""Corruptions of test images, denoising gain, code displacement, accuracy under corruption, and the heat map."""
 
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 import fake_runs
 import numpy as np
 import pytest
 import torch
-from family import KINDS
+from family import KINDS, PIXELS
 from PIL import Image
 from pydantic import ValidationError
 from representations import CLASSES, PERFECT, PLACES, USELESS, clouds, representation, seen, trained
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
+from sklearn.linear_model import RidgeClassifier
 
-from aebench import probe
-from aebench.metrics import neighbours, robustness
+from aebench.classifiers.ridge import ridge_accuracy
+from aebench.corruptions import CORRUPTIONS
+from aebench.evaluation.arrays import robustness as arrays
+from aebench.evaluation.metrics import METRICS, neighbours, robustness
+from aebench.evaluation.representation import Evaluation
+from aebench.evaluation.settings import Robustness
 from aebench.randomness import Streams
-from aebench.reporting import canvas
-from aebench.reporting.results import Row, read
-from aebench.reporting.robustness import robustness as heat_map
-from aebench.reporting.robustness import table
-from aebench.representation import Evaluation
-from aebench.representation import degraded as part
-from aebench.representation.settings import Robustness
+from aebench.reporting.figures import canvas
+from aebench.reporting.figures.robustness import robustness as heat_map
+from aebench.reporting.figures.robustness import table
+from aebench.reporting.results import ModelResults, read
 from aebench.statistics import estimate
 
 DIGITS = torch.from_numpy(load_digits().images[:20].reshape(20, 64) / 16).float()
@@ -37,61 +40,63 @@ CHECKSUMS = {
     "occlusion": "ed33d2a5c8d27307",
     "shift": "1d4ec1d8c95af79e",
 }
-"""Starts of SHA-256 of the first twenty digits at the default levels, in steps of 1 / 61.7: processors differ in last bits of
-logarithms, and no number lies near the middle between two such steps."""
+"""First digits of the SHA-256 of twenty digits under the default levels, rounded to 1 / 61.7: processors differ in the
+last bits, and no value is close to the middle between two steps."""
 FEW = {"robustness": {"images": 12, "levels": {"masking": [0.2, 0.6], "shift": [0.25]}}}
 
 
-def degrade(x, name, level, shape=None):
+def corrupt(x, name, level, shape=None):
     side = math.isqrt(x.shape[1])
-    return part.degradations(x, shape or (side, side), {name: [level]})[name, level]
+    return arrays.corrupt_images(x, shape or (side, side), {name: [level]})[name, level]
 
 
-def digest(images):
-    whole = np.rint(61.7 * torch.cat(images).numpy()).astype("<i2")
-    return hashlib.sha256(whole.tobytes()).hexdigest()[:16]
+def under_corruption(r, **changes):
+    """A representation with other arrays under corruption."""
+    return replace(r, robustness=replace(r.robustness, **changes))
 
 
-# Degradations
+# Corruptions
 
 
 @pytest.mark.parametrize("name", LEVELS)
-def test_degraded_digits_are_those_of_the_record(name):
+def test_corrupted_digits_have_not_changed(name):
     """A change of torch's generator, of a formula or of a stream's name shows here before it shows in the tables."""
-    assert digest(list(part.degradations(DIGITS, (8, 8), {name: LEVELS[name]}).values())) == CHECKSUMS[name]
+    images = torch.cat(list(arrays.corrupt_images(DIGITS, (8, 8), {name: LEVELS[name]}).values()))
+    rounded = np.rint(61.7 * images.numpy()).astype("<i2")
+    assert hashlib.sha256(rounded.tobytes()).hexdigest()[:16] == CHECKSUMS[name]
 
 
-def test_every_corruption_takes_more_from_an_image_level_by_level():
-    for name, levels in LEVELS.items():
-        lost = [float((x - DIGITS).square().sum()) for x in part.degradations(DIGITS, (8, 8), {name: levels}).values()]
-        assert 0 < lost[0] < lost[1] < lost[2], name
+@pytest.mark.parametrize("name", LEVELS)
+def test_images_change_more_at_higher_levels(name):
+    images = arrays.corrupt_images(DIGITS, (8, 8), {name: LEVELS[name]}).values()
+    low, middle, high = [float((x - DIGITS).square().sum()) for x in images]
+    assert 0 < low < middle < high
 
 
-def test_at_a_higher_level_the_same_places_are_masked_and_more():
-    some, more = part.degradations(torch.ones(9, 64), (8, 8), {"masking": [0.2, 0.6]}).values()
-    assert (more <= some).all() and float(more.mean()) == pytest.approx(0.4, abs=0.1)
+def test_a_higher_level_masks_the_same_pixels_and_more():
+    low, high = arrays.corrupt_images(torch.ones(9, 64), (8, 8), {"masking": [0.2, 0.6]}).values()
+    assert (high <= low).all() and float(high.mean()) == pytest.approx(0.4, abs=0.1)
 
 
-def test_a_draw_depends_on_its_corruption_alone_and_on_no_training():
-    alone = degrade(DIGITS, "masking", 0.25)
-    among = part.degradations(DIGITS, (8, 8), LEVELS)["masking", 0.25]
-    assert torch.equal(alone, among)
+def test_draws_depend_on_the_corruption_alone_and_differ_from_those_of_training():
+    alone = corrupt(DIGITS, "masking", 0.25)
+    assert torch.equal(alone, arrays.corrupt_images(DIGITS, (8, 8), LEVELS)["masking", 0.25])
     for stream in ("noise", "validation", "evaluation"):
-        generator = Streams(part.FROZEN).torch(stream)
+        generator = Streams(arrays.SEED).torch(stream)
         assert not torch.equal(alone != 0, DIGITS * (torch.rand(20, 64, generator=generator) >= 0.25) != 0)
 
 
-def test_blur_is_scipys_on_each_image_and_channel_and_keeps_an_even_image():
+def test_blur_agrees_with_scipy_on_each_image_and_channel_and_keeps_a_uniform_image():
     x = torch.rand(3, 6 * 10 * 2, generator=torch.Generator().manual_seed(0))
-    found = degrade(x, "blur", 0.25, (6, 10, 2)).reshape(3, 6, 10, 2)
+    blurred = corrupt(x, "blur", 0.25, (6, 10, 2)).reshape(3, 6, 10, 2)
     expected = gaussian_filter(x.reshape(3, 6, 10, 2)[1, ..., 1].numpy(), 1.5, mode="nearest")
-    np.testing.assert_allclose(found[1, ..., 1], expected, rtol=1e-5)
-    torch.testing.assert_close(degrade(torch.full((2, 64), 0.3), "blur", 0.2), torch.full((2, 64), 0.3))
+    np.testing.assert_allclose(blurred[1, ..., 1], expected, rtol=1e-5)
+    torch.testing.assert_close(corrupt(torch.full((2, 64), 0.3), "blur", 0.2), torch.full((2, 64), 0.3))
 
 
-def test_a_square_is_hidden_whole_and_may_lie_anywhere():
+def test_occlusion_hides_a_square_anywhere_inside_the_image():
     x = torch.ones(4000, 5 * 8 * 3)
-    hidden = degrade(x, "occlusion", 0.6, (5, 8, 3)).reshape(-1, 5, 8, 3) == 0
+    hidden = corrupt(x, "occlusion", 0.6, (5, 8, 3)).reshape(-1, 5, 8, 3) == 0
     assert (hidden == hidden[..., :1]).all()
     assert (hidden[..., 0].any(2).sum(1) == 3).all() and (hidden[..., 0].any(1).sum(1) == 3).all()
     assert (hidden[..., 0].sum((1, 2)) == 9).all()
@@ -100,165 +105,205 @@ def test_a_square_is_hidden_whole_and_may_lie_anywhere():
     assert torch.bincount(corners)[corners.unique()].min() > 150
 
 
-def test_a_shift_moves_all_by_as_much_one_of_four_ways():
+def test_a_shift_moves_all_images_equally_far_in_one_of_four_directions():
     x = torch.zeros(400, 7 * 9)
     x[:, 3 * 9 + 4] = 1
-    found = degrade(x, "shift", 2 / 7, (7, 9))
-    ways = {24: 3 * 9 + 2, 42: 3 * 9 + 6, 13: 1 * 9 + 4, 49: 5 * 9 + 4}
-    assert (found.sum(1) - 1).abs().max() < 1e-5
-    counts = torch.bincount(found.argmax(1), minlength=63)
-    assert set(counts.nonzero().flatten().tolist()) == set(ways.values())
-    assert counts[list(ways.values())].min() > 70
+    shifted = corrupt(x, "shift", 2 / 7, (7, 9))
+    assert (shifted.sum(1) - 1).abs().max() < 1e-5
+    counts = torch.bincount(shifted.argmax(1), minlength=63)
+    expected = [3 * 9 + 2, 3 * 9 + 6, 1 * 9 + 4, 5 * 9 + 4]
+    assert counts[expected].sum() == 400 and counts[expected].min() > 70
 
 
-def test_a_shift_by_half_a_pixel_lies_between_two_and_what_leaves_the_image_is_lost():
-    x = torch.eye(64)
-    found = degrade(x, "shift", 1 / 16).reshape(64, 8, 8)
+def test_a_shift_by_half_a_pixel_interpolates_and_loses_what_leaves_the_image():
+    shifted = corrupt(torch.eye(64), "shift", 1 / 16).reshape(64, 8, 8)
     inner = [8 * y + x for y in range(1, 7) for x in range(1, 7)]
-    assert (found.amax((1, 2)) == 0.5).all() and (found[inner].sum((1, 2)) == 1).all()
-    assert set(found.sum((1, 2)).tolist()) == {0.5, 1.0}
+    assert (shifted.amax((1, 2)) == 0.5).all() and (shifted[inner].sum((1, 2)) == 1).all()
+    assert set(shifted.sum((1, 2)).tolist()) == {0.5, 1.0}
 
 
-def test_settings_say_what_is_wrong_with_levels():
-    for levels in ({"masking": [0.5, 0.1]}, {"masking": [0.1, 0.1]}, {"masking": [0.0]}, {"masking": []}, {"fog": [0.1]}, {}):
-        with pytest.raises(ValidationError):
-            Evaluation(robustness={"levels": levels})
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"levels": levels} for levels in ({"masking": [0.5, 0.1]}, {"masking": [0.1, 0.1]}, {"masking": [0.0]})),
+        *({"levels": levels} for levels in ({"masking": []}, {"fog": [0.1]}, {})),
+        {"noise": "dropout", "corruption": 1.0},
+    ],
+)
+def test_invalid_settings_are_errors(settings):
+    with pytest.raises(ValidationError):
+        Evaluation(robustness=settings)
 
 
-# The part
+def test_sse_corrupted_can_use_every_corruption_of_training():
+    assert set(get_args(Robustness.model_fields["noise"].annotation)) == set(CORRUPTIONS)
 
 
-def test_all_models_and_seeds_see_the_same_images_and_a_checksum_says_so():
+# Arrays
+
+
+def test_corrupted_reconstructions_use_the_noise_of_the_seed_for_every_model():
+    """For raw pixels they are x̃ itself."""
+    settings = Robustness(noise="gaussian", corruption=0.5)
+    (pixels,) = seen(trained("raw_pixels", seeds=(3,))[0], robustness=settings)
+    noisy = pixels.corrupted_reconstructions
+    assert torch.equal(noisy, arrays.corrupted(pixels.images, settings, 3))
+    assert float((noisy - pixels.images).std()) == pytest.approx(0.5, rel=0.1)
+    model, family = trained("vanilla")
+    r, other = seen(model, robustness=settings)
+    replica = next(family.replicas())
+    torch.testing.assert_close(r.corrupted_reconstructions, replica("decode", replica("encode", noisy)))
+    assert not torch.allclose(other.corrupted_reconstructions, r.corrupted_reconstructions, atol=1e-3)
+
+
+def test_the_noise_of_sse_corrupted_differs_from_that_of_training_and_between_seeds():
+    x = torch.ones(30, PIXELS)
+    masked = arrays.corrupted(x, Robustness(), 3)
+    for stream in ("noise", "validation"):
+        keep, _ = CORRUPTIONS["masking"](30, PIXELS, 0.2, Streams(3).torch(stream))
+        assert not torch.equal(masked, keep)
+    assert not torch.equal(masked, arrays.corrupted(x, Robustness(), 4))
+    assert float(arrays.corrupted(torch.ones(300, 300), Robustness(), 3).mean()) == pytest.approx(0.8, abs=0.01)
+
+
+def test_all_models_and_seeds_get_the_same_corrupted_images():
     first, second = seen(trained("vanilla")[0], **FEW)
     (pixels,) = seen(trained("raw_pixels", seeds=(0,))[0], **FEW)
-    assert torch.equal(pixels.degraded.reconstructions, pixels.degraded.images)
-    assert first.degraded.checksum == second.degraded.checksum == pixels.degraded.checksum
-    nearly = pixels.degraded.images.clone()
-    nearly[0, 0, 0] += 1e-6
-    assert replace(pixels.degraded, images=nearly).checksum != pixels.degraded.checksum
+    assert torch.equal(pixels.robustness.reconstructions, pixels.robustness.images)
+    assert all(torch.equal(r.robustness.images, pixels.robustness.images) for r in (first, second))
 
 
-def test_codes_and_reconstructions_are_of_the_images_at_their_place():
+def test_codes_and_reconstructions_are_those_of_the_corrupted_images():
     model, family = trained("denoising")
     r, _ = seen(model, **FEW)
     replica = next(family.replicas())
-    assert r.degraded.places == (("masking", 0.2), ("masking", 0.6), ("shift", 0.25))
-    assert r.degraded.images.shape == (3, 12, 16)
-    for place, x, codes, y in zip(*vars(r.degraded).values(), strict=True):
-        assert torch.equal(x, degrade(r.images[:12], *place))
+    assert r.robustness.corruptions == (("masking", 0.2), ("masking", 0.6), ("shift", 0.25))
+    assert r.robustness.images.shape == (3, 12, 16)
+    for corruption, x, codes, y in zip(*vars(r.robustness).values(), strict=True):
+        assert torch.equal(x, corrupt(r.images[:12], *corruption))
         torch.testing.assert_close(codes, replica("encode", x))
         torch.testing.assert_close(y, replica("decode", codes))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_model_is_measured_at_every_place(kind):
+def test_every_model_has_all_profiles(kind):
     (r,) = seen(trained(kind, seeds=(3,))[0], **FEW)
     places = ["masking 0.2", "masking 0.6", "shift 0.25"]
-    assert list(robustness.gain(r)) == list(robustness.displacement(r)) == places
-    assert list(robustness.knn_degraded(r)) == list(robustness.probe_degraded(r)) == ["clean", *places]
-    assert all(math.isfinite(value) for value in robustness.gain(r).values())
-    one_code = bool((r.codes == r.codes[0]).all())
-    assert all(math.isnan(value) == one_code for value in robustness.displacement(r).values())
-    for area in (robustness.knn_under_degradation(r), robustness.probe_under_degradation(r)):
-        assert 0 <= area <= 100
+    gain, displacement = robustness.gain_by_corruption(r), robustness.displacement_by_corruption(r)
+    assert list(gain) == list(displacement) == places
+    assert list(robustness.knn_by_corruption(r)) == list(robustness.probe_by_corruption(r)) == ["clean", *places]
+    assert all(map(math.isfinite, gain.values()))
+    constant = bool((r.codes == r.codes[0]).all())
+    assert all(math.isnan(value) == constant for value in displacement.values())
+    assert all(0 <= METRICS[name].measure(r) <= 100 for name in ("knn_under_corruption", "probe_under_corruption"))
 
 
-# Gain
+# SSE corrupted and gain
 
 
-def test_gain_is_1_restored_0_copied_and_negative_where_the_reconstruction_is_worse():
-    assert set(robustness.gain(PERFECT).values()) == {1}
-    seen_by = PERFECT.degraded
-    made = torch.stack([seen_by.images[0], (PERFECT.images + seen_by.images[1]) / 2, 2 * seen_by.images[2] - PERFECT.images])
-    r = replace(PERFECT, degraded=replace(seen_by, reconstructions=made))
-    assert list(robustness.gain(r).values()) == pytest.approx([0, 3 / 4, -3], abs=1e-6)
+def test_sse_corrupted_of_unrelated_images_is_twice_the_variance():
+    assert METRICS["sse_corrupted"].measure(USELESS) == pytest.approx(16 * 2 / 12, rel=0.05)
+
+
+def test_adversarial_a_copy_of_the_corrupted_image_scores_the_noise():
+    copy = PERFECT.images.clone()
+    copy[:, :4] = 0
+    r = replace(PERFECT, corrupted_reconstructions=copy)
+    assert METRICS["sse"].measure(r) == 0
+    assert METRICS["sse_corrupted"].measure(r) == pytest.approx(float(PERFECT.images[:, :4].square().sum(1).mean()))
+
+
+def test_gain_is_1_if_restored_0_if_copied_and_negative_if_worse():
+    assert set(robustness.gain_by_corruption(PERFECT).values()) == {1}
+    x, images = PERFECT.images, PERFECT.robustness.images
+    r = under_corruption(PERFECT, reconstructions=torch.stack([images[0], (x + images[1]) / 2, 2 * images[2] - x]))
+    assert list(robustness.gain_by_corruption(r).values()) == pytest.approx([0, 3 / 4, -3], abs=1e-6)
     assert robustness.denoising_gain(r) == pytest.approx((0 + 3 / 4 - 3) / 3, abs=1e-6)
 
 
-def test_adversarial_gain_an_image_of_little_noise_does_not_outvote_the_others():
-    """One image hardly degraded and not restored: a mean of ratios would be far below 0."""
-    clean = torch.zeros(4, 16)
-    worse, made = torch.ones(1, 4, 16), torch.zeros(1, 4, 16)
-    worse[0, 0], made[0, 0] = 1e-3, 1
-    told = part.Degraded(PLACES[:1], worse, PERFECT.degraded.codes[:1, :4], made)
-    r = replace(PERFECT, images=clean, degraded=told)
+def test_adversarial_an_image_with_little_noise_does_not_dominate_the_gain():
+    """One of four images is hardly corrupted and not restored: a mean of ratios would be far below 0."""
+    images, reconstructions = torch.ones(1, 4, 16), torch.zeros(1, 4, 16)
+    images[0, 0], reconstructions[0, 0] = 1e-3, 1
+    part = arrays.Corrupted(PLACES[:1], images, PERFECT.robustness.codes[:1, :4], reconstructions)
+    r = replace(PERFECT, images=torch.zeros(4, 16), robustness=part)
     assert robustness.denoising_gain(r) == pytest.approx(1 - 1 / 3, abs=1e-5)
 
 
-def test_there_is_no_gain_where_nothing_was_done():
-    r = replace(PERFECT, degraded=replace(PERFECT.degraded, images=torch.stack([PERFECT.images] * 3)))
-    assert all(math.isnan(value) for value in robustness.gain(r).values())
-    assert math.isnan(robustness.denoising_gain(r))
+def test_gain_is_nan_for_unchanged_images():
+    r = under_corruption(PERFECT, images=torch.stack([PERFECT.images] * 3))
+    assert all(map(math.isnan, robustness.gain_by_corruption(r).values())) and math.isnan(robustness.denoising_gain(r))
 
 
 # Displacement
 
 
-def test_displacement_is_0_unmoved_and_1_if_a_code_could_be_any_other():
-    assert set(robustness.displacement(PERFECT).values()) == {0}
-    other = torch.randn(3, *USELESS.codes.shape, generator=torch.Generator().manual_seed(5))
-    r = replace(USELESS, degraded=replace(USELESS.degraded, codes=other))
-    assert list(robustness.displacement(r).values()) == pytest.approx([1, 1, 1], abs=0.02)
+def test_displacement_is_0_for_unmoved_codes_and_1_for_those_of_any_other_image():
+    assert set(robustness.displacement_by_corruption(PERFECT).values()) == {0}
+    r = under_corruption(USELESS, codes=torch.randn(3, *USELESS.codes.shape, generator=torch.Generator().manual_seed(5)))
+    assert list(robustness.displacement_by_corruption(r).values()) == pytest.approx([1, 1, 1], abs=0.02)
 
 
-def test_adversarial_displacement_of_codes_of_another_scale_or_place_is_the_same():
-    codes = PERFECT.degraded.codes + 0.1
-    r = replace(PERFECT, degraded=replace(PERFECT.degraded, codes=codes))
-    far = replace(PERFECT, codes=7 * PERFECT.codes + 50, degraded=replace(PERFECT.degraded, codes=7 * codes + 50))
-    assert list(robustness.displacement(far).values()) == pytest.approx(list(robustness.displacement(r).values()), rel=1e-4)
+def test_adversarial_scale_and_offset_of_codes_do_not_change_the_displacement():
+    codes = PERFECT.robustness.codes + 0.1
     distances = torch.cdist(PERFECT.codes.double(), PERFECT.codes.double())
-    expected = 0.1 * 8**0.5 / float(distances.sum() / (200 * 199))
-    assert robustness.displacement(r)["blur 0.1"] == pytest.approx(expected, rel=1e-5)
+    expected = [0.1 * 8**0.5 / float(distances.sum() / (200 * 199))] * 3
+    moved = under_corruption(PERFECT, codes=codes)
+    assert list(robustness.displacement_by_corruption(moved).values()) == pytest.approx(expected, rel=1e-5)
+    far = replace(under_corruption(PERFECT, codes=7 * codes + 50), codes=7 * PERFECT.codes + 50)
+    assert list(robustness.displacement_by_corruption(far).values()) == pytest.approx(expected, rel=1e-4)
 
 
-# Accuracies
+# Accuracy
 
 
-def test_perfect_codes_stay_perfect_and_useless_ones_at_chance():
-    for area in (robustness.knn_under_degradation, robustness.probe_under_degradation):
-        assert area(PERFECT) == 100
-        assert area(USELESS) == pytest.approx(100 / CLASSES, abs=5)
+@pytest.mark.parametrize("name", ["knn_under_corruption", "probe_under_corruption"])
+def test_random_codes_score_chance(name):
+    assert METRICS[name].measure(USELESS) == pytest.approx(100 / CLASSES, abs=5)
 
 
-def test_adversarial_codes_that_degrade_into_another_class_lose_what_the_trapezia_say():
-    """Clean and masking 0.25 right, masking 0.5 and blur wrong."""
-    moved, _ = clouds(0.01)
-    codes = torch.stack([moved, moved.roll(1, 0), moved.roll(1, 0)])
-    r = replace(PERFECT, degraded=replace(PERFECT.degraded, codes=codes))
+def test_adversarial_codes_that_move_to_another_class_are_integrated_over_levels():
+    """Clean and masking 0.25 are right, masking 0.5 and blur are wrong."""
+    same, _ = clouds(0.01)
+    other = same.roll(1, 0)
+    r = under_corruption(PERFECT, codes=torch.stack([same, other, other]))
     expected = {"clean": 100, "masking 0.25": 100, "masking 0.5": 0, "blur 0.1": 0}
-    assert robustness.knn_degraded(r) == robustness.probe_degraded(r) == expected
+    assert robustness.knn_by_corruption(r) == robustness.probe_by_corruption(r) == expected
     masking, blur = (0.25 * 100 + 0.25 * 50) / 0.5, 50
-    assert robustness.knn_under_degradation(r) == pytest.approx((masking + blur) / 2)
+    assert robustness.knn_under_corruption(r) == pytest.approx((masking + blur) / 2)
 
 
-def test_accuracies_are_those_of_the_other_questions_neighbours_and_probe():
+def test_accuracies_are_those_of_k_nn_and_of_the_ridge_probe():
     generator = torch.Generator().manual_seed(3)
-    (codes, labels), (past, past_labels) = clouds(0.6, n=150), clouds(0.6, seed=1)
+    (codes, labels), (reference, reference_labels) = clouds(0.6, n=150), clouds(0.6, seed=1)
     noisy = codes + 0.4 * torch.randn(3, 150, 8, generator=generator)
-    r = representation(codes, past, labels, past_labels)
-    r = replace(r, degraded=part.Degraded(PLACES, *(x[:, :100] for x in (r.degraded.images, noisy, r.degraded.images))))
-    for place, asked in zip(robustness.knn_degraded(r), (codes, *noisy), strict=True):
-        one = representation(asked[:100], past, labels[:100], past_labels)
-        assert robustness.knn_degraded(r)[place] == neighbours.knn_accuracy(one, 5)
-        told = probe.ridge_accuracy(*(x.numpy() for x in (past.double(), past_labels, asked[:100].double(), labels[:100])))
-        assert robustness.probe_degraded(r)[place] == pytest.approx(told, abs=1e-9)
+    r = representation(codes, reference, labels, reference_labels)
+    images = r.robustness.images[:, :100]
+    r = replace(r, robustness=arrays.Corrupted(PLACES, images, noisy[:, :100], images))
+    for place, queries in zip(robustness.knn_by_corruption(r), (codes, *noisy), strict=True):
+        one = representation(queries[:100], reference, labels[:100], reference_labels)
+        assert robustness.knn_by_corruption(r)[place] == neighbours.knn_accuracy(one, 5)
+        data = [x.numpy() for x in (reference.double(), reference_labels, queries[:100].double(), labels[:100])]
+        accuracy = 100 * RidgeClassifier(alpha=1.0).fit(*data[:2]).score(*data[2:])
+        assert robustness.probe_by_corruption(r)[place] == pytest.approx(accuracy, abs=1e-9)
+        assert ridge_accuracy(*data) == pytest.approx(accuracy, abs=1e-9)
 
 
-def test_the_area_stands_on_levels_not_on_their_number():
-    """Three levels close to 0 and one far: a mean over levels would be 25."""
-    places = tuple(("gaussian", level) for level in (0.01, 0.02, 0.03, 1.0))
+def test_the_mean_weighs_levels_by_their_distance():
+    """Three levels near 0 and one far away: the plain mean over levels would be 25."""
+    corruptions = tuple(("gaussian", level) for level in (0.01, 0.02, 0.03, 1.0))
     right, wrong = PERFECT.codes, PERFECT.codes.roll(1, 0)
-    told = part.Degraded(places, torch.zeros(4, 200, 16), torch.stack([wrong, wrong, wrong, right]), torch.zeros(4, 200, 16))
-    found = robustness.knn_under_degradation(replace(PERFECT, degraded=told))
-    assert found == pytest.approx(100 * (0.005 + 0.97 / 2))
+    images, codes = torch.zeros(4, 200, 16), torch.stack([wrong, wrong, wrong, right])
+    part = arrays.Corrupted(corruptions, images, codes, images)
+    assert robustness.knn_under_corruption(replace(PERFECT, robustness=part)) == pytest.approx(100 * (0.005 + 0.97 / 2))
 
 
-# The figure
+# Heat map
 
 
 @dataclass(frozen=True)
-class Profiled(Row):
-    """A row with profiles."""
+class Profiled(ModelResults):
+    """Results of a model with profiles."""
 
     profiles: dict = field(default_factory=dict)
 
@@ -266,22 +311,22 @@ class Profiled(Row):
 def results(root, monkeypatch, accuracies=lambda i, j: 90 - 10 * i - 3 * j):
     fake_runs.write_fake_suite(root)
     monkeypatch.chdir(root)
-    found = read(fake_runs.DATASET)
-    gains = [f"{name} {level:g}" for name, levels in LEVELS.items() for level in levels]
-    rows = []
-    for i, row in enumerate(found.rows):
-        told = {
-            "knn_degraded": {p: estimate([accuracies(i, j)] * 2) for j, p in enumerate(["clean", *gains])},
-            "gain": {p: estimate([0.5 - 0.3 * i - 0.01 * j]) for j, p in enumerate(gains)},
+    suite = read(fake_runs.DATASET)
+    places = [f"{name} {level:g}" for name, levels in LEVELS.items() for level in levels]
+    models = []
+    for i, model in enumerate(suite.models):
+        profiles = {
+            "knn_by_corruption": {p: estimate([accuracies(i, j)] * 2) for j, p in enumerate(["clean", *places])},
+            "denoising_gain_by_corruption": {p: estimate([0.5 - 0.3 * i - 0.01 * j]) for j, p in enumerate(places)},
         }
-        rows.append(Profiled(**{**vars(row), "profiles": told}))
-    return replace(found, rows=rows)
+        models.append(Profiled(**vars(model) | {"profiles": profiles}))
+    return replace(suite, models=models)
 
 
-def test_the_heat_map_has_a_line_a_model_and_a_column_a_place(tmp_path, monkeypatch):
-    found = results(tmp_path, monkeypatch)
+def test_the_heat_map_has_one_row_per_model_and_one_column_per_corruption_and_level(tmp_path, monkeypatch):
+    suite = results(tmp_path, monkeypatch)
     with canvas.style():
-        drawing = heat_map(found)
+        drawing = heat_map(suite)
         canvas.save(drawing, tmp_path / "heat.png", "heat")
     accuracy, gains = drawing.axes
     assert [label.get_text() for label in accuracy.get_yticklabels()] == list(fake_runs.BLOCKS)
@@ -289,13 +334,13 @@ def test_the_heat_map_has_a_line_a_model_and_a_column_a_place(tmp_path, monkeypa
     assert len(gains.get_xticklabels()) == 18
     texts = [text.get_text() for text in accuracy.texts]
     assert texts[:2] == ["90", "87"] and {"clean", "masking", "salt/pepper", "shift"} <= set(texts)
-    np.testing.assert_allclose(accuracy.images[0].get_array(), table(found.rows, "knn_degraded"))
+    np.testing.assert_allclose(accuracy.images[0].get_array(), table(suite.models, "knn_by_corruption"))
     assert Image.open(tmp_path / "heat.png").width == 1000
 
 
-def test_the_heat_map_leaves_blank_what_was_not_measured_and_is_not_drawn_of_nothing(tmp_path, monkeypatch):
-    found = results(tmp_path, monkeypatch, lambda i, j: float("nan") if j == 1 else 50)
+def test_the_heat_map_leaves_missing_values_blank_and_is_not_drawn_without_profiles(tmp_path, monkeypatch):
+    suite = results(tmp_path, monkeypatch, lambda i, j: float("nan") if j == 1 else 50)
     with canvas.style():
-        drawing = heat_map(found)
-    assert len([text for text in drawing.axes[0].texts if text.get_text() == "50"]) == 18 * len(found.rows)
-    assert heat_map(replace(found, rows=[replace(row, profiles={}) for row in found.rows])) is None
+        drawing = heat_map(suite)
+    assert len([text for text in drawing.axes[0].texts if text.get_text() == "50"]) == 18 * len(suite.models)
+    assert heat_map(replace(suite, models=[replace(model, profiles={}) for model in suite.models])) is None

@@ -1,65 +1,70 @@
-"""Every table has three forms that say the same, and every number in them a macro; LaTeX takes them as they are."""
+"""Every table has three formats with the same numbers, every number has a macro, and LaTeX compiles them."""
 
 import csv
 import math
 import re
 import shutil
 import subprocess
+import unicodedata
 from contextlib import chdir
 from pathlib import Path
 
 import fake_runs
 import pytest
 
-from aebench import runs
-from aebench.lock import Lock
-from aebench.reporting import cost, tables
-from aebench.reporting.cells import Column, counts, measures
-from aebench.reporting.forms import frame, latex, macros
+from aebench import storage
+from aebench.reporting import tables
 from aebench.reporting.results import read
+from aebench.reporting.tables import cost
+from aebench.reporting.tables.columns import Column, Table, counts, measures
+from aebench.reporting.tables.formats import frame, latex, macros
+from aebench.reporting.templates import latex as escaped
 from aebench.statistics import Estimate
 
 HOSTILE = r"50%_a&b#c$x^~<i>[d]"
-REPORT = runs.REPORTS / fake_runs.DATASET
+REPORT = storage.REPORTS / fake_runs.DATASET
 NUMBER = re.compile(r"\\aebenchdefine\{fake\}\{(.*?)\}\{(.*?)\}\{(.*?)\}\{(.*?)\}")
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The tables of a fake project, one of whose rows has a name that means something to LaTeX."""
+    """The tables of a fake project in which the name of one model has characters that are special in LaTeX."""
     root = tmp_path_factory.mktemp("tables")
     fake_runs.write_fake_suite(root)
-    with chdir(root), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lock, "fingerprint", lambda self, dataset: "0123456789ab")
-        fake_runs.write_conf(fake_runs.DATASET, fake_runs.BLOCKS | {HOSTILE: "{kind: vanilla, code: 8}"})
+    with chdir(root):
+        fake_runs.write_conf(fake_runs.DATASET, fake_runs.BLOCKS | {HOSTILE: "{kind: vanilla, latent_dim: 8}"})
         fake_runs.write_run(fake_runs.DATASET, HOSTILE, 0.5, 8, fake_runs.SEEDS)
         fake_runs.write_params([fake_runs.DATASET], [*fake_runs.BLOCKS, HOSTILE])
         results = read(fake_runs.DATASET)
         tables.write(results)
-        return root, [tables.comparing(results, tables.measured(results)), *tables.extras(results), cost.table(results)]
+        return root, [*tables.tables(results), cost.table(results)]
 
 
 @pytest.fixture
-def told(written, monkeypatch):
+def all_tables(written, monkeypatch):
     monkeypatch.chdir(written[0])
     return written[1]
 
 
 def numbers():
     text = "".join((REPORT / name).read_text() for name in ("numbers.tex", "timings.tex"))
-    return {found[:2]: found[2:] for found in NUMBER.findall(text)}
+    return {macro[:2]: macro[2:] for macro in NUMBER.findall(text)}
 
 
-def test_every_table_has_its_three_forms_and_says_its_lock(told):
+def test_every_table_has_three_formats(all_tables):
     files = {path.name for path in (REPORT / "tables").iterdir()}
-    assert files == {f"{table.name}.{form}" for table in told for form in ("csv", "md", "tex")}
-    for table in told:
-        for form in ("csv", "md", "tex"):
-            assert "0123456789ab" in (REPORT / "tables" / f"{table.name}.{form}").read_text()
+    assert files == {f"{table.name}.{suffix}" for table in all_tables for suffix in ("csv", "md", "tex")}
 
 
-def test_the_csv_has_every_digit_and_the_others_round_it(told):
-    for table in told:
+def test_every_special_character_in_titles_and_notes_has_a_latex_form(all_tables):
+    texts = [text for table in all_tables for text in (table.title, table.note, *(c for c in table.columns[0].cells))]
+    texts += [text for table in all_tables for column in table.columns for text in (column.head, column.unit)]
+    characters = {character for text in texts for character in escaped(text) if not character.isascii()}
+    assert not [character for character in characters if not unicodedata.name(character).startswith("LATIN")]
+
+
+def test_csv_has_every_digit_and_the_other_formats_round(all_tables):
+    for table in all_tables:
         with (REPORT / "tables" / f"{table.name}.csv").open() as stream:
             lines = list(csv.DictReader(stream))
         text = (REPORT / "tables" / f"{table.name}.md").read_text()
@@ -73,42 +78,51 @@ def test_the_csv_has_every_digit_and_the_others_round_it(told):
                     assert cell.strip("\N{FIGURE SPACE}") in text.replace("**", "")
 
 
-def test_every_number_of_every_table_is_a_macro_and_reads_as_it_is_printed(told):
-    found = numbers()
-    for table in told:
+def test_every_number_of_every_table_has_a_macro_that_prints_it(all_tables):
+    macro = numbers()
+    for table in all_tables:
         for column in table.columns:
             for i, value in enumerate(column.values):
-                model = table.model or table.columns[0].cells[i].removesuffix(" †")
-                name = f"{column.name}.{table.lines[i]}" if table.model else column.name
+                model = table.model or table.columns[0].cells[i]
+                name = f"{column.name}.{table.rows[i]}" if table.model else column.name
                 key = (model.replace("%", r"\%"), name.replace("%", r"\%"))
-                assert (key in found) == math.isfinite(value.mean), key
-                if key in found:
+                assert (key in macro) == math.isfinite(value.mean), key
+                if key in macro:
                     half = "" if math.isnan(value.half_width) else f"{value.half_width:.{column.decimals}f}"
-                    assert found[key] == (f"{value.mean:z.{column.decimals}f}", half), key
+                    assert macro[key] == (f"{value.mean:z.{column.decimals}f}", half), key
 
 
-def test_numbers_are_aligned_by_siunitx_with_room_for_the_widest():
-    found = [Estimate(-12.345, 1, 0.1234, 3), Estimate(7.0, 1, 1.5, 3), Estimate(math.nan, math.nan, math.nan, 0)]
-    told = latex([measures("x", "X", found, 2, best=(False, True, False)), counts("n", "n", [5, 12345, math.nan])])
-    assert told["kinds"] == ["S[table-format=-2.2(3)]", "S[table-format=5]"]
-    assert told["lines"][2:] == [("-12.35(12)", "5"), (r"\bfseries 7.00(150)", "12345"), ("{---}", "{---}")]
-    assert told["varies"] and told["judged"]
-    assert not latex([counts("n", "n", [5])])["varies"]
+def test_siunitx_columns_have_room_for_the_widest_number():
+    estimates = [Estimate(-12.345, 1, 0.1234, 3), Estimate(7.0, 1, 1.5, 3), Estimate(math.nan, math.nan, math.nan, 0)]
+    values = latex([measures("x", "X", estimates, 2, best=(False, True, False)), counts("n", "n", [5, 12345, math.nan])])
+    assert values["specifications"] == ["S[table-format=-2.2(3)]", "S[table-format=5]"]
+    assert values["rows"][2:] == [("-12.35(12)", "5"), (r"\bfseries 7.00(150)", "12345"), ("{---}", "{---}")]
+    assert values["intervals"] and values["bold"]
+    assert not latex([counts("n", "n", [5])])["intervals"]
 
 
-def test_text_is_text_and_long_text_a_paragraph():
-    told = latex([Column("a", ["b"], "right"), Column("long", ["word " * 20])])
-    assert told["kinds"] == ["r", r"p{0.3\linewidth}"]
+def test_long_text_is_a_paragraph_column():
+    values = latex([Column("a", ["b"], "right"), Column("long", ["word " * 20])])
+    assert values["specifications"] == ["r", r"p{0.3\linewidth}"]
 
 
-def test_a_zero_is_not_negative_in_any_form():
+def test_latex_is_balanced_and_its_column_specifications_are_not_escaped(all_tables):
+    for table in all_tables:
+        text = (REPORT / "tables" / f"{table.name}.tex").read_text().replace(r"\{", "").replace(r"\}", "")
+        assert text.count("{") == text.count("}")
+        assert "S{[}" not in text and ("S[table-format=" in text) == any(column.values for column in table.columns)
+        body = re.search(r"\\toprule(.*)\\bottomrule", text, re.DOTALL)[1]
+        rows = [row for row in body.split(r"\\") if "&" in row]
+        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(table.columns)}, table.name
+        assert len(rows) == 2 + len(table.columns[0].cells)
+
+
+def test_zero_is_never_negative():
     column = measures("x", "X", [Estimate(-0.0004, 1, 0.0, 3)], 2)
-    assert column.cells == ["0.00 ± 0.00"] and latex([column])["lines"][2] == ("0.00(0)",)
+    assert column.cells == ["0.00 ± 0.00"] and latex([column])["rows"][2] == ("0.00(0)",)
 
 
-def test_one_models_table_is_of_that_model(told):
-    from aebench.reporting.cells import Table
-
+def test_macros_of_a_table_about_one_model_are_named_by_its_rows():
     columns = [Column("after layer", ["pixels", "1"]), measures("layers/probe", "probe", [Estimate(85.0, 0, 1, 3)] * 2, 1)]
     table = Table("s_layers", "stacked", "s", "", columns, "s", ("0", "1"))
     assert list(macros(table)) == [("s", "layers/probe.0", "85.0", "1.0"), ("s", "layers/probe.1", "85.0", "1.0")]
@@ -126,7 +140,7 @@ TEX = r"""\documentclass{article}
 
 
 def compiled(tmp_path, body):
-    """LaTeX's log, and whether it was content."""
+    """The log of LaTeX, and whether it succeeded."""
     (tmp_path / "paper.tex").write_text(TEX % body)
     command = [
         "pdflatex",
@@ -144,22 +158,21 @@ needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdfl
 
 @needs_tex
 @pytest.mark.slow
-def test_latex_takes_every_table_and_number(told, tmp_path):
+def test_latex_compiles_every_table_and_number(all_tables, tmp_path):
     uses = [rf"\aebench{{fake}}{{{model}}}{{{name}}} \aebenchmean{{fake}}{{{model}}}{{{name}}}" for model, name in numbers()]
-    body = "\n".join(rf"\input{{tables/{table.name}.tex}}\clearpage" for table in told)
-    log, content = compiled(tmp_path, "\n".join(uses) + body)
-    assert content, log[-2000:]
+    body = "\n".join(rf"\input{{tables/{table.name}.tex}}\clearpage" for table in all_tables)
+    log, succeeded = compiled(tmp_path, "\n".join(uses) + body)
+    assert succeeded, log[-2000:]
     assert "Undefined control sequence" not in log and "! " not in log
 
 
 @needs_tex
 @pytest.mark.slow
-def test_a_number_that_is_not_there_is_an_error_that_names_it(told, tmp_path):
-    log, content = compiled(tmp_path, r"\aebench{fake}{ae}{ssse}")
-    assert not content and "aebench has no number fake/ae/ssse" in log.replace("\n", "")
+def test_an_unknown_number_is_a_latex_error_that_names_it(all_tables, tmp_path):
+    log, succeeded = compiled(tmp_path, r"\aebench{fake}{ae}{ssse}")
+    assert not succeeded and "aebench has no number fake/ae/ssse" in log.replace("\n", "")
 
 
-def test_the_numbers_say_how_they_are_used(told):
+def test_numbers_tex_shows_how_to_use_it(all_tables):
     head = Path(REPORT / "numbers.tex").read_text().splitlines()
-    assert head[0] == "% written by stages.report from lock 0123456789ab"
     assert any(line.startswith(r"%   \aebench{fake}") for line in head)

@@ -1,4 +1,4 @@
-"""The mirror: what MLflow says after `stages.track` is what the files say, however often, and whatever happened before."""
+"""MLflow shows what the files hold after `stages.track`, however often it runs and whatever happened before."""
 
 import hashlib
 import json
@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-import stages.track
-from aebench import params, runs, tracking
+from aebench import storage
 from aebench.errors import InputError
+from aebench.tracking import mirror as tracking
 
 REPOSITORY = Path(__file__).parents[1]
 STAGE = """
@@ -33,14 +33,14 @@ RUNS = 2 + 2 + 4 + 4 + 4  # a summary and the seeds of mean, pca_2, ae, ae_2d an
 
 @pytest.fixture(scope="module")
 def mirrored(tmp_path_factory):
-    """A project that `python -m stages.track` has mirrored into its default store, as a user would; never written to."""
+    """A project that `python -m stages.track` has mirrored into its default store; tests do not write to it."""
     root = tmp_path_factory.mktemp("mirrored")
     fake_runs.write_fake_suite(root)
     (root / "reports" / "fake" / "figures").mkdir(parents=True)
     (root / "reports" / "fake" / "figures" / "curves.png").write_bytes(b"curves")
     stage = track(root)
     assert (stage.returncode, stage.stderr) == (0, "")
-    assert stage.stdout == f"MLflow: {RUNS} runs made, 0 kept, 0 superseded; {HINT}\n"
+    assert stage.stdout == f"MLflow: {RUNS} runs logged, 0 kept, 0 superseded; {HINT}\n"
     return root
 
 
@@ -62,21 +62,21 @@ def track(root, **environment):
 
 
 def mirror():
-    return tracking.mirror(params.suite())
+    return tracking.mirror()
 
 
 def counts(tally):
-    return tally.made, tally.kept, tally.superseded
+    return tally.logged, tally.kept, tally.superseded
 
 
 def shown(dataset="fake"):
-    """(model, seed) -> the run that the UI shows; a second one of the same is an error."""
-    found = {}
+    """(model, seed) -> the run that the UI shows; there must be only one."""
+    runs = {}
     for run in client().search_runs([experiment(dataset)]):
         key = run.data.params["model"], run.data.params["seed"]
-        assert key not in found
-        found[key] = run
-    return found
+        assert key not in runs
+        runs[key] = run
+    return runs
 
 
 def client():
@@ -91,30 +91,30 @@ def experiment(dataset="fake"):
 
 def points(database, table="metrics"):
     """run id -> sorted (metric, step, value, time)."""
-    found = {}
+    logged = {}
     with sqlite3.connect(database) as store:
         for run, *point in store.execute(f"SELECT run_uuid, key, step, value, timestamp FROM {table} ORDER BY 1, 2, 3"):
-            found.setdefault(run, []).append(tuple(point))
-    return found
+            logged.setdefault(run, []).append(tuple(point))
+    return logged
 
 
 def content(database="mlflow.db"):
-    """(model, seed) -> all that the UI shows of the run; ids and the parent's id aside."""
+    """(model, seed) -> all that the UI shows of the run, without ids."""
     logged = points(database)
-    return {key: (said(run), logged[run.info.run_id]) for key, run in shown().items()}
+    return {key: (details(run), logged[run.info.run_id]) for key, run in shown().items()}
 
 
-def said(run):
+def details(run):
     tags = {name: value for name, value in run.data.tags.items() if name != "mlflow.parentRunId"}
     data = [(i.dataset.name, i.dataset.digest, i.dataset.profile) for i in run.inputs.dataset_inputs]
     return run.info.run_name, run.info.start_time, run.info.end_time, run.info.status, run.data.params, tags, data
 
 
 def edit_metric(model="ae", metric="sse"):
-    file = runs.folder("fake", model) / "metrics.csv"
-    columns = runs.read_columns(file)
+    file = storage.run_folder("fake", model) / "metrics.csv"
+    columns = storage.read_columns(file)
     columns[metric][0] += 1
-    runs.write_columns(file, columns)
+    storage.write_columns(file, columns)
     return columns
 
 
@@ -132,7 +132,7 @@ def test_a_deleted_database_is_restored(project, monkeypatch):
     assert content("new.db") == before
 
 
-def test_a_changed_metric_supersedes_its_row_alone(project):
+def test_a_changed_metric_supersedes_the_runs_of_its_model_only(project):
     before = {key: run.info.run_id for key, run in shown().items()}
     columns = edit_metric()
     assert counts(mirror()) == (4, RUNS - 4, 4)
@@ -152,9 +152,9 @@ def everything():
 
 
 def test_a_changed_parameter_supersedes_but_wall_time_and_code_do_not(project):
-    place = runs.folder("fake", "ae")
-    cost = runs.load_cost(place / "cost.json")
-    runs.write_json(place / "cost.json", vars(cost) | {"seconds": 99.0})
+    folder = storage.run_folder("fake", "ae")
+    cost = storage.load_cost(folder / "cost.json")
+    storage.write_json(folder / "cost.json", vars(cost) | {"seconds": 99.0})
     Path("dvc.lock").write_text("stages: {train@fake-ae: {cmd: other, outs: []}}")
     assert counts(mirror()) == (0, RUNS, 0)
     conf = Path("conf/fake.yaml")
@@ -164,7 +164,7 @@ def test_a_changed_parameter_supersedes_but_wall_time_and_code_do_not(project):
 
 
 def test_the_summary_is_the_mean_sd_and_interval_over_seeds(project):
-    columns, logged = runs.read_columns(runs.folder("fake", "ae") / "metrics.csv"), shown()["ae", "all"].data.metrics
+    columns, logged = storage.read_columns(storage.run_folder("fake", "ae") / "metrics.csv"), shown()["ae", "all"].data.metrics
     for name in set(columns) - {"seed"}:
         low, high = stats.t.interval(0.95, 2, np.mean(columns[name]), stats.sem(columns[name]))
         expected = [np.mean(columns[name]), np.std(columns[name], ddof=1), low, high]
@@ -173,9 +173,10 @@ def test_the_summary_is_the_mean_sd_and_interval_over_seeds(project):
 
 
 @pytest.mark.parametrize("model", ["ae", "pca_2"])
-def test_accuracies_by_labels_are_told_of_each_seed_and_their_mean(project, model):
-    columns = runs.read_columns(runs.folder("fake", model) / "classification.csv")
-    for name in set(columns) - {"seed"}:
+def test_accuracies_by_number_of_labels_are_logged_per_seed_and_as_means(project, model):
+    columns = storage.read_columns(storage.run_folder("fake", model) / "classification.csv")
+    assert all("classify/linear_probe" not in run.data.metrics for run in shown().values()), "it is a metric: test/linear_probe"
+    for name in set(columns) - {"seed", "linear_probe"}:
         logged = {seed: run.data.metrics[f"classify/{name}"] for (m, seed), run in shown().items() if m == model}
         assert logged.pop("all") == pytest.approx(np.mean(columns[name]), rel=1e-12)
         assert logged == {f"{seed:.0f}": columns[name][i] for i, seed in enumerate(columns["seed"]) if f"{seed:.0f}" in logged}
@@ -192,45 +193,44 @@ def test_every_epoch_is_there(project, monkeypatch):
     monkeypatch.setattr(fake_runs, "EPOCHS", 300)  # more points than MLflow takes in a call
     fake_runs.write_run("fake", "ae", 0.9, 8, (0, 1, 2))
     mirror()
-    history = runs.read_columns(runs.folder("fake", "ae") / "history.csv")
+    history = storage.read_columns(storage.run_folder("fake", "ae") / "history.csv")
     logged = points("mlflow.db")
     for seed, epochs in (("0", 300), ("1", 300), ("2", 290)):
         run = shown()["ae", seed]
         for split in ("train", "validation"):
             rows = zip(history["seed"], history["epoch"], history[f"{split}.loss"], strict=True)
             expected = [(int(epoch), value) for s, epoch, value in rows if s == int(seed)]
-            found = [point[1:3] for point in logged[run.info.run_id] if point[0] == f"{split}/loss"]
-            assert found == expected and len(found) == epochs
+            curve = [point[1:3] for point in logged[run.info.run_id] if point[0] == f"{split}/loss"]
+            assert curve == expected and len(curve) == epochs
             assert run.data.metrics[f"{split}/loss"] == expected[-1][1]
 
 
 def test_the_summary_has_mean_curves_while_every_seed_trains(project):
-    history = runs.read_columns(runs.folder("fake", "ae") / "history.csv")
+    history = storage.read_columns(storage.run_folder("fake", "ae") / "history.csv")
     curve = [p for p in points("mlflow.db")[shown()["ae", "all"].info.run_id] if p[0] == "validation/loss"]
     assert [step for _, step, _, _ in curve] == list(range(1, fake_runs.EPOCHS - 10 + 1))
     third = [v for e, v in zip(history["epoch"], history["validation.loss"], strict=True) if e == 3]
     assert curve[2][2] == pytest.approx(np.mean(third), rel=1e-12) and len(third) == 3
 
 
-def test_seeds_hang_below_their_summary(project):
+def test_seeds_are_nested_below_their_summary(project):
     parents = {key: run.data.tags.get("mlflow.parentRunId") for key, run in shown().items()}
     for (model, seed), parent in parents.items():
         assert parent == (None if seed == "all" else shown()[model, "all"].info.run_id)
 
 
-def test_only_rows_of_the_suite_that_have_results(project, capsys):
+def test_models_without_results_and_outside_the_suite_are_skipped(project):
     fake_runs.write_fake_suite(project, "other")
     fake_runs.write_params(["other"], ["pca_2", "ae"])
-    (runs.folder("other", "ae") / "metrics.csv").unlink()
+    (storage.run_folder("other", "ae") / "metrics.csv").unlink()
     edit_metric()
     before = content()
-    stages.track.main()
-    assert capsys.readouterr().out == f"MLflow: 2 runs made, 0 kept, 0 superseded; no results yet: other/ae; {HINT}\n"
+    assert mirror().summary == f"MLflow: 2 runs logged, 0 kept, 0 superseded; no results yet: other/ae; {HINT}"
     assert set(shown("other")) == {("pca_2", "all"), ("pca_2", "0")}
     assert content() == before
 
 
-def test_a_killed_mirror_leaves_the_old_row_and_is_healed(project, monkeypatch):
+def test_an_interrupted_mirror_leaves_the_old_runs_and_is_completed_by_the_next(project, monkeypatch):
     from mlflow import MlflowClient
 
     before = content()
@@ -253,13 +253,13 @@ def test_a_killed_mirror_leaves_the_old_row_and_is_healed(project, monkeypatch):
     assert {key: len(logged) for key, (_, logged) in after.items()} == {key: len(logged) for key, (_, logged) in before.items()}
 
 
-def test_a_run_deleted_by_hand_comes_back(project):
+def test_a_run_deleted_by_hand_is_logged_again(project):
     client().delete_run(shown()["ae", "1"].info.run_id)
     assert counts(mirror()) == (4, RUNS - 4, 3)
     assert len(shown()) == RUNS
 
 
-def test_an_experiment_deleted_by_hand_comes_back_without_what_was_superseded(project):
+def test_an_experiment_deleted_by_hand_is_restored_without_superseded_runs(project):
     edit_metric()
     mirror()
     before = content()
@@ -268,14 +268,14 @@ def test_an_experiment_deleted_by_hand_comes_back_without_what_was_superseded(pr
     assert content() == before
 
 
-def test_runs_of_others_are_left_alone(project):
+def test_runs_of_other_programs_stay(project):
     mine = client().create_run(experiment(), run_name="mine").info.run_id
     edit_metric()
     mirror()
     assert client().get_run(mine).info.lifecycle_stage == "active"
 
 
-def test_figures_lie_on_summaries_and_follow_the_files(project, mirrored):
+def test_figures_are_artifacts_of_summaries_and_follow_the_files(project, mirrored):
     def artifacts(key):
         return [file.path for file in client().list_artifacts(shown()[key].info.run_id)]
 
@@ -286,8 +286,8 @@ def test_figures_lie_on_summaries_and_follow_the_files(project, mirrored):
     assert artifacts(("ae", "all")) == ["codes.png", "curves.png"]
 
 
-def test_a_run_says_where_it_comes_from(project):
-    outs = [{"path": f"data/fake/{name}.npz", "md5": name} for name in runs.SPLITS]
+def test_a_run_records_code_data_and_machine(project):
+    outs = [{"path": f"data/fake/{name}.npz", "md5": name} for name in storage.SPLITS]
     lock = {"prepare@fake": {"cmd": "", "outs": outs}} | {
         f"{stage}@fake-{model}": {"cmd": stage, "outs": []} for stage in ("train", "evaluate") for model in ("ae", "ae_2d")
     }
@@ -318,8 +318,8 @@ def test_a_run_says_where_it_comes_from(project):
     assert shown()["ae", "1"].data.tags["mlflow.source.git.dirty"] == "true"
 
 
-def test_a_file_and_its_entry_in_the_lock_are_the_same_data(project):
-    files = [runs.split_file("fake", name) for name in runs.SPLITS]
+def test_a_data_set_is_identified_by_its_files_or_by_dvc_lock(project):
+    files = [storage.split_file("fake", name) for name in storage.SPLITS]
     outs = [{"path": file.as_posix(), "md5": hashlib.md5(file.read_bytes()).hexdigest()} for file in files]
     Path("dvc.lock").write_text(json.dumps({"stages": {"prepare@fake": {"cmd": "", "outs": outs}}}))
     for file in files:
@@ -327,17 +327,17 @@ def test_a_file_and_its_entry_in_the_lock_are_the_same_data(project):
     assert counts(mirror()) == (0, RUNS, 0)
 
 
-def test_infinities_are_left_out(project):
+def test_infinities_are_not_logged(project):
     edit_metric("mean", "psnr")
-    file = runs.folder("fake", "ae") / "metrics.csv"
-    runs.write_columns(file, runs.read_columns(file) | {"psnr": [float("inf")] * 3})
+    file = storage.run_folder("fake", "ae") / "metrics.csv"
+    storage.write_columns(file, storage.read_columns(file) | {"psnr": [float("inf")] * 3})
     mirror()
     for seed in ("all", "0"):
         logged = shown()["ae", seed].data.metrics
         assert "test/sse" in logged and not any("psnr" in name for name in logged)
 
 
-def test_a_dead_server_costs_one_line(project):
+def test_a_dead_server_is_a_one_line_error(project):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -348,7 +348,7 @@ def test_a_dead_server_costs_one_line(project):
     assert (stage.returncode, stage.stdout, stage.stderr) == (1, "", f"error: {expected}\n")
 
 
-def test_the_user_decides_how_long_to_wait_for_a_silent_server(project, monkeypatch):
+def test_the_timeout_for_a_silent_server_can_be_set(project, monkeypatch):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -1,4 +1,4 @@
-"""A right model with its oracle, and models that are wrong in one way each: what `aebench certify` must tell apart."""
+"""A correct model with its oracle, and models that are wrong in one way each, which the model checks must tell apart."""
 
 import numpy as np
 import torch
@@ -7,22 +7,22 @@ from torch import nn
 
 from aebench import objectives
 from aebench.models import Autoencoder
-from aebench.models.base import ModelParams
+from aebench.models.base import ModelSettings
 
 
-class RightParams(ModelParams):
-    code: PositiveInt
+class RightSettings(ModelSettings):
+    latent_dim: PositiveInt
     weight: NonNegativeFloat
 
 
 class Right(Autoencoder):
     """h = W x̃, x̂ = Wᵀ h, loss = E ‖x - x̂‖² + λ E ‖h‖², x̃ = x + ε."""
 
-    Params = RightParams
+    Settings = RightSettings
 
-    def __init__(self, params, pixels):
-        super().__init__(params, pixels)
-        self.w = nn.Parameter(nn.init.xavier_uniform_(torch.empty(params.code, pixels)))
+    def __init__(self, settings, pixels):
+        super().__init__(settings, pixels)
+        self.w = nn.Parameter(nn.init.xavier_uniform_(torch.empty(settings.latent_dim, pixels)))
 
     def encode(self, x):
         return x @ self.w.T
@@ -40,14 +40,14 @@ class Right(Autoencoder):
         return h.square().sum(1).mean()
 
     def terms(self, x, noise):
-        length = self.params.weight * self.length(self.encode(x + noise[0]))
+        length = self.settings.weight * self.length(self.encode(x + noise[0]))
         return {"reconstruction": self.reconstruction(x, noise[0]), "length": length}
 
     @staticmethod
-    def oracle(params, weights, x, noise):
+    def oracle(settings, weights, x, noise):
         codes = [weights["w"] @ image for image in x + noise[0]]
         errors = [np.linalg.norm(image - h @ weights["w"]) ** 2 for image, h in zip(x, codes, strict=True)]
-        return {"reconstruction": np.mean(errors), "length": params.weight * np.mean([h @ h for h in codes])}
+        return {"reconstruction": np.mean(errors), "length": settings.weight * np.mean([h @ h for h in codes])}
 
 
 class HalfTheError(Right):
@@ -129,12 +129,12 @@ class UnknownTerm(Right):
 
 
 class WrongCode(Right):
-    code = property(lambda self: self.params.code + 1)
+    latent_dim = property(lambda self: self.settings.latent_dim + 1)
 
 
 class OneImageFails(Right):
     def encode(self, x):
-        return (x @ self.w.T).squeeze().reshape(-1, 1, self.params.code)[:, 0] if len(x) > 1 else x[3]
+        return (x @ self.w.T).squeeze().reshape(-1, 1, self.settings.latent_dim)[:, 0] if len(x) > 1 else x[3]
 
 
 class WithoutOracle(Right):

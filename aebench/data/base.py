@@ -1,4 +1,4 @@
-"""The contract of a data source: a block of parameters that can read."""
+"""The contract of a data source: settings that can read their images."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -6,25 +6,25 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import NonNegativeInt, PlainValidator
 
+from aebench.config import Schema
 from aebench.errors import InputError
-from aebench.params import Schema
-from aebench.runs import About, Split
+from aebench.storage import About, Split
 
 
 def _amount(value: Any) -> int | float:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if whole or (isinstance(value, float) and 0 < value < 1):
+    count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if count or (isinstance(value, float) and 0 < value < 1):
         return value
     raise ValueError("must be a count of at least 1 or a fraction in (0, 1)")
 
 
 Amount = Annotated[int | float, PlainValidator(_amount)]
-"""How many images to hold out: an integer counts them, a float is their fraction."""
+"""Number of images to hold out: an integer is a count, a float a fraction."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A data set before it is divided; `test` is the official test set, or how much of `train` to hold out as one."""
+    """A data set before it is split; `test` is the official test set, or how much of `train` to hold out as one."""
 
     train: Split
     about: About
@@ -32,22 +32,27 @@ class Raw:
 
 
 class Source(Schema):
-    """The `data:` block of conf/<dataset>.yaml; a subclass adds its own keys and says how to read."""
+    """The `data:` block of conf/<dataset>.yaml. A subclass adds its own keys and implements `read`."""
 
     source: str
     """A name in `aebench.data.SOURCES`."""
     validation: Amount
-    """Images held out of training to choose epochs and hyper-parameters: a count, or a fraction of what is not test."""
+    """Images held out of training to choose epochs and hyper-parameters: a count, or a fraction of all but the test set."""
     split_seed: NonNegativeInt = 0
-    """Alone decides which images are held out."""
+    """The only seed of the choice of held-out images."""
+
+    @property
+    def pixels(self) -> int | None:
+        """Values per image where they are known before reading: `check` then rejects models that are too large for them."""
+        return None
 
     def read(self) -> Raw:
-        """The images and labels; raises `InputError` if they cannot be had or cannot be used."""
+        """The images and labels; raises `InputError` if they cannot be read or used."""
         raise NotImplementedError
 
 
 def accept(split: Split, about: About, where: str) -> None:
-    """Raise `InputError` unless images and labels are what `Split` promises and no class is empty; `where` names them."""
+    """Raise `InputError` unless `split` fulfils its contract and every class has an image; `where` names the images."""
     images, labels = split.images, split.labels
     if not images.size or labels.ndim != 1 or images.shape != (len(labels), about.pixels):
         raise InputError(f"{where}: images must be (n >= 1, {about.pixels}) with n labels, got {images.shape}, {labels.shape}")

@@ -1,15 +1,15 @@
-"""The data card: what a reader of the results should know of the images behind them. Read by the report alone."""
+"""The data card: origin and statistics of the images, for the report."""
 
 import hashlib
 from typing import Any
 
 import numpy as np
 
-from aebench.runs import About, Split
+from aebench.storage import About, Split
 
 
 def describe(about: About, splits: dict[str, Split]) -> dict[str, Any]:
-    """The content of card.json: origin, image shape, pixel statistics of the training images, and each split."""
+    """The content of card.json: origin, image shape, pixel statistics of the training images, and a summary of each split."""
     mean, sd = pixel_moments(splits["train"].images)
     return {
         "title": about.title,
@@ -23,7 +23,7 @@ def describe(about: About, splits: dict[str, Split]) -> dict[str, Any]:
 
 
 def _describe_split(split: Split, classes: tuple[str, ...]) -> dict[str, Any]:
-    """`balance` is the smallest class over the largest, 1 when all are equal; `sha256` is of the float32 images."""
+    """`balance` is the size of the smallest class over that of the largest; `sha256` is that of the float32 images."""
     counts = np.bincount(split.labels, minlength=len(classes))
     return {
         "images": len(split.labels),
@@ -34,13 +34,13 @@ def _describe_split(split: Split, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def pixel_moments(images: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of all pixels of `images` (n, pixels), summed in float64."""
+    """Mean and standard deviation over all pixels of `images` (n, pixels), computed in float64."""
     mean = images.mean(dtype=np.float64)
     square = np.einsum("ij,ij->", images, images, dtype=np.float64) / images.size
     return float(mean), float(np.sqrt(max(square - mean**2, 0)))
 
 
 def mean_images(train: Split) -> dict[str, np.ndarray]:
-    """The mean training image, `overall` (pixels,), and that of each class, `by_class` (classes, pixels); float32."""
+    """The mean training image, `overall` (pixels,) and of each class, `by_class` (classes, pixels); float32."""
     of_class = [train.images[train.labels == c].mean(0, dtype=np.float64) for c in range(train.labels.max() + 1)]
     return {"overall": train.images.mean(0, dtype=np.float64).astype(np.float32), "by_class": np.float32(of_class)}

@@ -1,12 +1,16 @@
-"""digits: 1797 handwritten digits of 8 x 8 pixels that come with scikit-learn, so nothing is fetched.
+"""Digits: 1797 handwritten digits of 8 x 8 pixels, included in scikit-learn.
 
-Pixels count the black dots (0 to 16) in blocks of 4 x 4 of a 32 x 32 scan. These are the 1797 test images of the UCI set.
+Pixels count the black dots (0 to 16) in blocks of 4 x 4 of a 32 x 32 scan. The images are the test set of the UCI data set.
 """
+
+import math
 
 import numpy as np
 
 from aebench.data.base import Amount, Raw, Source
-from aebench.runs import About, Split
+from aebench.storage import About, Split
+
+SHAPE = (8, 8)
 
 
 class Digits(Source):
@@ -15,6 +19,11 @@ class Digits(Source):
     test: Amount
     """Images held out as the test set: a count, or a fraction of all."""
 
+    @property
+    def pixels(self) -> int:
+        """Values per image."""
+        return math.prod(SHAPE)
+
     def read(self) -> Raw:
         """All 1797 images."""
         from sklearn.datasets import load_digits
@@ -22,7 +31,7 @@ class Digits(Source):
         digits = load_digits()
         about = About(
             title="Digits (scikit-learn)",
-            shape=(8, 8),
+            shape=SHAPE,
             classes=tuple(str(c) for c in digits.target_names),
             source="Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI, doi:10.24432/C50P49",
             licence="CC BY 4.0",

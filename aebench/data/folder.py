@@ -1,4 +1,4 @@
-"""A folder of pictures: one sub-folder a class, whose name is the class."""
+"""A folder of pictures with one sub-folder per class, named after the class."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from aebench.data import files
+from aebench.data import external
 from aebench.data.base import Raw
-from aebench.data.own import Found, Own
+from aebench.data.custom import Custom, Labelled
 from aebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,23 +18,28 @@ GREY = ("1", "L", "LA")
 COLOUR = ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
-class Folder(Own):
-    """Pictures of 8 bits a channel in any format Pillow reads, in the order of their names; hidden files are passed over."""
+class Folder(Custom):
+    """Pictures with 8 bits per channel, of any format that Pillow reads, in the order of their names; ignores hidden files."""
 
     OFFICIAL: ClassVar = ("test_path",)
     path: str
     test_path: str | None = None
     size: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] | None = None
-    """[height, width] to which every picture is resized (bilinear, anti-aliased); null: all must be of one size."""
+    """[height, width] to which every picture is resized (bilinear, anti-aliased); null: all must have the same size."""
     grey: bool = False
-    """Colour becomes luminance (ITU-R 601)."""
+    """Convert colours to luminance (ITU-R 601)."""
+
+    @property
+    def pixels(self) -> int | None:
+        """Values per image, if `size` and the number of channels are given."""
+        return self.size[0] * self.size[1] if self.size and self.grey else None
 
     def read(self) -> Raw:
-        """The pictures of one folder, or of two."""
-        return self.raw(self.path, self._found(self.path), self.test or self._found(self.test_path))
+        """The pictures of one folder, or of separate training and test folders."""
+        return self.raw(self.path, self._load(self.path), self.test or self._load(self.test_path))
 
-    def _found(self, path: str) -> Found:
-        root = files.locate(path)
+    def _load(self, path: str) -> Labelled:
+        root = external.locate(path)
         if not root.is_dir():
             raise InputError(f"{path} must be a folder with a sub-folder for each class, got a file")
         pictures = [file for folder in _visible(root) if folder.is_dir() for file in _visible(folder) if file.is_file()]
@@ -44,14 +49,14 @@ class Folder(Own):
         for file, array in zip(pictures, arrays, strict=True):
             if array.shape != arrays[0].shape:
                 raise InputError(f"{file} must be {arrays[0].shape} like {pictures[0]} (or set data.size), got {array.shape}")
-        return Found(np.stack(arrays) / np.float32(255), np.array([file.parent.name for file in pictures]), path)
+        return Labelled(np.stack(arrays) / np.float32(255), np.array([file.parent.name for file in pictures]), path)
 
     def _pixels(self, file: Path) -> np.ndarray:
         from PIL.Image import Resampling
 
         picture = _picture(file)
         if picture.mode not in GREY + COLOUR:
-            raise InputError(f"{file} must be a picture of 8 bits a channel, got mode {picture.mode}")
+            raise InputError(f"{file} must be a picture with 8 bits per channel, got mode {picture.mode}")
         plain = picture.convert("L" if self.grey or picture.mode in GREY else "RGB")
         return np.asarray(plain.resize(self.size[::-1], Resampling.BILINEAR) if self.size else plain)
 

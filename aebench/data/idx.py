@@ -1,6 +1,6 @@
-"""IDX, the format of MNIST: a header in big-endian, then the numbers.
+"""IDX, the format of MNIST: a big-endian header, then the array.
 
-    0x00 0x00 | type | number of axes | length of each axis, 4 bytes each | the numbers, last axis fastest
+    0x00 0x00 | type | number of axes | length of each axis, 4 bytes each | values, last axis fastest
 
 Specification: LeCun, Cortes & Burges (1998), "The MNIST database of handwritten digits".
 """
@@ -11,16 +11,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from aebench.data import files
+from aebench.data import external
 from aebench.data.base import Raw
-from aebench.data.own import Arrays, Found
+from aebench.data.custom import Arrays, Labelled
 from aebench.errors import InputError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 class Idx(Arrays):
-    """Your own IDX files, packed by gzip or not; images (n, height, width), labels (n,)."""
+    """Your own IDX files, optionally compressed by gzip: images (n, height, width), labels (n,)."""
 
     OFFICIAL: ClassVar = ("test_images", "test_labels")
     images: str
@@ -29,17 +29,17 @@ class Idx(Arrays):
     test_labels: str | None = None
 
     def read(self) -> Raw:
-        """The arrays of two files, or of four."""
-        test = self.test or self._found(self.test_images, self.test_labels)
-        return self.raw(self.images, self._found(self.images, self.labels), test)
+        """The images and labels of two files, or of four with an official test set."""
+        test = self.test or self._load(self.test_images, self.test_labels)
+        return self.raw(self.images, self._load(self.images, self.labels), test)
 
-    def _found(self, images: str, labels: str) -> Found:
-        arrays = (parse(files.content(files.locate(path)), path) for path in (images, labels))
-        return self.found(*arrays, f"{images} and {labels}")
+    def _load(self, images: str, labels: str) -> Labelled:
+        arrays = (parse(external.read(external.locate(path)), path) for path in (images, labels))
+        return self.normalise(*arrays, f"{images} and {labels}")
 
 
 def parse(content: bytes, name: str) -> np.ndarray:
-    """The array an unpacked IDX file contains; `name` is for errors."""
+    """The array in an unpacked IDX file; `name` is used in errors."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or len(content) < 4 + 4 * content[3]:
         raise InputError(f"{name} must be an IDX file, got {len(content)} bytes starting {content[:4].hex()}")
     kind, axes = np.dtype(TYPES[content[2]]), content[3]
@@ -47,5 +47,5 @@ def parse(content: bytes, name: str) -> np.ndarray:
     start = 4 + 4 * axes
     size = start + math.prod(shape) * kind.itemsize
     if len(content) != size:
-        raise InputError(f"{name} must have {size} bytes, as its header says {shape}, got {len(content)}")
+        raise InputError(f"{name} must have {size} bytes, as its header gives the shape {shape}, got {len(content)}")
     return np.frombuffer(content, kind, offset=start).reshape(shape).astype(kind.newbyteorder("="))

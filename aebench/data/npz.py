@@ -1,4 +1,4 @@
-"""NumPy's npz: images and labels under two keys of one archive."""
+"""NumPy's npz: images and labels are two arrays of one archive."""
 
 import zipfile
 import zlib
@@ -7,16 +7,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from aebench.data import files
+from aebench.data import external
 from aebench.data.base import Raw
-from aebench.data.own import Arrays, Found
+from aebench.data.custom import Arrays, Labelled
 from aebench.errors import InputError, unknown
 
 BROKEN = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Npz(Arrays):
-    """An npz without pickled objects: images (n, pixels), (n, height, width) or (n, height, width, channels)."""
+    """An npz file without pickled objects: images (n, pixels), (n, height, width) or (n, height, width, channels)."""
 
     OFFICIAL: ClassVar = ("test_images", "test_labels")
     path: str
@@ -26,13 +26,13 @@ class Npz(Arrays):
     test_labels: str | None = None
 
     def read(self) -> Raw:
-        """The arrays under the keys `images` and `labels`, and those of the official test set."""
-        test = self.test or self._found(self.test_images, self.test_labels)
-        return self.raw(self.path, self._found(self.images, self.labels), test)
+        """The arrays named `images` and `labels`, and those of an official test set."""
+        test = self.test or self._load(self.test_images, self.test_labels)
+        return self.raw(self.path, self._load(self.images, self.labels), test)
 
-    def _found(self, images: str, labels: str) -> Found:
-        file = files.locate(self.path)
-        return self.found(_array(file, images), _array(file, labels), self.path)
+    def _load(self, images: str, labels: str) -> Labelled:
+        file = external.locate(self.path)
+        return self.normalise(_array(file, images), _array(file, labels), self.path)
 
 
 def _array(file: Path, key: str) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Train, validation and test: held out by class, so that every split has every class in the proportion of the whole.
+"""Stratified splits: train, validation and test have the same class proportions.
 
-Each class gives its share of the images held out, rounded by largest remainder (ties go to the lower class). Which of its
-images go is drawn from stream `split` of `split_seed`: step 0 for test, step 1 for validation. Images keep their order.
+The number of images held out of each class is rounded by largest remainder (ties go to the lower class). The images are drawn
+from stream `split` of `split_seed`: step 0 for test, step 1 for validation. Within a split they keep their order.
 """
 
 import numpy as np
@@ -9,11 +9,11 @@ import numpy as np
 from aebench.data.base import Raw, Source
 from aebench.errors import InputError
 from aebench.randomness import Streams
-from aebench.runs import SPLITS, Split
+from aebench.storage import SPLITS, Split
 
 
 def divide(raw: Raw, source: Source, path: str) -> dict[str, Split]:
-    """The splits by name; an official test set stays as it is. `path` is where the block was written, for errors."""
+    """The splits by name; an official test set is left as it is. `path` is where the settings are written."""
     streams, train, test = Streams(source.split_seed), raw.train, raw.test
     if not isinstance(test, Split):
         train, test = _hold_out(train, test, streams.numpy("split", 0), f"{path}.test")
@@ -28,17 +28,26 @@ def _hold_out(split: Split, amount: int | float, rng: np.random.Generator, where
     wrong = np.flatnonzero((take < 1) | (take >= sizes))
     if wrong.size:
         got = f"{amount}, which takes {take[wrong[0]]} of the {sizes[wrong[0]]} images of class {wrong[0]}"
-        raise InputError(f"{where} must take and leave an image of every class, got {got}")
+        raise InputError(f"{where} must take and leave at least one image of every class, got {got}")
     order = np.lexsort((rng.random(n), split.labels))
-    place = np.arange(n) - (np.cumsum(sizes) - sizes)[split.labels[order]]
+    rank = np.arange(n) - (np.cumsum(sizes) - sizes)[split.labels[order]]
     held = np.empty(n, dtype=bool)
-    held[order] = place < take[split.labels[order]]
+    held[order] = rank < take[split.labels[order]]
     return tuple(Split(split.images[chosen], split.labels[chosen]) for chosen in (~held, held))
 
 
 def shares(sizes: np.ndarray, count: int) -> np.ndarray:
-    """How many of `count` images each class gives, in proportion to `sizes` (classes,); they sum to `count`."""
+    """Divide `count` images among the classes in proportion to `sizes` (classes,); the shares sum to `count`."""
     exact = sizes * count / sizes.sum()
     take = np.floor(exact).astype(int)
     take[np.argsort(take - exact, kind="stable")[: count - take.sum()]] += 1
     return take
+
+
+def stratified_subset(labels: np.ndarray, fraction: float, seed: int) -> list[int]:
+    """Indices of a stratified `fraction` of the images, of at least as many images as classes."""
+    from sklearn.model_selection import train_test_split
+
+    size = max(round(fraction * len(labels)), len(set(labels.tolist())))
+    state = Streams(seed).state("labels") % 2**32
+    return train_test_split(range(len(labels)), train_size=size, stratify=labels, random_state=state)[0]

@@ -1,12 +1,13 @@
-"""The table of contents of the family: one chapter of the lecture a file, one line a model.
+"""The models: one file per chapter of the lecture, one line per kind of model.
 
-A row of the comparison is a block of conf/<dataset>.yaml: its `kind` is a name of this table, the rest the chapter's own
-parameters. Another package adds kinds through the entry point group `aebench.models`.
+A model of the comparison is an entry of conf/<dataset>.yaml. Its `kind` is a name in this registry; its other settings are
+defined by the class of that kind. Other packages add kinds through the entry point group `aebench.models`.
 """
 
 from typing import Any
 
-from aebench import params
+from aebench import config
+from aebench.errors import InputError
 from aebench.models.base import Autoencoder, Images
 from aebench.registry import Registry
 
@@ -29,12 +30,16 @@ MODELS = Registry(
 )
 
 
-def find(block: dict[str, Any], path: str) -> type[Autoencoder]:
-    """The class that a params block names as its `kind`; `path` is where the block was written, for errors."""
-    return MODELS.find(str(block.get("kind")), f"{path}.kind")
+def find(settings: dict[str, Any], path: str) -> type[Autoencoder]:
+    """The class named by the `kind` of a model's settings. Errors name `path`, the location of the settings."""
+    return MODELS.find(str(settings.get("kind")), f"{path}.kind")
 
 
-def build(block: dict[str, Any], pixels: int, path: str = "models") -> Autoencoder:
-    """The model of a params block, for images of `pixels` numbers."""
-    kind = find(block, path)
-    return kind(params.check(kind.Params, block, path), pixels)
+def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoencoder:
+    """Build a model for images of `pixels` pixels; raises `InputError` if the settings are invalid."""
+    kind = find(settings, path)
+    checked = config.check(kind.Settings, settings, path)
+    try:
+        return kind(checked, pixels)
+    except InputError as error:
+        raise config.within(path, error) from None

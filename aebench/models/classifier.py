@@ -1,8 +1,9 @@
-"""Downstream use: a softmax head on an encoder, both trained with labels (Hinton & Salakhutdinov 2006; Erhan et al. 2009).
+"""Classifier: a softmax layer on an encoder, trained together with labels (Hinton & Salakhutdinov 2006; Erhan et al. 2009).
 
-    p(c|x) = softmax(U f(x) + u)_c,  loss = E -log p(label|x) in nats;  U (C, k) starts at 0, so every class at 1/C
+    p(c|x) = softmax(U f(x) + u)_c,   loss = E[-log p(label|x)] in nats
 
-A labelled image is one row: its d pixels, then its label one-hot (C,).
+x (n, d); f(x) (n, k); U (C, k) and u (C,) start at 0, so every class starts with probability 1/C. A labelled image is a
+vector of d + C numbers: its pixels, then its one-hot label.
 """
 
 from typing import Annotated
@@ -11,12 +12,12 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Generator, Tensor, nn
 
+from aebench.config import Schema
 from aebench.models.base import Autoencoder
-from aebench.params import Schema
 
 
-class Downstream(Schema):
-    """`fractions` of the training labels, and how a classifier is trained with each: so many `updates` of Adam."""
+class ClassifierSettings(Schema):
+    """Fractions of the training labels, and the number of `updates` of Adam for each."""
 
     fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
     updates: PositiveInt
@@ -25,12 +26,12 @@ class Downstream(Schema):
 
 
 class Classifier(nn.Module):
-    """`encoder` and a head for `classes`; what it was trained from is the encoder's."""
+    """An encoder with a linear layer to the logits of C classes."""
 
     def __init__(self, encoder: Autoencoder, classes: int):
         super().__init__()
         self.encoder, self.classes = encoder, classes
-        self.head = nn.utils.skip_init(nn.Linear, encoder.code, classes)
+        self.head = nn.utils.skip_init(nn.Linear, encoder.latent_dim, classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -39,10 +40,10 @@ class Classifier(nn.Module):
         return self.head(self.encoder.encode(x))
 
     def draw(self, n: int, generator: Generator, progress: float = 1.0) -> tuple[Tensor, ...]:
-        """Nothing."""
+        """No noise."""
         return ()
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """Rows (n, d + C) -> the cross-entropy."""
+        """The cross-entropy of labelled images (n, d + C)."""
         images, labels = x.split([x.shape[1] - self.classes, self.classes], 1)
         return {"cross_entropy": -(labels * torch.log_softmax(self.encode(images), 1)).sum(1).mean()}

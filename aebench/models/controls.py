@@ -1,7 +1,9 @@
-"""Controls: the zero of every scale. What a representation is worth is its distance from these.
+"""Controls: the two trivial representations between which all others lie.
 
-mean_image  every image is reconstructed as the mean image, from a code that says nothing: no compression is coarser
-raw_pixels  the code is the image: no reconstruction is better, and a code should beat its neighbours
+    mean_image   x̂ = m, the mean image (d,), and the code is constant: the largest reconstruction error of a sensible model
+    raw_pixels   h = x̂ = x: no reconstruction error; a useful code should have better neighbours than the pixels have
+
+The mean is taken over training and validation images. Neither model depends on the seed.
 """
 
 import torch
@@ -9,11 +11,11 @@ from torch import Tensor
 
 from aebench import objectives
 from aebench.models.base import Autoencoder, Images
-from aebench.runs import History
+from aebench.storage import History
 
 
 class Control(Autoencoder):
-    """A model without gradient descent; its error is still told in the family's terms."""
+    """A model that is not trained by gradient descent."""
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
         """The squared error."""
@@ -21,17 +23,17 @@ class Control(Autoencoder):
 
 
 class MeanImage(Control):
-    """m (d,), the mean of train and validation; the code is one 0."""
+    """Reconstructs every image as the mean image, from a code (n, 1) of zeros."""
 
     stochastic = False
-    code = 1
+    latent_dim = 1
 
-    def __init__(self, params, pixels: int):
-        super().__init__(params, pixels)
+    def __init__(self, settings, pixels: int):
+        super().__init__(settings, pixels)
         self.register_buffer("mean", torch.zeros(pixels))
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, 1) zeros."""
+        """(n, d) -> (n, 1)."""
         return torch.zeros_like(x[:, :1])
 
     def decode(self, h: Tensor) -> Tensor:
@@ -39,16 +41,16 @@ class MeanImage(Control):
         return h + self.mean
 
     def fit(self, ensemble, images: Images, minimise) -> History:
-        """The mean image."""
-        ensemble.assign(mean=images.both.double().mean(0))
+        """Compute the mean image in float64."""
+        ensemble.load({"mean": images.both.double().mean(0)})
         return History()
 
 
 class RawPixels(Control):
-    """The identity."""
+    """The identity: k = d."""
 
     stochastic = False
-    code = property(lambda self: self.pixels)
+    latent_dim = property(lambda self: self.pixels)
 
     def encode(self, x: Tensor) -> Tensor:
         """(n, d) -> (n, d)."""

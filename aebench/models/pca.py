@@ -1,9 +1,10 @@
 """Principal component analysis: the best linear autoencoder, in closed form (Pearson 1901; Hotelling 1933).
 
-    h = C (x - m),  x̂ = C^T h + m,   C (k, d): leading eigenvectors of the covariance, m: the mean image
+    h = C (x - m),   x̂ = Cᵀ h + m
 
-No linear code of k numbers has a lower squared error. Computed in float64 from train and validation together, since it
-chooses nothing; each component's largest entry is made positive, so that signs do not depend on the machine.
+x (n, d), h (n, k); m (d,) is the mean image, and the rows of C (k, d) are the leading eigenvectors of the covariance. No
+linear code of k units has a smaller squared error. PCA selects nothing, so it is fitted to training and validation images,
+in float64. The largest entry of each component is made positive, so that signs do not depend on the machine.
 """
 
 import torch
@@ -12,47 +13,47 @@ from torch import Tensor
 
 from aebench import objectives
 from aebench.errors import InputError
-from aebench.models.base import Autoencoder, Images, ModelParams
-from aebench.runs import History
+from aebench.models.base import Autoencoder, Images, ModelSettings
+from aebench.storage import History
 
 
-class PCAParams(ModelParams):
-    """`code` components."""
+class PCASettings(ModelSettings):
+    """`latent_dim` is the number of components, at most d."""
 
-    code: PositiveInt
+    latent_dim: PositiveInt
 
 
 class PCA(Autoencoder):
-    """Mean m (d,) and components C (k, d)."""
+    """Projection onto the principal subspace."""
 
-    Params = PCAParams
+    Settings = PCASettings
     stochastic = False
 
-    def __init__(self, params: PCAParams, pixels: int):
-        super().__init__(params, pixels)
-        if params.code > pixels:
-            raise InputError(f"code of {params.kind} must be at most {pixels}, the pixels of an image, got {params.code}")
+    def __init__(self, settings: PCASettings, pixels: int):
+        super().__init__(settings, pixels)
+        if (k := settings.latent_dim) > pixels:
+            raise InputError(f"latent_dim must be at most {pixels}, the pixels of an image, got {k}")
         self.register_buffer("mean", torch.zeros(pixels))
-        self.register_buffer("components", torch.eye(params.code, pixels))
+        self.register_buffer("components", torch.eye(k, pixels))
 
     def encode(self, x: Tensor) -> Tensor:
         """(n, d) -> (n, k)."""
         return (x - self.mean) @ self.components.T
 
     def decode(self, h: Tensor) -> Tensor:
-        """(n, k) -> (n, d); may leave [0, 1]."""
+        """(n, k) -> (n, d), not limited to [0, 1]."""
         return h @ self.components + self.mean
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """The squared error that PCA minimises."""
+        """The squared error."""
         return {"reconstruction": objectives.squared_error(x, self.decode(self.encode(x))).mean()}
 
     def fit(self, ensemble, images: Images, minimise) -> History:
-        """Eigenvectors of the covariance of all images that are not for testing."""
+        """Mean and leading eigenvectors of the covariance."""
         x = images.both.double()
         mean = x.mean(0)
         x = x - mean
-        components = torch.linalg.eigh(x.T @ x).eigenvectors.flip(1)[:, : self.code].T
+        components = torch.linalg.eigh(x.T @ x).eigenvectors.flip(1)[:, : self.latent_dim].T
         largest = components.gather(1, components.abs().argmax(1, keepdim=True))
-        ensemble.assign(mean=mean, components=components * largest.sign())
+        ensemble.load({"mean": mean, "components": components * largest.sign()})
         return History()

@@ -1,12 +1,12 @@
-"""Sparse autoencoder: few units of a large code are active for an image (Ng 2011; Ranzato et al. 2007).
+"""Sparse autoencoder: only a few units of the code are active for each image (Ng 2011; Ranzato et al. 2007).
 
-    kl  h = sigmoid(W x + b),  loss = reconstruction + λ sum_j KL(ρ ‖ ρ̂_j),  ρ̂_j = mean of h_j over the batch
-    l1  h = relu or softplus,  loss = reconstruction + λ E sum_j |h_j|
+    kl   h = sigmoid(W x + b),   loss = E ‖x - x̂‖² + λ sum_j KL(ρ ‖ ρ̂_j),   ρ̂_j = mean of h_j over the batch
+    l1   h = relu or softplus,   loss = E ‖x - x̂‖² + λ E sum_j |h_j|
 
-ρ̂ is a mean over images, one a unit: over units it would let one unit that is always on pay for others that never are.
-As ρ̂ is of a batch, the penalty is no mean over images; batches of 100 estimate ρ̂ to about sqrt(ρ (1 - ρ) / 100).
-L1 can be cheated by a small code and a large decoder; a tied decoder cannot. Limits: λ = 0 is the vanilla autoencoder;
-ρ̂ = ρ costs nothing; both penalties are >= 0.
+x (n, d), h (n, k), ρ̂ (k,). ρ̂_j is a mean over images for each unit; with a mean over units, a unit that is always active
+would offset others that never are. A batch of 100 estimates ρ̂_j to about sqrt(ρ (1 - ρ) / 100). The L1 penalty is defeated
+by a small code with a large decoder, unless weights are tied. Limits: λ = 0 is the vanilla autoencoder; ρ̂ = ρ has no
+penalty; both penalties are >= 0.
 """
 
 from typing import Literal
@@ -15,14 +15,14 @@ from pydantic import Field, NonNegativeFloat, field_validator
 from torch import Tensor
 
 from aebench import objectives
-from aebench.models.layers import Activation
-from aebench.models.vanilla import Vanilla, VanillaParams
+from aebench.models.activations import Activation
+from aebench.models.vanilla import Vanilla, VanillaSettings
 
 ALLOWED = {"kl": ("sigmoid",), "l1": ("relu", "softplus")}
 
 
-class SparseParams(VanillaParams):
-    """`weight` is λ, `target` is ρ (of `kl` alone)."""
+class SparseSettings(VanillaSettings):
+    """`weight` is λ; `target` is ρ, for `kl` only."""
 
     weight: NonNegativeFloat
     target: float = Field(0.05, gt=0, lt=1)
@@ -31,25 +31,24 @@ class SparseParams(VanillaParams):
 
     @field_validator("penalty")
     @classmethod
-    def _penalty_suits(cls, penalty: str, info) -> str:
-        allowed = ALLOWED[penalty]
-        if info.data.get("code_activation") not in allowed:
-            raise ValueError(f"must stand with code_activation {' or '.join(allowed)}")
+    def _suits_the_activation(cls, penalty: str, info) -> str:
+        if info.data.get("code_activation") not in ALLOWED[penalty]:
+            raise ValueError(f"must be used with code_activation {' or '.join(ALLOWED[penalty])}")
         return penalty
 
 
 class Sparse(Vanilla):
-    """A vanilla autoencoder that pays for what its code units do."""
+    """A vanilla autoencoder with a penalty on the activations of its code."""
 
-    Params = SparseParams
+    Settings = SparseSettings
 
     def penalty(self, h: Tensor) -> Tensor:
-        """λ times the penalty of the batch's codes (n, k)."""
-        if self.params.penalty == "kl":
-            return self.params.weight * objectives.activation_kl(h, self.params.target)
-        return self.params.weight * objectives.l1(h).mean()
+        """The penalty of a batch of codes (n, k), without λ."""
+        if self.settings.penalty == "kl":
+            return objectives.activation_kl(h, self.settings.target)
+        return objectives.l1(h).mean()
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """Reconstruction and sparsity."""
+        """Reconstruction error and sparsity."""
         h = self.encode(x)
-        return {"reconstruction": self.reconstruction(x, h), "sparsity": self.penalty(h)}
+        return {"reconstruction": self.reconstruction(x, h), "sparsity": self.settings.weight * self.penalty(h)}

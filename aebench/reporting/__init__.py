@@ -1,11 +1,32 @@
-"""What a reader sees: everything that `reports/` holds is written here, from files that earlier stages left.
+"""Reports: everything in `reports/` is written here, from the files of earlier stages.
 
-results.py     read what the suite names of one data set: rows, data card, lock
-sections.py    what a report asks, in its order
-tables.py      numbers in text: table.csv, and the same lines as Markdown, LaTeX, HTML and plain text
-figures.py     the table of contents of a data set's figures; a file an idea draws them on canvas.py
-lecture.py     the table of contents of the figures of no data set: ring.py, divergences.py, ranks.py
-page.py        a data set's section, and the page that joins the sections
-origins.py     what the report was made of, by checksum
-templates.py   how text becomes a file; templates/ holds the wording
+results.py      the one reader of results
+sections.py     the questions of a report, in order
+tables/         numbers as CSV, Markdown, LaTeX and HTML
+figures/        the figures of a data set, one file per question
+claims.py       the claims of the lecture (claims.yaml) and their verdicts
+ledger.py       the claims over all data sets
+lecture/        figures that do not depend on one data set
+page.py         a section per data set, and the page that joins them
+provenance.py   the inputs, code and environments behind a report
+templates/      the wording
 """
+
+
+def report(dataset: str) -> None:
+    """Write reports/<dataset>/ and its section of the page; nothing is written unless every model has results."""
+    from aebench.reporting import figures, ledger, page, provenance, tables
+    from aebench.reporting.results import read
+
+    results = read(dataset)
+    for part in (tables, figures, ledger, provenance, page):
+        part.write(results)
+
+
+def index() -> None:
+    """Write the page of all sections, the figures of the lecture, and the claims and the lecture over all reports."""
+    from aebench.reporting import lecture, ledger, page
+
+    lecture.write()
+    page.write_index()
+    ledger.write_all()

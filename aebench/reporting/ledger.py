@@ -1,38 +1,38 @@
-"""What is told of all data sets together, from the claims.csv of every report there is: claims.md and docs/lecture.md.
+"""The claims over all data sets, from the claims.csv of every report: reports/claims.md and docs/lecture.md.
 
-A report stays when another data set is run; so do its findings here.
+A report stays when another data set is run, so its verdicts stay here too.
 """
 
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aebench import runs
+from aebench import storage
 from aebench.reporting import templates
-from aebench.reporting.claims import NOTE, claims, effect, ledger
-from aebench.reporting.results import Results, lock_name
+from aebench.reporting.claims import NOTE, Claim, claims, table
+from aebench.reporting.results import Results
+from aebench.reporting.tables.claims import effect
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LEDGER = runs.REPORTS / "claims.md"
+LEDGER = storage.REPORTS / "claims.md"
 LECTURE = Path("docs") / "lecture.md"
 
 
 def write(results: Results) -> None:
-    """reports/<dataset>/claims.csv: one line a test."""
-    with runs.whole(results.folder / "claims.csv") as partial_file:
-        ledger(results).assign(lock=results.lock).to_csv(partial_file, index=False, lineterminator="\n")
+    """reports/<dataset>/claims.csv: one row per test."""
+    with storage.atomic_write(results.folder / "claims.csv") as partial_file:
+        table(results).to_csv(partial_file, index=False, lineterminator="\n")
 
 
 def write_all() -> None:
-    """The ledger of every data set that has a report, and the lecture with what came out."""
-    found = {file.parent.name: _read(file) for file in sorted(runs.REPORTS.glob("*/claims.csv"))}
-    told = [_told(chapter, name, found) for chapter, each in claims().items() for name in each]
-    facts = {"datasets": list(found), "claims": told, "note": NOTE}
-    origins = [f"{name}: written by stages.report from {lock_name(table['lock'].iloc[0])}" for name, table in found.items()]
-    templates.write(LEDGER, "claims.md", **facts, origins=origins)
-    templates.write(LECTURE, "lecture.md", **facts, origins=origins, chapter=partial(_of_chapter, told), drawn=_drawn)
+    """claims.md and lecture.md, with the verdicts of every data set that has a report."""
+    tables = {file.parent.name: _read(file) for file in sorted(storage.REPORTS.glob("*/claims.csv"))}
+    entries = [_entry(chapter, name, claim, tables) for chapter, each in claims().items() for name, claim in each.items()]
+    facts = {"datasets": list(tables), "claims": entries, "note": NOTE}
+    templates.write(LEDGER, "claims.md", **facts)
+    templates.write(LECTURE, "lecture.md", **facts, chapter=partial(_of_chapter, entries), drawn=_drawn)
 
 
 def _read(file: Path) -> "DataFrame":
@@ -41,29 +41,28 @@ def _read(file: Path) -> "DataFrame":
     return read_csv(file, keep_default_na=False, na_values={name: [""] for name in ("mean", "sd", "half_width")})
 
 
-def _told(chapter: str, name: str, found: dict[str, "DataFrame"]) -> dict[str, Any]:
-    """A claim with its verdict and tests by data set."""
-    claim = claims()[chapter][name]
-    lines = {dataset: table[table["claim"] == name].to_dict("records") for dataset, table in found.items()}
-    lines = {dataset: tests for dataset, tests in lines.items() if tests}
+def _entry(chapter: str, name: str, claim: Claim, tables: dict[str, "DataFrame"]) -> dict[str, Any]:
+    """A claim with its figure, verdict and tests by data set."""
+    tests = {dataset: table[table["claim"] == name].to_dict("records") for dataset, table in tables.items()}
+    tests = {dataset: rows for dataset, rows in tests.items() if rows}
     return {
         "chapter": chapter,
         "name": name,
         "says": claim.says,
-        "figures": {dataset: figure for dataset in lines if (figure := _figure(dataset, claim.figure)).exists()},
-        "verdicts": {dataset: tests[0]["verdict"] for dataset, tests in lines.items()},
-        "tests": {d: [test | {"effect": effect(test).strip()} for test in tests] for d, tests in lines.items()},
+        "figures": {dataset: figure for dataset in tests if (figure := _figure(dataset, claim.figure)).exists()},
+        "verdicts": {dataset: rows[0]["verdict"] for dataset, rows in tests.items()},
+        "tests": {dataset: [row | {"effect": effect(row).strip()} for row in rows] for dataset, rows in tests.items()},
     }
 
 
 def _figure(dataset: str, name: str) -> Path:
-    return runs.REPORTS / dataset / "figures" / f"{name}.png"
+    return storage.REPORTS / dataset / "figures" / f"{name}.png"
 
 
 def _drawn(name: str) -> list[str]:
-    """The data sets that have such a figure."""
-    return [path.parent.name for path in sorted(runs.REPORTS.glob("*/figures")) if _figure(path.parent.name, name).exists()]
+    """The data sets that have this figure."""
+    return [path.parent.name for path in sorted(storage.REPORTS.glob("*/figures")) if _figure(path.parent.name, name).exists()]
 
 
-def _of_chapter(told: list[dict[str, Any]], chapter: str) -> list[dict[str, Any]]:
-    return [claim for claim in told if claim["chapter"] == chapter]
+def _of_chapter(entries: list[dict[str, Any]], chapter: str) -> list[dict[str, Any]]:
+    return [entry for entry in entries if entry["chapter"] == chapter]

@@ -1,58 +1,60 @@
-"""The page: a section a data set, and all sections joined into one file that needs no other."""
+"""The page: one section per data set, all joined into a single self-contained HTML file."""
 
 import base64
 from pathlib import Path
 from typing import Any
 
-from aebench import params, runs
-from aebench.reporting import cost, tables, templates
+from aebench import config, storage
+from aebench.reporting import tables, templates
 from aebench.reporting.claims import VERDICTS
 from aebench.reporting.figures import FIGURES
 from aebench.reporting.lecture import FOLDER, LECTURE
-from aebench.reporting.results import Results, written
+from aebench.reporting.results import Results
 from aebench.reporting.sections import SECTIONS
+from aebench.reporting.tables import comparison, cost, recipes
+from aebench.reporting.tables.columns import Table
 
-INDEX = runs.REPORTS / "index.html"
+INDEX = storage.REPORTS / "index.html"
 
 
 def section_file(dataset: str) -> Path:
-    """Where a data set's section waits to be joined; the index holds it again, so it is not among the reports."""
-    return runs.RUNS / "pages" / f"{dataset}.html"
+    """The section of a data set, in runs/ and not in reports/ because the index contains it."""
+    return storage.RUNS / "pages" / f"{dataset}.html"
 
 
 def write(results: Results) -> None:
-    """The data set's section: its card, the comparison and its notes, then a part a question with its tables and figures."""
-    splits = results.card.get("splits", {})
+    """The section of a data set: its card, the comparison with notes, then each question with its tables and figures."""
+    splits = results.card["splits"]
+    first, *others = tables.tables(results)
     templates.write(
         section_file(results.dataset),
         "section.html",
         results=results,
-        counts={name: splits[name]["images"] for name in runs.SPLITS if name in splits},
-        comparison=tables.comparing(results, tables.measured(results)),
-        notes=tables.notes(results),
-        parts=_parts(results),
-        recipes=tables.recipes(results),
+        counts={name: splits[name]["images"] for name in storage.SPLITS},
+        comparison=first,
+        notes=comparison.notes(results),
+        parts=_parts(results, [*others, cost.table(results)]),
+        recipes=recipes.columns(results),
         verdicts=VERDICTS,
     )
 
 
 def write_index() -> None:
-    """reports/index.html: the sections of the suite's data sets, and which others could be run."""
+    """reports/index.html: the sections of the suite's data sets, and a list of the others."""
     from markupsafe import Markup
 
-    names = params.suite().datasets
+    names = config.suite().datasets
     templates.write(
         INDEX,
         "index.html",
-        sections={name: Markup(written(section_file(name)).read_text(encoding="utf-8")) for name in names},
+        sections={name: Markup(storage.written(section_file(name)).read_text(encoding="utf-8")) for name in names},
         lecture=[(name, p, _data_uri(f)) for name, p in LECTURE.items() if (f := FOLDER / f"{name}.png").exists()],
-        others=sorted({file.stem for file in params.CONF.glob("*.yaml")} - set(names)),
+        others=sorted({file.stem for file in config.CONF.glob("*.yaml")} - set(names)),
     )
 
 
-def _parts(results: Results) -> list[dict[str, Any]]:
-    """Of each question that has an answer: its key, tables and drawn figures."""
-    every = [*tables.extras(results), cost.table(results)]
+def _parts(results: Results, every: list[Table]) -> list[dict[str, Any]]:
+    """Each question that has tables or figures, with these."""
     files = {name: results.figures / f"{name}.png" for name in FIGURES}
     parts = [
         {

@@ -1,183 +1,229 @@
-"""What there is to report on a data set: the rows that the suite names, never "whatever lies in runs/"."""
+"""The one reader of results: what a suite has measured on a data set, as tables, figures, claims, page and MLflow need it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aebench import judge, params, runs
-from aebench.errors import InputError
-from aebench.lock import Lock
-from aebench.metrics import METRICS, PROFILES
-from aebench.representation import Evaluation
+from aebench import config, storage
+from aebench.classifiers import feature_classifier
+from aebench.evaluation.metrics import METRICS, PROFILES
+from aebench.evaluation.representation import Evaluation
 from aebench.statistics import Estimate, best, estimate
 
-
-@dataclass(frozen=True)
-class Certificate:
-    """Whether a row keeps the laws of its family, and what it broke; none of either where they were not checked."""
-
-    certified: bool = False
-    failures: tuple[str, ...] = ()
+TABLES = ("history.csv", "metrics.csv", "profiles.csv", "classification.csv")
+FILES = (*TABLES, "cost.json", "linear_probe.json", "inference.json", "pictures.npz")
+"""A model has results when all of these exist in its folder; a stack also has layers.csv."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One model on one data set: how it was made, what it cost, what it scores, how it learnt and what it makes of images.
+def over_seeds(values: Sequence[float]) -> Estimate:
+    """The mean of one value per seed with its 95 % interval.
 
-    `samples` has a value a seed for every metric, NaN where it was not measured, `profiles` an estimate for every profile
-    and place;
-    `history` and `pictures` are the columns of history.csv and the arrays of pictures.npz.
-    """
-
-    model: str
-    block: dict[str, Any]
-    cost: runs.Cost
-    samples: dict[str, list[float]]
-    history: dict[str, list[float]]
-    pictures: dict[str, np.ndarray]
-    certificate: Certificate = Certificate()
-    profiles: dict[str, dict[str, Estimate]] = field(default_factory=dict)
-
-    @cached_property
-    def scores(self) -> dict[str, Estimate]:
-        """The mean of each metric over seeds."""
-        return {name: _score(values) for name, values in self.samples.items()}
-
-    def curve(self, profile: str) -> tuple[np.ndarray, np.ndarray]:
-        """The places of a profile as numbers, and its means there; both empty if it was not measured."""
-        found = self.profiles.get(profile, {})
-        return np.array([float(place.removesuffix("%")) for place in found]), np.array([each.mean for each in found.values()])
-
-
-@dataclass(frozen=True)
-class Results:
-    """All that a data set's report is made of; `seeds` are those the suite asks for, `lock` is where it comes from."""
-
-    dataset: str
-    about: runs.About
-    card: dict[str, Any]
-    mean_images: dict[str, np.ndarray]
-    rows: list[Row]
-    remarks: list[str]
-    evaluation: Evaluation
-    seeds: tuple[int, ...]
-    lock: str
-    judge: dict[str, Any] | None = None
-    """`name` and `accuracy` of the classifier that measures generated images, if one was trained."""
-
-    @property
-    def folder(self) -> Path:
-        """Where the report goes."""
-        return runs.REPORTS / self.dataset
-
-    @property
-    def figures(self) -> Path:
-        """Where its figures go."""
-        return self.folder / "figures"
-
-    @property
-    def prints(self) -> Path:
-        """Where they go for print; `dvc plots` shows the other folder whole, and reads no PDF."""
-        return self.folder / "pdf"
-
-    def groups(self, name: str) -> list[dict[str, list[float]]]:
-        """A metric's samples over seeds by code size; without rows where it was not measured, or not of every seed."""
-        groups: dict[int, dict[str, list[float]]] = {}
-        for row in self.rows:
-            if np.isfinite(row.samples[name]).all():
-                groups.setdefault(row.cost.code, {})[row.model] = row.samples[name]
-        return list(groups.values())
-
-    @cached_property
-    def leading(self) -> dict[str, tuple[bool, ...]]:
-        """For every metric that judges, whether a row is among the best of its code size."""
-        judging = {name: metric.better for name, metric in METRICS.items() if metric.better}
-        models = {name: {m for g in self.groups(name) for m in best(g, better)} for name, better in judging.items()}
-        return {name: tuple(row.model in found for row in self.rows) for name, found in models.items()}
-
-    @property
-    def tested(self) -> str:
-        """How many test images there are."""
-        return f"{self.card['splits']['test']['images']:,}"
-
-    @property
-    def origin(self) -> str:
-        """Which stage writes the report, and from which lock."""
-        return f"written by stages.report from {lock_name(self.lock)}"
-
-
-def read(dataset: str) -> Results:
-    """The results of the suite's models on `dataset`; an `InputError` names the first file that is missing."""
-    wanted, conf, card = params.suite(), params.dataset(dataset), runs.DATA / dataset / "card"
-    certificates = _certificates(dataset)
-    return Results(
-        dataset=dataset,
-        about=runs.load_about(dataset),
-        card=runs.read_json(card / "card.json"),
-        mean_images=runs.read_arrays(card / "mean_images.npz"),
-        rows=[_row(dataset, name, block, certificates) for name, block in params.rows(dataset, wanted).items()],
-        remarks=conf.remarks,
-        evaluation=params.check(Evaluation, conf.evaluation, f"{params.conf_file(dataset)}:evaluation"),
-        seeds=tuple(wanted.seeds),
-        lock=Lock.read([dataset]).fingerprint(dataset),
-        judge=judge.told(file) if (file := judge.file(dataset)).exists() else None,
-    )
-
-
-def lock_name(lock: str) -> str:
-    """A fingerprint as a phrase."""
-    return lock if lock == "no lock" else f"lock {lock}"
-
-
-def written(path: Path) -> Path:
-    """`path`, which an earlier stage must have written."""
-    if not path.exists():
-        raise InputError(f"{path} must have been written by an earlier stage, got no such file: run dvc repro")
-    return path
-
-
-def _certificates(dataset: str) -> dict[str, Certificate]:
-    file = runs.certificates_file(dataset)
-    found = runs.read_json(file) if file.exists() else {}
-    return {row: Certificate(each["certified"], tuple(each["failures"])) for row, each in found.items()}
-
-
-def _row(dataset: str, model: str, block: dict[str, Any], certificates: dict[str, Certificate]) -> Row:
-    folder = runs.folder(dataset, model)
-    columns = runs.read_columns(folder / "metrics.csv")
-    missing = [float("nan")] * len(columns["seed"])
-    return Row(
-        model=model,
-        block=block,
-        cost=runs.load_cost(folder / "cost.json"),
-        samples={name: columns.get(name, missing) for name in METRICS},
-        history=runs.read_columns(folder / "history.csv"),
-        pictures=runs.read_arrays(folder / "pictures.npz"),
-        certificate=certificates.get(model, Certificate()),
-        profiles=_profiles(folder / "profiles.csv"),
-    )
-
-
-def _profiles(file: Path) -> dict[str, dict[str, Estimate]]:
-    """profiles.csv: columns `<profile>/<place>`."""
-    found: dict[str, dict[str, Estimate]] = {}
-    for column, values in (runs.read_columns(file) if file.exists() else {}).items():
-        name, _, place = column.partition("/")
-        if name in PROFILES:
-            found.setdefault(name, {})[place] = _score(values)
-    return found
-
-
-def _score(values: list[float]) -> Estimate:
-    """An estimate; where a value is infinite (PSNR of a perfect image) or missing there is a mean but no interval.
-
-    What is measured of the first seed alone (a map) is one number.
+    If a value is infinite (the PSNR of a perfect reconstruction) or NaN (not measured), there is a mean but no interval. A
+    quantity that is measured for the first seed only, such as a t-SNE map, is a single number with n = 1.
     """
     if np.isnan(values[1:]).all():
         values = values[:1]
     if np.isfinite(values).all():
         return estimate(values)
     return Estimate(float(np.mean(values)), float("nan"), float("nan"), len(values))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How the linear probe was fitted: number of labels -> images and each seed's penalty; fewest labels first.
+
+    `confusion` (C, C) counts test images by true class and predicted class with the most labels, summed over seeds.
+    """
+
+    labels: dict[str, int]
+    penalties: dict[str, list[float]]
+    confusion: np.ndarray
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """One model on one data set.
+
+    `settings` are as written in conf/<dataset>.yaml, `training` includes the data set's defaults. `samples` has one value per
+    seed for every metric (NaN: not measured), `profile_samples` for every place of every profile. `classification` and
+    `layers` are the columns of classification.csv and layers.csv (empty unless pretrained layer by layer), `history` those of
+    history.csv, `throughput` is in images per second.
+    """
+
+    name: str
+    folder: Path
+    pretrained: bool
+    settings: dict[str, Any]
+    training: config.Training
+    cost: storage.Cost
+    seeds: tuple[int, ...]
+    samples: dict[str, list[float]]
+    profile_samples: dict[str, dict[str, list[float]]]
+    classification: dict[str, list[float]]
+    layers: dict[str, list[float]]
+    probe: Probe
+    history: dict[str, list[float]]
+    throughput: dict[str, float]
+
+    @cached_property
+    def scores(self) -> dict[str, Estimate]:
+        """Every metric over seeds."""
+        return {name: over_seeds(values) for name, values in self.samples.items()}
+
+    @cached_property
+    def profiles(self) -> dict[str, dict[str, Estimate]]:
+        """Every profile over seeds: name -> place -> estimate."""
+        return {
+            name: {place: over_seeds(values) for place, values in places.items()}
+            for name, places in self.profile_samples.items()
+        }
+
+    @cached_property
+    def pictures(self) -> dict[str, np.ndarray]:
+        """The arrays for the figures, from the first seed; read on first use."""
+        return storage.read_arrays(self.folder / "pictures.npz")
+
+    def curve(self, profile: str) -> tuple[np.ndarray, np.ndarray]:
+        """The places of a profile as numbers and its means there; both are empty if it was not measured."""
+        places = self.profiles.get(profile, {})
+        return np.array([float(place.removesuffix("%")) for place in places]), np.array([e.mean for e in places.values()])
+
+    def values(self, quantity: str) -> list[float] | None:
+        """One value per seed, or a single one, of a quantity given by name; None if there is no such quantity.
+
+        `sse` is a metric, `sse_at_bits/128` a profile at a place, `classify/pretrained.0.01` a column of classification.csv,
+        `layers/probe.1` one of layers.csv and `settings/target` a setting.
+        """
+        if quantity in self.samples:
+            return self.samples[quantity]
+        part, _, name = quantity.partition("/")
+        if part == "settings":
+            return [float(self.settings[name])] if name in self.settings else None
+        columns = {"classify": self.classification, "layers": self.layers}.get(part, self.profile_samples.get(part, {}))
+        return columns.get(name)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of all models on a data set, in the order of the suite; `seeds` are the suite's."""
+
+    dataset: str
+    models: list[ModelResults]
+    remarks: list[str]
+    evaluation: Evaluation
+    seeds: tuple[int, ...]
+
+    @cached_property
+    def about(self) -> storage.About:
+        """Title, image shape, classes, source and licence."""
+        return storage.load_about(self.dataset)
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """The data card: images per split and class, pixel statistics."""
+        return storage.read_json(storage.DATA / self.dataset / "card" / "card.json")
+
+    @cached_property
+    def mean_images(self) -> dict[str, np.ndarray]:
+        """`overall` (pixels,) and `by_class` (C, pixels), of the training images."""
+        return storage.read_arrays(storage.DATA / self.dataset / "card" / "mean_images.npz")
+
+    @cached_property
+    def feature_classifier(self) -> dict[str, Any] | None:
+        """`name` and validation `accuracy` in % of the classifier whose features measure generated images, if there is one."""
+        file = feature_classifier.file(self.dataset)
+        return feature_classifier.summary(file) if file.exists() else None
+
+    @property
+    def folder(self) -> Path:
+        """reports/<dataset>."""
+        return storage.REPORTS / self.dataset
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the PNG files."""
+        return self.folder / "figures"
+
+    @property
+    def prints(self) -> Path:
+        """The folder of the PDF files; separate, because `dvc plots` shows everything in the other one and cannot read PDF."""
+        return self.folder / "pdf"
+
+    def groups(self, metric: str) -> list[dict[str, list[float]]]:
+        """For each latent dimension, model -> one value per seed; a model with a value that is not finite is left out."""
+        groups: dict[int, dict[str, list[float]]] = {}
+        for model in self.models:
+            if np.isfinite(model.samples[metric]).all():
+                groups.setdefault(model.cost.latent_dim, {})[model.name] = model.samples[metric]
+        return list(groups.values())
+
+    @cached_property
+    def leading(self) -> dict[str, tuple[bool, ...]]:
+        """For every metric with a better direction, whether each model is among the best of its latent dimension."""
+        directed = {name: metric.better for name, metric in METRICS.items() if metric.better}
+        leaders = {name: {m for group in self.groups(name) for m in best(group, better)} for name, better in directed.items()}
+        return {name: tuple(model.name in names for model in self.models) for name, names in leaders.items()}
+
+
+def read(dataset: str, complete: bool = True) -> Results:
+    """The results of the suite's models on `dataset`.
+
+    If `complete`, an `InputError` names the first missing file; otherwise models that have no results yet are left out.
+    """
+    suite, conf, file = config.suite(), config.dataset(dataset), config.conf_file(dataset)
+    settings = config.models(dataset, suite)
+    names = [name for name in settings if complete or all((storage.run_folder(dataset, name) / f).exists() for f in FILES)]
+    return Results(
+        dataset=dataset,
+        models=[_model(dataset, name, settings[name], conf) for name in names],
+        remarks=conf.remarks,
+        evaluation=config.check(Evaluation, conf.evaluation, f"{file}:evaluation"),
+        seeds=tuple(suite.seeds),
+    )
+
+
+def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Dataset) -> ModelResults:
+    folder, section = storage.run_folder(dataset, name), conf.section_of(name)
+    files = {file: storage.written(folder / file) for file in FILES}
+    history, metrics, profiles, classification = (storage.read_columns(files[table]) for table in TABLES)
+    seeds = tuple(int(seed) for seed in metrics.pop("seed"))
+    del classification["seed"]
+    # the labels differ between seeds even where the model does not: a model with one replica has its first value alone
+    metrics |= {metric: values[: len(seeds)] for metric, values in classification.items() if metric in METRICS}
+    layers = folder / "layers.csv"
+    return ModelResults(
+        name=name,
+        folder=folder,
+        pretrained=section == "stacks",
+        settings=settings,
+        training=config.training(conf, settings, f"{config.conf_file(dataset)}:{section}.{name}.training"),
+        cost=storage.load_cost(files["cost.json"]),
+        seeds=seeds,
+        samples={metric: metrics.get(metric, [float("nan")] * len(seeds)) for metric in METRICS},
+        profile_samples=_by_place(profiles | classification),
+        classification=classification,
+        layers=storage.read_columns(layers) if layers.exists() else {},
+        probe=_probe(storage.read_json(files["linear_probe.json"])),
+        history=history,
+        throughput=storage.read_json(files["inference.json"]),
+    )
+
+
+def _by_place(columns: dict[str, list[float]]) -> dict[str, dict[str, list[float]]]:
+    """Columns named <profile>/<place>, by profile and place; other columns are left out."""
+    samples: dict[str, dict[str, list[float]]] = {}
+    for column, values in columns.items():
+        name, _, place = column.partition("/")
+        if name in PROFILES:
+            samples.setdefault(name, {})[place] = values
+    return samples
+
+
+def _probe(content: dict[str, Any]) -> Probe:
+    amounts = dict(sorted(content["amounts"].items(), key=lambda pair: pair[1]["labels"]))
+    labels, penalties = ({name: amount[key] for name, amount in amounts.items()} for key in ("labels", "penalties"))
+    return Probe(labels, penalties, np.array(content["confusion"]))

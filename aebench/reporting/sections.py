@@ -1,27 +1,26 @@
-"""What a report asks, in its order: the questions of the metrics, and those of what is reported beside them.
+"""The sections of a report, in order: one per question of the metrics, and those that report something else.
 
-A table or a figure belongs to one of them, by its key.
+Every table and figure names its section by key.
 """
 
-from aebench.metrics import METRICS, OTHERS, PROFILES, QUESTIONS, question
+from aebench.evaluation.metrics import METRICS, OTHERS, PROFILES, QUESTIONS, question
 
 SECTIONS: dict[str, str] = {
-    "claims": "What of the lecture holds?",
+    "claims": "Which claims of the lecture hold?",
     **{key: question(next(iter(file.METRICS))) for key, file in QUESTIONS.items()},
-    "filters": "What do the first units look for?",
+    "filters": "What do the first units detect?",
     "others": OTHERS,
-    "downstream": "How well does a linear classifier read the class off frozen codes, with few labels and many?",
-    "stacked": "What did pretraining layer by layer give?",
-    "learning": "How did they learn?",
-    "cost": "What does it cost?",
-    "data": "What are the images?",
+    "stacked": "What does layer-by-layer pretraining give?",
+    "learning": "How did training go?",
+    "cost": "What does each model cost?",
+    "data": "What do the images look like?",
 }
 """Key -> question."""
 
 
 def section(name: str) -> str:
-    """The key of the question that a metric or profile helps to answer."""
-    return next((key for key, asked in SECTIONS.items() if asked == question(name)), "others")
+    """The key of the section that a metric or profile belongs to."""
+    return next((key for key, text in SECTIONS.items() if text == question(name)), "others")
 
 
 def metrics(key: str) -> list[str]:

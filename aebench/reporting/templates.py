@@ -1,14 +1,13 @@
-"""How text becomes a file: a template, its facts escaped for the medium, and no file left half written.
+"""Templates become files: values are escaped for the format, which is the template's suffix.
 
-The medium is the template's ending. In HTML all facts are escaped unless they are `Markup`; in LaTeX unless they are
-`Latex`; Markdown is plain text.
+In HTML every value is escaped unless it is `Markup`, in LaTeX unless it is `Latex`; Markdown is plain text.
 """
 
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aebench.runs import whole
+from aebench.storage import atomic_write
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,29 +26,38 @@ LATEX = str.maketrans(
         "₁": r"$_1$",
         "₂": r"$_2$",
     }
-    | {"β": r"$\beta$", "λ": r"$\lambda$", "ŷ": r"$\hat y$", "≥": r"$\ge$", "≤": r"$\le$", "·": r"$\cdot$", "−": "$-$"}
-    | {"†": r"\dag{}", "‖": r"$\|$", "∂": r"$\partial$"}
+    | {
+        "β": r"$\beta$",
+        "σ": r"$\sigma$",
+        "λ": r"$\lambda$",
+        "ŷ": r"$\hat y$",
+        "≥": r"$\ge$",
+        "≤": r"$\le$",
+        "·": r"$\cdot$",
+        "−": "$-$",
+    }
+    | {"‖": r"$\|$", "∂": r"$\partial$"}
 )
 
 
 class Latex(str):
-    """Text that is LaTeX already."""
+    """Text that already is LaTeX."""
 
 
 def latex(value: Any) -> str:
-    """`value` as LaTeX prints it literally."""
+    """`value`, escaped so that LaTeX prints it literally."""
     return value if isinstance(value, Latex) else str(value).translate(LATEX)
 
 
 def key(name: str) -> Latex:
-    """A name as the key of a macro, whose characters mean nothing but for the one that starts a comment."""
+    """A name as the key of a macro: only the percent sign, which starts a comment, is special in \\detokenize."""
     return Latex(name.replace("%", r"\%"))
 
 
-def write(path: Path, template: str, **facts: Any) -> None:
-    """Write `templates/<template>` with its facts filled in."""
-    text = _environment(Path(template).suffix).get_template(template).render(facts)
-    with whole(path) as partial:
+def write(path: Path, template: str, **values: Any) -> None:
+    """Write `templates/<template>`, filled with these values, to `path`."""
+    text = _environment(Path(template).suffix).get_template(template).render(values)
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
-"""A new chapter to start from: a short, complete, certified model, and its row in one data set's parameters.
+"""A template for a new model: a short, complete file that passes the model checks, and its entry in conf/<dataset>.yaml.
 
-The row names the class itself, `kind: aebench.models.<name>:<Class>`, so that no other file changes.
+The entry names the class itself, `kind: aebench.models.<name>:<Class>`, so no other file changes.
 """
 
 import re
@@ -8,34 +8,39 @@ from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
-from aebench import params
+from aebench import config
 from aebench.errors import InputError, unknown
 
-CHAPTERS = Path(__file__).parent.parent / "models"
+MODELS = Path(__file__).parent.parent / "models"
 TEMPLATE = Path(__file__).parent / "chapter.py.txt"
-BLOCK = {"code": 8, "weight": 0.01}
+SETTINGS = {"latent_dim": 8, "weight": 0.01}
 
 
 def new_model(name: str, dataset: str) -> Path:
-    """Write aebench/models/<name>.py, which is returned, and a row into conf/<dataset>.yaml; nothing if either cannot be."""
-    title = "".join(part.capitalize() for part in name.split("_"))
+    """Write aebench/models/<name>.py, and its settings to conf/<dataset>.yaml; if either is impossible, write nothing.
+
+    Returns the path of the new module.
+    """
+    class_name = "".join(part.capitalize() for part in name.split("_"))
     template = TEMPLATE.read_text()
-    if not re.fullmatch("[a-z][a-z0-9_]*", name) or iskeyword(name) or re.search(rf"\b{title}\b", template) or iskeyword(title):
-        raise InputError(f"NAME must be a lower-case Python name that is not taken, such as my_model, got {name!r}")
-    _must_be_new(name, dataset)
-    (CHAPTERS / f"{name}.py").write_text(Template(template).substitute(name=title, title=name.replace("_", " ").capitalize()))
-    params.add_row(dataset, name, {"kind": f"aebench.models.{name}:{title}"} | BLOCK)
-    return CHAPTERS / f"{name}.py"
+    taken = re.search(rf"\b{class_name}\b", template) or iskeyword(class_name)
+    if not re.fullmatch("[a-z][a-z0-9_]*", name) or iskeyword(name) or taken:
+        raise InputError(f"NAME must be a lower-case Python name that is not in use, such as my_model, got {name!r}")
+    _check_new(name, dataset)
+    file = MODELS / f"{name}.py"
+    file.write_text(Template(template).substitute(name=class_name, title=name.replace("_", " ").capitalize()))
+    config.add_model(dataset, name, {"kind": f"aebench.models.{name}:{class_name}"} | SETTINGS)
+    return file
 
 
-def _must_be_new(name: str, dataset: str) -> None:
-    from aebench.models import MODELS
+def _check_new(name: str, dataset: str) -> None:
+    from aebench.models import MODELS as KINDS
 
-    datasets = sorted(file.stem for file in params.CONF.glob("*.yaml"))
+    datasets = sorted(file.stem for file in config.CONF.glob("*.yaml"))
     if dataset not in datasets:
         raise unknown("--dataset", dataset, datasets)
-    taken = {"aebench/models": [*MODELS, *(file.stem for file in CHAPTERS.iterdir())]}
-    taken |= {f"conf/{other}.yaml": params.dataset(other).rows for other in datasets}
-    for place, names in taken.items():
+    used = {"aebench/models": [*KINDS, *(file.stem for file in MODELS.iterdir())]}
+    used |= {f"conf/{other}.yaml": config.dataset(other).all_models for other in datasets}
+    for location, names in used.items():
         if name in names:
-            raise InputError(f"NAME must be new, got {name!r}, which is in {place}")
+            raise InputError(f"NAME must be new, got {name!r}, which is in {location}")

@@ -1,45 +1,62 @@
-"""What a training took, and on what."""
+"""The cost of a training: time, memory, epochs and parameters, and the machine it ran on."""
 
 import platform
+import re
 import resource
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
-from aebench.runs import Cost, History
+from aebench.storage import Cost, History
 from aebench.training.ensemble import Ensemble
 
 PACKAGES = ("aebench", "numpy", "torch")
 
 
 def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> Cost:
-    """The record of a finished training of `seconds` wall time; `parameters` counts one replica's weights and buffers."""
+    """The cost of a training that took `seconds` of wall time. `parameters` counts the weights and buffers of one seed."""
+    losses = history.terms.get("train.loss")
     return Cost(
         seconds=seconds,
         seeds=len(ensemble.seeds),
         parameters=sum(value[0].numel() for value in ensemble.state.values()),
-        code=ensemble.model.code,
-        epochs=_epochs(history),
+        latent_dim=ensemble.model.latent_dim,
+        epochs=[] if losses is None else (losses == losses).sum(0).tolist(),  # NaN after a seed has stopped
         best=history.best.tolist(),
         updates=history.updates.tolist(),
         peak_memory=_peak_memory(ensemble.device),
         device=str(ensemble.device),
         threads=threads,
         machine=platform.machine(),
+        processor=_processor(ensemble.device),
+        blas=_blas(ensemble.device),
         versions={name: version(name) for name in PACKAGES},
         facts=ensemble.model.facts,
     )
 
 
+def _processor(device: torch.device) -> str:
+    """The model name of the GPU or, from /proc/cpuinfo where there is one, of the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.exists() else []
+    return names[0].strip() if names else platform.processor()
+
+
+def _blas(device: torch.device) -> str:
+    """The library behind matrix products and the vector instructions that it uses: "mkl, oneDNN, AVX512"."""
+    if device.type == "cuda":
+        return f"cuBLAS, CUDA {torch.version.cuda}"
+    names = re.findall(r"\bBLAS_INFO=(\w+)", torch.__config__.show()) or ["unknown"]
+    return ", ".join([*names, *["oneDNN"] * torch.backends.mkldnn.is_available(), torch.backends.cpu.get_cpu_capability()])
+
+
 def _peak_memory(device: torch.device) -> int:
-    """Most bytes the process held at once; on CUDA, that its tensors held there."""
+    """Peak memory in bytes: of the process, or on CUDA of the tensors."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def _epochs(history: History) -> list[int]:
-    losses = history.terms.get("train.loss")
-    return [] if losses is None else (losses == losses).sum(0).tolist()

@@ -1,10 +1,10 @@
-"""S replicas of a model as one: weights stacked on a first axis, methods lifted over it by torch.func.
+"""An ensemble: the replicas of a model for S seeds, with stacked weights and methods vectorised by `torch.func`.
 
-Seed s of a batch of seeds gives what seed s gives alone, bit for bit on one thread: products are batched over seeds, the
-rest is elementwise or reduced within a seed. A vectorised loop rounds its last, ragged lanes differently (seen: Adam on 9
-weights, as one replica or as three), so each replica's weights lie in one row with every tensor padded to `LANES` numbers:
-a weight keeps its lane whatever S is, and the optimiser makes one pass over one tensor. Layers of odd width (7, 9) still
-differ in the last bit, in products and activations; the widths in conf/ do not.
+On one thread seed s gives the same bits in an ensemble as alone: matrix products are batched over seeds, and everything
+else is elementwise or reduced within a seed. A vectorised loop can round its last, incomplete vector differently (observed
+with Adam on 9 weights, for one replica and for three). Each replica's weights are therefore one row of a matrix, with every
+tensor padded to a multiple of `LANES`: the position of a weight in a vector does not depend on S, and the optimiser makes
+one pass over one tensor. Layers of odd width (7, 9) can still differ in the last bit; the widths in conf/ do not.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,35 +16,32 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from aebench.randomness import Streams
 
-LANES = 16
-"""Numbers in the widest vector register: 16 float32 of AVX-512, 64 bytes."""
+LANES = 16  # float32 numbers in the widest vector register: 64 bytes, AVX-512
 
 
 class Layout:
-    """Where each named tensor of a replica lies in its row."""
+    """The position of each named tensor of a replica in its row of weights."""
 
     def __init__(self, stacked: dict[str, Tensor]):
         self.shapes = {name: value.shape[1:] for name, value in stacked.items()}
         self.sizes = [size for shape in self.shapes.values() for size in (shape.numel(), -shape.numel() % LANES)]
 
     def rows(self, stacked: dict[str, Tensor], count: int) -> Tensor:
-        """Tensors (S, ...) with S = `count` -> rows (S, P), zeros between them."""
+        """Tensors (S, ...) with S = `count` -> rows (S, P), padded with zeros."""
         if not self.shapes:
             return torch.zeros(count, 0)
-        parts = [
-            nn.functional.pad(stacked[n].reshape(count, s.numel()), (0, -s.numel() % LANES)) for n, s in self.shapes.items()
-        ]
-        return torch.cat(parts, 1)
+        flat = {name: stacked[name].reshape(count, shape.numel()) for name, shape in self.shapes.items()}
+        return torch.cat([nn.functional.pad(values, (0, -values.shape[1] % LANES)) for values in flat.values()], 1)
 
     def tensors(self, rows: Tensor) -> dict[str, Tensor]:
-        """Rows (..., P) -> views (..., *shape)."""
+        """Rows (..., P) -> views (..., *shape) by name."""
         parts = rows.split(self.sizes, -1)[::2]
         named = zip(self.shapes.items(), parts, strict=True)
         return {name: part.view((*part.shape[:-1], *shape)) for (name, shape), part in named}
 
 
 class _Call(nn.Module):
-    """Makes any method of a model the forward pass that `functional_call` needs."""
+    """Exposes every method of a model as `forward`, which `functional_call` needs."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -55,26 +52,26 @@ class _Call(nn.Module):
 
 
 class Replica:
-    """One seed's model; `state` holds views into the ensemble, so that writing to them changes it."""
+    """The model of one seed. `state` holds views into the ensemble: writing to them changes the ensemble."""
 
     def __init__(self, call: _Call, state: dict[str, Tensor]):
         self._call, self.state = call, state
 
     def __call__(self, method: str, *args: Any) -> Any:
-        """Run a method of the model without gradients."""
+        """Call a method of the model without gradients."""
         with torch.no_grad():
-            return functional_call(self._call, {f"model.{k}": v for k, v in self.state.items()}, (method, *args))
+            return self.function(method)(*args)
 
     def function(self, method: str) -> Callable[..., Any]:
-        """A method of the model as a function of its arguments that torch.func can differentiate."""
+        """A method of the model as a function that torch.func can differentiate."""
         return lambda *args: functional_call(self._call, {f"model.{k}": v for k, v in self.state.items()}, (method, *args))
 
 
 class Ensemble:
-    """The replicas of `build()` for `seeds`, each started from its own stream `init`.
+    """The replicas of `build()` for `seeds`, each initialised from its own stream.
 
-    `weights` (S, P) holds a row a seed, `buffers` what is not descended, (S, ...) by name; `model` is a replica without
-    weights that knows the rest.
+    `weights` (S, P) has one row per seed; `buffers` are tensors (S, ...) that are not trained. `model` is a replica on the
+    meta device: it has the methods and settings, but no weights.
     """
 
     def __init__(self, build: Callable[[], nn.Module], seeds: Sequence[int], device: torch.device | str = "cpu"):
@@ -83,70 +80,66 @@ class Ensemble:
             with Streams(seed).initialising():
                 replicas.append(build())
         params, buffers = stack_module_state(replicas)
-        self._hold(replicas[0].to("meta"), seeds, {n: v.detach() for n, v in params.items()}, buffers, device)
+        self._init(replicas[0].to("meta"), seeds, {n: v.detach() for n, v in params.items()}, buffers, device)
 
-    def _hold(self, model: nn.Module, seeds: Sequence[int], params: dict, buffers: dict, device: torch.device | str) -> None:
+    def _init(self, model: nn.Module, seeds: Sequence[int], params: dict, buffers: dict, device: torch.device | str) -> None:
         self.model, self.device = model, torch.device(device)
         self.layout, self._buffer_names = Layout(params), list(buffers)
-        self.become(seeds, params | buffers)
+        self.set_state(seeds, params | buffers)
         self._call = _Call(model)
         self._terms = vmap(self._terms_of_one)
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Weights and buffers by name, (S, ...), without gradients: views, so that writing to them changes the ensemble."""
+        """Weights and buffers (S, ...) by name, as views without gradients: writing to them changes the ensemble."""
         return self.layout.tensors(self.weights.detach()) | self.buffers
 
-    def become(self, seeds: Sequence[int], state: dict[str, Tensor]) -> None:
-        """Take over seeds and a copy of their weights and buffers, (len(seeds), ...)."""
+    def set_state(self, seeds: Sequence[int], state: dict[str, Tensor]) -> None:
+        """Replace seeds, weights and buffers; `state` (len(seeds), ...) is copied."""
         self.seeds = list(seeds)
         self.weights = self.layout.rows(state, len(seeds)).detach().to(self.device).requires_grad_()
         self.buffers = {name: state[name].to(self.device, copy=True) for name in self._buffer_names}
 
     def keep(self, positions: Sequence[int]) -> None:
-        """Go on with the replicas at these positions alone."""
-        self.become([self.seeds[p] for p in positions], {name: value[positions] for name, value in self.state.items()})
+        """Drop all replicas but those at these positions."""
+        self.set_state([self.seeds[p] for p in positions], {name: value[positions] for name, value in self.state.items()})
 
-    def assign(self, **values: Tensor) -> None:
-        """Give every replica the same weight or buffer."""
-        self.load(values)
-
-    def load(self, values: dict[str, Tensor], path: str = "") -> None:
-        """Copy values (S, ...) or (...) into the weights and buffers of the submodule at `path`."""
+    def load(self, values: dict[str, Tensor], prefix: str = "") -> None:
+        """Copy values, (S, ...) or the same (...) for every seed, into the weights and buffers `prefix` + name."""
         state = self.state
         for name, value in values.items():
-            state[path + name].copy_(value)
+            state[prefix + name].copy_(value)
 
-    def part(self, path: str) -> "Ensemble":
-        """The submodule at `path` of every replica as an ensemble of its own; `load` brings its weights back."""
-        part, model = object.__new__(Ensemble), self.model.get_submodule(path.rstrip("."))
-        state = {name.removeprefix(path): value for name, value in self.state.items() if name.startswith(path)}
+    def submodule(self, prefix: str) -> "Ensemble":
+        """The submodules named `prefix` as an ensemble with a copy of their weights; `load` writes them back."""
+        part, model = object.__new__(Ensemble), self.model.get_submodule(prefix.rstrip("."))
+        state = {name.removeprefix(prefix): value for name, value in self.state.items() if name.startswith(prefix)}
         buffers = {name: state.pop(name) for name, _ in model.named_buffers()}
-        part._hold(model, self.seeds, state, buffers, self.device)
+        part._init(model, self.seeds, state, buffers, self.device)
         return part
 
-    def codes(self, x: Tensor, block: int = 4096) -> Tensor:
-        """Each seed's codes (S, n, k) of images (n, d), or of its own (S, n, d)."""
-        own = x if x.ndim == 3 else x.expand(len(self.seeds), *x.shape)
-        replicas = zip(self.replicas(), own, strict=True)
-        return torch.stack([torch.cat([replica("encode", rows) for rows in mine.split(block)]) for replica, mine in replicas])
+    def codes(self, x: Tensor, batch: int = 4096) -> Tensor:
+        """The codes (S, n, k) of images (n, d), or of each seed's own images (S, n, d), computed in batches."""
+        images = x if x.ndim == 3 else x.expand(len(self.seeds), *x.shape)
+        pairs = zip(self.replicas(), images, strict=True)
+        return torch.stack([torch.cat([replica("encode", part) for part in own.split(batch)]) for replica, own in pairs])
 
     def replicas(self) -> Iterator[Replica]:
-        """One model a seed."""
+        """The model of each seed."""
         for s in range(len(self.seeds)):
             yield Replica(self._call, {name: value[s] for name, value in self.state.items()})
 
     def generators(self, stream: str, step: int = 0) -> list[torch.Generator]:
-        """Each seed's stream, on the ensemble's device."""
+        """One generator per seed, on the ensemble's device."""
         return [Streams(seed).torch(stream, step, self.device) for seed in self.seeds]
 
     def draw(self, n: int, generators: Sequence[torch.Generator], progress: float = 1.0) -> tuple[Tensor, ...]:
-        """What each seed's model draws for n images, stacked to (S, n, ...)."""
+        """The noise of every seed for n images, stacked to (S, n, ...)."""
         draws = [self.model.draw(n, generator, progress) for generator in generators]
         return tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Each seed's terms (S,) of its own images x (S, n, d) and noise (S, n, ...)."""
+        """The loss terms (S,) of images x (S, n, d) with noise (S, n, ...)."""
         return self._terms(self.weights, self.buffers, x, noise)
 
     def _terms_of_one(self, row: Tensor, buffers: dict[str, Tensor], x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:

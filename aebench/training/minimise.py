@@ -1,53 +1,57 @@
-"""The only gradient loop: Adam on mini-batches, every seed with its own order and noise, all seeds in one product.
+"""The training loop: Adam on mini-batches, for all seeds at once. It is the only one in the project.
 
-Images stay on the device; an epoch is a permutation of them, its last batch may be ragged and counts by its size. After
-each epoch every seed is validated; the epoch of least validation loss is kept, and a seed that has not improved for
-`patience` epochs leaves the stack. Without validation images the last epoch is kept. Nothing depends on where a training
-was interrupted: order and noise of an epoch come from streams named by it, the rest is in the checkpoint.
+Images stay on the device. Each seed has its own order of images and its own noise. An epoch is a permutation; its last batch
+may be smaller, and epoch means are weighted by batch size. After each epoch every seed is validated, and its weights of
+lowest validation loss are kept; a seed without improvement for `patience` epochs stops. Without validation images the last
+epoch is kept. The random streams of an epoch are named by the epoch, so an interrupted training resumes exactly.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from aebench.params import Training
-from aebench.runs import History
+from aebench.config import Training
+from aebench.models.base import Images
+from aebench.storage import History
 from aebench.training.checkpoint import Checkpoint
 from aebench.training.ensemble import Ensemble
 
-VALIDATION_BLOCK = 2048
+VALIDATION_BATCH = 2048
 
 
-def minimise(ensemble: Ensemble, images: Any, settings: Training, checkpoint: Checkpoint | None = None) -> History:
-    """Descend the sum of the model's terms; the ensemble ends with each seed's best weights.
+def minimise(ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None = None) -> History:
+    """Minimise the sum of the model's terms; the ensemble ends with the best weights of each seed.
 
-    `images` has `train` and `validation` on the ensemble's device: (n, d), or (S, n, d) where each seed has its own. With a
-    `checkpoint` the training is saved now and then, and goes on, bit for bit, from where an earlier process was killed.
+    Images are on the ensemble's device: (n, d), or (S, n, d) if each seed has its own. With a `checkpoint` the training is
+    saved regularly, and resumed bit for bit if it was interrupted.
     """
-    descent = Descent(ensemble, images, settings)
+    loop = TrainingLoop(ensemble, images, settings)
     if checkpoint:
-        checkpoint.restore(descent)
-    with tqdm(total=settings.epochs, initial=descent.epoch, unit="epoch", desc="training", mininterval=0.5) as bar:
-        while descent.active:
-            descent.run_epoch()
-            bar.set_postfix_str(descent.progress(), refresh=False)
+        checkpoint.restore(loop)
+    with tqdm(total=settings.epochs, initial=loop.epoch, unit="epoch", desc="training", mininterval=0.5) as bar:
+        while loop.active:
+            loop.run_epoch()
+            bar.set_postfix_str(loop.progress(), refresh=False)
             bar.update()
             if checkpoint:
-                checkpoint.save_if_due(descent)
-    history = descent.finish()
+                checkpoint.save_if_due(loop)
+    history = loop.finish()
     if checkpoint:
         checkpoint.remove()
     return history
 
 
-class Descent:
-    """A training between two epochs: `active` seeds' weights in the ensemble, everyone's best weights here."""
+class TrainingLoop:
+    """The state of a training between two epochs.
 
-    def __init__(self, ensemble: Ensemble, images: Any, settings: Training):
+    The ensemble holds the current weights of the `active` seeds (positions in `seeds`); `best_state` holds the best weights
+    of all seeds.
+    """
+
+    def __init__(self, ensemble: Ensemble, images: Images, settings: Training):
         self.ensemble, self.images, self.settings = ensemble, images, settings
         self.seeds = list(ensemble.seeds)
         self.active = list(range(len(self.seeds)))
@@ -60,51 +64,50 @@ class Descent:
         self.optimiser = self.adam()
 
     def run_epoch(self) -> None:
-        """One pass over the training images, validation, selection and stopping."""
+        """Train for one epoch, validate, keep the best weights, and stop seeds that have not improved."""
         train = self._train()
         validation = self._validate()
         self.epoch += 1
         self._record("train", train)
         if validation:
             self._record("validation", validation)
-        self._select(sum(validation.values()) if validation else -self.epoch)
+        self._keep_best(sum(validation.values()) if validation else -self.epoch)
+        self._stop()
 
     def progress(self) -> str:
-        """What the bar shows: mean losses of the running seeds, and how many run."""
-        losses = {name.removesuffix(".loss"): values[-1] for name, values in self.history.items() if name.endswith(".loss")}
-        told = ", ".join(f"{name} {np.nanmean(loss):.4g}" for name, loss in losses.items())
-        return f"{told}, seeds {len(self.active)}/{len(self.seeds)}"
+        """Text for the progress bar: mean losses and the number of active seeds."""
+        losses = {name.removesuffix(".loss"): epochs[-1] for name, epochs in self.history.items() if name.endswith(".loss")}
+        means = ", ".join(f"{split} {np.nanmean(loss):.4g}" for split, loss in losses.items())
+        return f"{means}, seeds {len(self.active)}/{len(self.seeds)}"
 
     def finish(self) -> History:
-        """Load each seed's best weights into the ensemble and tell what happened."""
-        self.ensemble.become(self.seeds, self.best_state)
-        terms = {name: torch.stack(values).numpy() for name, values in self.history.items()}
+        """Load the best weights of each seed into the ensemble and return the history."""
+        self.ensemble.set_state(self.seeds, self.best_state)
+        terms = {name: torch.stack(epochs).numpy() for name, epochs in self.history.items()}
         return History(terms, self.best_epoch.numpy(), self.updates.numpy(), self.earlier)
 
     def adam(self) -> torch.optim.Adam:
-        """A fresh optimiser of the active seeds' weights."""
+        """A new optimiser for the weights of the active seeds."""
         return torch.optim.Adam([self.ensemble.weights], lr=self.settings.learning_rate, fused=True)
 
-    def _rate(self) -> float:
-        factor = (
-            1.0 if self.settings.schedule == "constant" else (1 + math.cos(math.pi * self.epoch / self.settings.epochs)) / 2
-        )
-        return self.settings.learning_rate * factor
+    def _learning_rate(self) -> float:
+        cosine = (1 + math.cos(math.pi * self.epoch / self.settings.epochs)) / 2
+        return self.settings.learning_rate * (1.0 if self.settings.schedule == "constant" else cosine)
 
     def _train(self) -> dict[str, Tensor]:
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self._learning_rate()
         x = self.images.train
         n, progress = x.shape[-2], self.epoch / self.settings.epochs
         order = [torch.randperm(n, generator=g, device=g.device) for g in self.ensemble.generators("batches", self.epoch)]
         noise = self.ensemble.generators("noise", self.epoch)
         sums: dict[str, Tensor] = {}
-        for rows in torch.stack(order).split(self.settings.batch_size, dim=1):
-            terms = self.ensemble.terms(self._batch(x, rows), self.ensemble.draw(rows.shape[1], noise, progress))
+        for indices in torch.stack(order).split(self.settings.batch_size, dim=1):
+            terms = self.ensemble.terms(self._batch(x, indices), self.ensemble.draw(indices.shape[1], noise, progress))
             self.optimiser.zero_grad()
             sum(terms.values()).sum().backward()
             self.optimiser.step()
-            _add(sums, terms, rows.shape[1])
+            _add(sums, terms, indices.shape[1])
         self.updates[self.active] += math.ceil(n / self.settings.batch_size)
         return {name: total / n for name, total in sums.items()}
 
@@ -112,23 +115,23 @@ class Descent:
     def _validate(self) -> dict[str, Tensor]:
         noise = self.ensemble.generators("validation")
         sums: dict[str, Tensor] = {}
-        everyone = torch.arange(self.images.validation.shape[-2], device=self.ensemble.device)
-        for rows in everyone.split(VALIDATION_BLOCK) if len(everyone) else ():
-            x = self._batch(self.images.validation, rows.expand(len(self.active), -1))
-            _add(sums, self.ensemble.terms(x, self.ensemble.draw(len(rows), noise)), len(rows))
-        return {name: total / len(everyone) for name, total in sums.items()}
+        everything = torch.arange(self.images.validation.shape[-2], device=self.ensemble.device)
+        for indices in everything.split(VALIDATION_BATCH) if len(everything) else ():
+            x = self._batch(self.images.validation, indices.expand(len(self.active), -1))
+            _add(sums, self.ensemble.terms(x, self.ensemble.draw(len(indices), noise)), len(indices))
+        return {name: total / len(everything) for name, total in sums.items()}
 
-    def _batch(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Each active seed's rows (S, b) of the images that all share (n, d), or of its own (seeds, n, d)."""
-        return x[rows] if x.ndim == 2 else x[torch.tensor(self.active, device=x.device)[:, None], rows]
+    def _batch(self, x: Tensor, indices: Tensor) -> Tensor:
+        """Images at `indices` (S, b) for each active seed: of x (n, d), or of the seed's own images in x (seeds, n, d)."""
+        return x[indices] if x.ndim == 2 else x[torch.tensor(self.active, device=x.device)[:, None], indices]
 
-    def _record(self, part: str, terms: dict[str, Tensor]) -> None:
+    def _record(self, split: str, terms: dict[str, Tensor]) -> None:
         for name, values in (terms | {"loss": sum(terms.values())}).items():
-            line = torch.full((len(self.seeds),), math.nan, dtype=torch.float64)
-            line[self.active] = values.double().cpu()
-            self.history.setdefault(f"{part}.{name}", []).append(line)
+            by_seed = torch.full((len(self.seeds),), math.nan, dtype=torch.float64)
+            by_seed[self.active] = values.double().cpu()
+            self.history.setdefault(f"{split}.{name}", []).append(by_seed)
 
-    def _select(self, losses: Tensor | int) -> None:
+    def _keep_best(self, losses: Tensor | int) -> None:
         losses = torch.as_tensor(losses, dtype=torch.float64).cpu().expand(len(self.active))
         better = (losses < self.best_loss[self.active]).nonzero().flatten().tolist()
         seeds = [self.active[p] for p in better]
@@ -136,23 +139,20 @@ class Descent:
         self.best_epoch[seeds] = self.epoch
         for name, value in self.ensemble.state.items():
             self.best_state[name][seeds] = value[better]
-        self._stop()
 
     def _stop(self) -> None:
+        """Drop the seeds that have finished; Adam's moments of the others are kept."""
         patience = self.settings.patience or self.settings.epochs
         going = [p for p, s in enumerate(self.active) if self.epoch - self.best_epoch[s] < patience]
         if self.epoch == self.settings.epochs:
             going = []
-        if len(going) < len(self.active):
-            self.keep(going)
-
-    def keep(self, positions: list[int]) -> None:
-        """Go on with the active seeds at these positions; Adam's moments go with them."""
+        if len(going) == len(self.active):
+            return
         moments = self.optimiser.state[self.ensemble.weights]
-        self.active = [self.active[p] for p in positions]
-        self.ensemble.keep(positions)
+        self.active = [self.active[p] for p in going]
+        self.ensemble.keep(going)
         self.optimiser = self.adam()
-        self.optimiser.state[self.ensemble.weights] = {k: v[positions] if v.ndim else v for k, v in moments.items()}
+        self.optimiser.state[self.ensemble.weights] = {k: v[going] if v.ndim else v for k, v in moments.items()}
 
 
 def _add(sums: dict[str, Tensor], terms: dict[str, Tensor], n: int) -> None:

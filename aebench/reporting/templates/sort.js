@@ -1,5 +1,5 @@
-// A click on a head sorts its table: better first where the head says what is better, then the other way round.
-// Numbers by their mean ("4.017 ± 0.013"), text by the alphabet; what was not measured ("—") stays last.
+// A click on a column head sorts the table: best first if the head has an arrow, ascending otherwise; a second click reverses.
+// Numbers are sorted by their mean ("4.017 ± 0.013"), text alphabetically; "—" (not measured) stays last.
 document.querySelectorAll("table").forEach((table) => {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -31,5 +31,5 @@ document.querySelectorAll("table").forEach((table) => {
     });
   });
 });
-// On paper nothing can be unfolded.
+// Nothing can be unfolded on paper.
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));

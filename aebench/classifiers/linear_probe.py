@@ -1,0 +1,160 @@
+"""Linear probe: multinomial logistic regression on frozen codes (Coates, Ng & Lee 2011; Kornblith, Shlens & Le 2019).
+
+The encoder is not trained further. Some training images are labelled: a fraction of them, stratified by class, or the same
+number per class. The seed decides which ones, so all models with the same seed are fitted to the same labels.
+
+For each number of labels the penalty with the highest accuracy is chosen, the strongest one in a tie. Labels that choose a
+penalty count, too: a classifier with 1 % of the training labels and a penalty chosen on the entire validation set has really
+used ten times as many. The penalty is therefore chosen by cross-validation within the labelled images, with `FOLDS` folds or as
+many as the rarest class has images. Where that is impossible (a class with a single image) or unnecessary (all training images
+are labelled), it is chosen on the same fraction of the validation images, with at least one of each class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from aebench.classifiers.logistic import Axes, Problem, predict
+from aebench.config import Schema
+from aebench.data.splits import shares, stratified_subset
+from aebench.randomness import Streams
+
+FOLDS = 5
+
+
+class LinearProbeSettings(Schema):
+    """conf/<dataset>.yaml:linear_probe: numbers of labels, and the penalties to choose from."""
+
+    per_class: list[PositiveInt] = Field([10])
+    """Labelled training images of each class."""
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field([0.01, 0.05, 0.1, 1.0], min_length=1)
+    """Fractions of the training images that are labelled."""
+    penalties: list[PositiveFloat] = Field([1.0, 0.1, 0.01, 0.001, 0.0001], min_length=1)
+    """λ in mean cross-entropy + λ/2 ‖W‖²."""
+
+    @property
+    def amounts(self) -> dict[str, int | float]:
+        """Name of the column -> number of labels per class (int) or fraction of the training images (float)."""
+        return {f"{count} a class": count for count in self.per_class} | {str(share): share for share in self.fractions}
+
+
+class LabelledCodes(NamedTuple):
+    """Codes (n, k) and their labels (n,)."""
+
+    codes: Tensor
+    labels: Tensor
+
+    def take(self, indices: np.ndarray) -> "LabelledCodes":
+        """The codes and labels at `indices`."""
+        rows = torch.from_numpy(indices).to(self.codes.device)
+        return LabelledCodes(self.codes[rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class FittedProbe:
+    """A fitted classifier: weights (C, k + 1), the number of labels it was fitted to, and the penalty that was chosen."""
+
+    weights: Tensor
+    labels: int
+    penalty: float
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """Predictions for the test images of a probe with this number of labels and this penalty."""
+
+    labels: int
+    penalty: float
+    confusion: np.ndarray
+    """(C, C): numbers of test images by true class (rows) and predicted class (columns)."""
+
+    @property
+    def accuracy(self) -> float:
+        """In %."""
+        return 100 * float(self.confusion.trace() / self.confusion.sum())
+
+
+def probe(
+    train: LabelledCodes, validation: LabelledCodes, test: LabelledCodes, settings: LinearProbeSettings, seed: int
+) -> dict[str, ProbeResult]:
+    """Column name -> test result, for every number of labels in `settings`."""
+    axes, results = Axes.of(train.codes), {}
+    train, validation, test = (LabelledCodes(axes(codes), labels) for codes, labels in (train, validation, test))
+    for name, amount in settings.amounts.items():
+        fitted = fit(train, validation, axes, amount, settings.penalties, seed)
+        results[name] = ProbeResult(fitted.labels, fitted.penalty, confusion(fitted, test))
+    return results
+
+
+def confusion(fitted: FittedProbe, test: LabelledCodes) -> np.ndarray:
+    """(C, C): numbers of test images by true class (rows) and predicted class (columns)."""
+    table = np.zeros((len(fitted.weights),) * 2, int)
+    np.add.at(table, (test.labels.cpu().numpy(), predict(fitted.weights, test.codes).cpu().numpy()), 1)
+    return table
+
+
+def fit(
+    train: LabelledCodes, validation: LabelledCodes, axes: Axes, amount: float | int, penalties: Sequence[float], seed: int
+) -> FittedProbe:
+    """The probe for one number of labels; codes are in the coordinates of `axes`.
+
+    All folds are fitted at once: the first of the F fits is to all labelled images, the others each leave one fold out.
+    """
+    indices, ordered = labelled_subset(train.labels.cpu().numpy(), amount, seed), sorted(penalties, reverse=True)
+    labelled, everything = train.take(indices), np.ones((1, len(indices)), bool)
+    held_out = folds(labelled.labels.cpu().numpy()) if len(indices) < len(train.labels) else everything[:0]
+    kept = torch.from_numpy(np.concatenate([everything, ~held_out])).to(labelled.codes)
+    classes = int(train.labels.max()) + 1
+    weights = Problem.of(*labelled, kept / kept.sum(1, keepdim=True), axes, classes).path(ordered)
+    if len(held_out):
+        correct = predict(weights[:, 1:], labelled.codes) == labelled.labels
+        correct &= torch.from_numpy(held_out).to(labelled.labels.device)
+    else:
+        fraction = len(indices) / len(train.labels)
+        choosing = validation.take(validation_subset(validation.labels.cpu().numpy(), fraction, seed))
+        correct = predict(weights, choosing.codes) == choosing.labels
+    scores = correct.sum((1, 2)).tolist()
+    best = scores.index(max(scores))
+    return FittedProbe(weights[best, 0], len(indices), ordered[best])
+
+
+def labelled_subset(labels: np.ndarray, amount: float | int, seed: int) -> np.ndarray:
+    """Indices of the labelled training images, shuffled: `amount` per class (int), or a fraction (float).
+
+    A fraction is the subset that fine-tuning uses, plus one image of each class that is missing from it.
+    """
+    sizes, generator = np.bincount(labels), Streams(seed).numpy("labels", 1)
+    if isinstance(amount, int):
+        return _draw(labels, np.minimum(amount, sizes), generator)
+    if amount == 1:
+        return np.arange(len(labels))
+    subset = np.array(stratified_subset(labels, amount, seed))
+    missing = np.bincount(labels[subset], minlength=len(sizes)) == 0
+    return np.concatenate([subset, _draw(labels, missing, generator)])
+
+
+def validation_subset(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Indices of a fraction of the validation images, stratified by class, at least one per class."""
+    sizes = np.bincount(labels)
+    return _draw(labels, np.maximum(shares(sizes, round(fraction * len(labels))), 1), Streams(seed).numpy("labels", 2))
+
+
+def folds(labels: np.ndarray) -> np.ndarray:
+    """(folds, n): true where an image is held out, once each, stratified by class; no folds if a class has a single image."""
+    rank = np.empty(len(labels), int)
+    for c in np.unique(labels):
+        rank[labels == c] = np.arange((labels == c).sum())
+    count = min(FOLDS, np.bincount(labels)[np.unique(labels)].min())
+    return rank % count == np.arange(count if count > 1 else 0)[:, None]
+
+
+def _draw(labels: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Indices of `counts` (C,) images per class, shuffled."""
+    order = generator.permutation(len(labels))
+    rank = (labels[order][:, None] == np.arange(len(counts))).cumsum(0)[np.arange(len(labels)), labels[order]]
+    return order[rank <= counts[labels[order]]]

@@ -1,0 +1,302 @@
+"""params.yaml and conf/<dataset>.yaml: their schema, and the only code that reads and writes YAML.
+
+`params.yaml` lists what to run (`suite`); `conf/<dataset>.yaml` holds all settings of one data set. The blocks of the data
+source, the models and the evaluation are plain dictionaries here and are checked where they are used (`aebench.data`,
+`aebench.models`, `aebench.evaluation.settings`), so that reading a file imports neither torch nor scikit-learn.
+
+Error messages have the form `<file>:<path> must be <constraint>, got <value>`.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from aebench.errors import InputError, did_you_mean, unknown
+from aebench.storage import atomic_write
+
+SUITE_FILE = Path("params.yaml")
+CONF = Path("conf")
+RENAMED = {
+    "code": "latent_dim",
+    "evaluation.processes": "compute.processes",
+    "evaluation.threads": "compute.threads",
+    "evaluation.device": "compute.device",
+    "evaluation.noise": "evaluation.robustness.noise",
+    "evaluation.corruption": "evaluation.robustness.corruption",
+    "evaluation.jacobian_images": "evaluation.contraction.images",
+    "evaluation.spectra": "evaluation.contraction.spectra",
+    "evaluation.images": "evaluation.pictures.reconstructions",
+    "evaluation.scatter_per_class": "evaluation.pictures.scatter_per_class",
+    "evaluation.strange": "evaluation.out_of_distribution",
+    "evaluation.quantised": "evaluation.compression",
+    "evaluation.judge": "feature_classifier",
+    "evaluation.classification": "linear_probe",
+}
+"""Former keys of conf/<dataset>.yaml -> what they are called now."""
+KEY_OF = "a key of "
+T = TypeVar("T", bound=BaseModel)
+
+
+class Schema(BaseModel):
+    """A block of settings: no unknown keys, no silent conversions, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Suite(Schema):
+    """What to run: every model on every data set, each with every seed. `stacks` are models pretrained layer by layer."""
+
+    datasets: list[str] = Field(min_length=1)
+    models: list[str] = Field(min_length=1)
+    stacks: list[str] = []
+    seeds: list[NonNegativeInt] = Field(min_length=1)
+
+    @property
+    def all_models(self) -> list[str]:
+        """Models, then stacks, in the order of every table."""
+        return [*self.models, *self.stacks]
+
+
+class Training(Schema):
+    """Settings of Adam (Kingma & Ba 2015) on mini-batches; the epoch with the lowest validation loss is kept."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    schedule: Literal["constant", "cosine"] = "constant"
+    """`cosine`: the rate falls to 0 over `epochs` as (1 + cos(pi e / epochs)) / 2 (Loshchilov & Hutter 2017)."""
+    patience: PositiveInt | None = None
+    """A seed stops after this many epochs without a lower validation loss; null: never."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: PositiveInt = 1
+
+
+class Dataset(Schema):
+    """conf/<dataset>.yaml."""
+
+    data: dict[str, Any]
+    training: Training
+    compute: dict[str, Any]
+    evaluation: dict[str, Any]
+    linear_probe: dict[str, Any]
+    feature_classifier: dict[str, Any]
+    models: dict[str, dict[str, Any]] = Field(min_length=1)
+    stacks: dict[str, dict[str, Any]] = {}
+    search: dict[str, Any] = {}
+    remarks: list[str] = []
+    """Sentences for the report: what is surprising in the tables of this data set, and why."""
+
+    @property
+    def all_models(self) -> dict[str, dict[str, Any]]:
+        """The settings of models and stacks by name."""
+        return self.models | self.stacks
+
+    def section_of(self, model: str) -> str:
+        """The section of the file that holds the settings of `model`."""
+        return "models" if model in self.models else "stacks"
+
+
+MAY_BE_EMPTY = ("compute", "evaluation", "linear_probe", "feature_classifier")
+"""Blocks that have defaults for all their keys. They are required nevertheless: DVC tracks them by name."""
+
+
+def suite(file: Path = SUITE_FILE) -> Suite:
+    """The suite in params.yaml."""
+    document = read_yaml(file)
+    if set(document) != {"suite"}:
+        raise InputError(f"{file} must be one block named suite, got {', '.join(document) or 'nothing'}")
+    checked = check(Suite, document["suite"], f"{file}:suite")
+    for field in ("datasets", "all_models", "seeds"):
+        names = getattr(checked, field)
+        if len(set(names)) < len(names):
+            raise InputError(f"{file}:suite.{field} must be without repetition, got {names}")
+    return checked
+
+
+def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
+    """Write other datasets, models (including stacks) or seeds into params.yaml and keep its comments.
+
+    If `changes` names no models, the present ones are kept where all chosen data sets have them; otherwise all models that
+    these data sets have in common are chosen. On an error the file is unchanged.
+    """
+    yaml = YAML()
+    document = yaml.load(file)
+    chosen = dict(document["suite"]) | changes
+    confs = [dataset(name) for name in chosen["datasets"]]
+    names = changes.get("models") or [*chosen["models"], *chosen.get("stacks", [])]
+    if confs and "models" not in changes and any(set(names) - set(conf.all_models) for conf in confs):
+        names = [name for name in confs[0].all_models if all(name in conf.all_models for conf in confs)]
+    stacks = [name for name in names if confs and name in confs[0].stacks]
+    chosen |= {"models": [name for name in names if name not in stacks], "stacks": stacks}
+    for field in {**changes, "models": names, "stacks": stacks}:
+        document["suite"][field] = CommentedSeq(chosen[field])
+        document["suite"][field].fa.set_flow_style()
+    with atomic_write(file) as partial:
+        yaml.dump(document, partial)
+        try:
+            selected = suite(partial)
+            for name in selected.datasets:
+                models(name, selected)
+        except InputError as error:
+            raise InputError(str(error).replace(str(partial), str(file))) from None
+    return selected
+
+
+def dataset(name: str) -> Dataset:
+    """The settings of data set `name`."""
+    file = conf_file(name)
+    return check(Dataset, read_yaml(file), f"{file}:")
+
+
+def add_model(name: str, model: str, settings: dict[str, Any]) -> None:
+    """Append `model` to the section `models` of conf/<name>.yaml, on a line of its own; comments are kept."""
+    file, yaml = conf_file(name), YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(file)
+    document["models"][model] = CommentedMap(settings)
+    document["models"][model].fa.set_flow_style()
+    with atomic_write(file) as partial:
+        yaml.dump(document, partial)
+
+
+def models(name: str, suite: Suite) -> dict[str, dict[str, Any]]:
+    """The settings of the suite's models on data set `name`, in the suite's order."""
+    conf, settings = dataset(name), {}
+    for section in ("models", "stacks"):
+        known = getattr(conf, section)
+        for model in getattr(suite, section):
+            if model not in known:
+                raise unknown(f"{SUITE_FILE}:suite.{section} (for {conf_file(name)}:{section})", model, known)
+            settings[model] = known[model]
+    return settings
+
+
+def training(conf: Dataset, settings: dict[str, Any], path: str) -> Training:
+    """The training settings of the data set, overridden by those of a model; `path` is where the latter are written."""
+    return check(Training, conf.training.model_dump() | settings.get("training", {}), path)
+
+
+def conf_file(name: str) -> Path:
+    """conf/<name>.yaml, which must exist."""
+    known = [path.stem for path in CONF.glob("*.yaml")]
+    if name not in known:
+        raise unknown(f"{SUITE_FILE}:suite.datasets", name, known)
+    return CONF / f"{name}.yaml"
+
+
+def check(schema: type[T], settings: Any, path: str) -> T:
+    """`settings` as a `schema`; raises `InputError` about the first mistake. `path` is where they are written.
+
+    An unknown key is reported before a missing one: it may be the missing one, misspelt.
+    """
+    try:
+        return schema.model_validate(settings)
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False)
+        errors.sort(key=lambda error: error["type"] != "extra_forbidden")
+        raise _explain(errors, schema, settings, path) from None
+
+
+def within(path: str, error: InputError) -> InputError:
+    """An error in a block of the block at `path`: prepends `path` to the path in the message."""
+    text = str(error)
+    prefix = KEY_OF if text.startswith(KEY_OF) else ""
+    return InputError(f"{prefix}{path}.{text.removeprefix(prefix)}")
+
+
+def _explain(errors: list[dict[str, Any]], schema: type[BaseModel], settings: Any, path: str) -> InputError:
+    error, location = errors[0], _location(errors[0], settings)
+    if isinstance(inner := error.get("ctx", {}).get("error"), InputError):
+        return within(path, inner)
+    where, parent = _join(path, location), _join(path, location[:-1])
+    if error["type"] == "extra_forbidden":
+        return _unknown_key(where, parent, location[-1], _keys(schema, location[:-1]))
+    if error["loc"][-1:] == ("[key]",) and error["type"] == "literal_error":
+        return _unknown_key(where, parent, location[-1], _values(error))
+    if error["type"] == "missing":
+        hint = " (an empty block, {}, takes the defaults)" if schema is Dataset and location[-1] in MAY_BE_EMPTY else ""
+        return InputError(f"{where} must be given{hint}, got nothing")
+    same = [other for other in errors if _location(other, settings) == location]  # a union has one error per alternative
+    constraint = " or ".join([_constraint(same[0]), *(_constraint(other).removeprefix("must be ") for other in same[1:])])
+    hint = did_you_mean(error["input"], [value for other in same for value in _values(other)])
+    return InputError(f"{where} {constraint}, got {error['input']!r}{hint}")
+
+
+def _location(error: dict[str, Any], settings: Any) -> list[str | int]:
+    """Keys and indices from `settings` to the mistake, without pydantic's names of the alternatives of a union."""
+    location = []
+    for part in error["loc"]:
+        if isinstance(settings, dict):
+            settings = settings.get(part)
+        elif isinstance(settings, list) and isinstance(part, int):
+            settings = settings[part]
+        else:
+            break
+        location.append(part)
+    return location
+
+
+def _join(path: str, location: Sequence[str | int]) -> str:
+    return (path + ("" if path.endswith(":") else ".") + ".".join(map(str, location))).rstrip(".:")
+
+
+def _unknown_key(where: str, parent: str, key: str, known: Sequence[str]) -> InputError:
+    for old, new in RENAMED.items():
+        if f".{where.replace(':', '.')}".endswith(f".{old}"):
+            return InputError(f"{where} is now called {new}")
+    return unknown(f"{KEY_OF}{parent}", key, known)
+
+
+def _keys(schema: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """The keys of the block at `location`, which may lead through lists and dictionaries."""
+    for part in location:
+        if part in schema.model_fields:
+            schema = _schema_in(schema.model_fields[part].annotation)
+    return list(schema.model_fields)
+
+
+def _schema_in(annotation: Any) -> type[BaseModel] | None:
+    """The schema in an annotation such as `list[Schema] | None`."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next(filter(None, map(_schema_in, get_args(annotation))), None)
+
+
+def _values(error: dict[str, Any]) -> list[str]:
+    """The values that a literal may have; none for other types."""
+    return re.findall("'([^']*)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
+
+
+def _constraint(error: dict[str, Any]) -> str:
+    """What the value must be, as text that starts with "must"."""
+    if values := _values(error):
+        return "must be " + ("one of " if values[1:] else "") + ", ".join(values)
+    text = re.sub(" after validation, not .*", "", error["msg"].removeprefix("Value error, ").replace("should", "must"))
+    return text[max(text.find("must"), 0) :]
+
+
+def write_yaml(file: Path, document: dict[str, Any]) -> None:
+    """A mapping, formatted as DVC formats its files."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with atomic_write(file) as partial:
+        yaml.dump(document, partial)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A YAML file (version 1.2) that contains a mapping."""
+    try:
+        document = YAML(typ="safe", pure=True).load(file.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{file} must be a file in the project's folder, got none") from None
+    except YAMLError as error:
+        raise InputError(f"{file} must be valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{file} must be a mapping, got {document!r}")
+    return document

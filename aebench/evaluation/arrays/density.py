@@ -1,0 +1,107 @@
+"""Importance weights of unseen images, under the model's own likelihood and under the ex-post density of any model.
+
+    own      log w = log p(x|z) + log p(z) - log q(z|x),   z ~ q(z|x),  p(z) = N(0, I)
+    ex post  the same for a density built from codes and decoder: `aebench.evaluation.arrays.expost_density`
+
+In expectation log 1/K sum_k w_k <= log p(x) (Burda et al. 2016). Weights are kept (8 bytes each), decoded images are not. A
+model without a posterior has no weights of its own: NaN. Images are spread evenly over the test set, whose first half may be
+easier, as MNIST's is. Each image has its own draws, so no number depends on how many images are decoded at once.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Generator, Tensor
+
+from aebench.evaluation.arrays.expost_density import ExpostDensity
+from aebench.evaluation.replicas import BLOCK
+from aebench.evaluation.view import View, spread
+from aebench.objectives import gaussian_kl
+
+STEP = 7
+"""Of the stream `evaluation`. Each density starts it anew, so that neither depends on the number of draws of the other."""
+Likelihood = Callable[[Tensor, Tensor], Tensor]
+ENTRIES = 2**22
+"""Of the largest array that a block of images takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Densities:
+    """Importance weights of m test images, in nats.
+
+    `log_weights` (m, K), `nll` = E_q -log p(x|z) (m,) and `kl` = D[q ‖ N(0, I)] (m,) are NaN for a model without a posterior or
+    likelihood. `expost_log_weights` (m, L) and `variance`, the observation's per pixel, are of the ex-post density. `spread`
+    (k,) is the variance of q(z|x), mean over all test images; 0 for a model without a posterior.
+    """
+
+    log_weights: Tensor
+    nll: Tensor
+    kl: Tensor
+    expost_log_weights: Tensor
+    variance: float
+    spread: Tensor
+
+
+def density(view: View) -> Densities:
+    """Both densities, at the same test images."""
+    x = spread(view.images, view.settings.density.images)
+    return Densities(*_own(view, x), *_expost(view, x), posterior_variance(view))
+
+
+def importance_weights(
+    x: Tensor, posterior: tuple[Tensor, Tensor], nll: Likelihood, noise: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log weights (n, K), mean -log p(x|z) (n,) and exact divergence (n,), in float64.
+
+    x (n, d), mean and log-variance (n, k), noise (n, K, k) standard normal; `nll(x, z)` is the model's.
+    """
+    mean, log_variance = (part.double() for part in posterior)
+    z = mean[:, None] + (log_variance / 2).exp()[:, None] * noise
+    cost = nll(x[:, None], z.to(x.dtype)).double()
+    ratio = (noise.square() + log_variance[:, None] - z.square()).sum(-1) / 2  # log p(z) - log q(z|x)
+    return ratio - cost, cost.mean(1), gaussian_kl(mean, log_variance)
+
+
+def posterior_variance(view: View) -> Tensor:
+    """Variance of each unit under q(z|x) (k,), mean over test images, in float64."""
+    posteriors = [view.replica("posterior", rows) for rows in view.images.split(BLOCK)]
+    if not posteriors[0]:
+        return torch.zeros_like(view.codes[0], dtype=torch.float64)
+    return torch.cat([log_variance for _, log_variance in posteriors]).double().exp().mean(0)
+
+
+def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    samples, generator = view.settings.density.samples, view.generator(STEP)
+    posterior = view.replica("posterior", x)
+    if not posterior or view.replica("nll", x, posterior[0]) is None:
+        missing = x.new_full((len(x),), math.nan, dtype=torch.float64)
+        return missing[:, None].expand(-1, samples), missing, missing
+    units = posterior[0].shape[1]
+    block = max(1, ENTRIES // (samples * max(x.shape[1], units)))
+    nll, blocks = partial(view.replica, "nll"), zip(*(rows.split(block) for rows in (x, *posterior)), strict=True)
+    parts = [
+        importance_weights(rows, q, nll, standard_normal(len(rows), samples, units, generator, x.device)) for rows, *q in blocks
+    ]
+    return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
+
+
+def _expost(view: View, x: Tensor) -> tuple[Tensor, float]:
+    settings, generator = view.settings.density, view.generator(STEP)
+    model = ExpostDensity.fit(view.replica.function("decode"), view.reference_codes[: -view.validation], settings.directions)
+    validation = spread(view.reference[-view.validation :], settings.validation_images)
+    block = max(1, ENTRIES // (max(settings.draws, model.rank) * max(x.shape[1], view.codes.shape[1])))
+    weights = []
+    with torch.no_grad():
+        variance = model.observation_variance(validation, view.encode(validation), settings.least_variance, block)
+        for rows in x.split(block):
+            noise = standard_normal(len(rows), settings.draws, model.rank, generator, x.device)
+            weights.append(model.log_weights(rows, view.encode(rows), variance, settings.steps, noise))
+    return torch.cat(weights), variance
+
+
+def standard_normal(images: int, draws: int, units: int, generator: Generator, device: torch.device) -> Tensor:
+    """(images, draws, units) in float64, drawn on the CPU one image at a time."""
+    return torch.stack([torch.randn(draws, units, generator=generator) for _ in range(images)]).to(device, torch.float64)

@@ -1,0 +1,106 @@
+"""Test images under six corruptions at increasing levels, the same images for every model.
+
+    masking, gaussian, salt_and_pepper   as in training, `aebench.corruptions`
+    blur        by a Gaussian of standard deviation level * side; beyond the border the nearest pixel is repeated
+    occlusion   a square of side level * side, rounded to whole pixels and at least one, is set to 0 at a random position
+    shift       by level * side up, down, left or right, with linear interpolation; pixels from beyond the border are 0
+
+side is the shorter of height and width.
+
+The draws come from a stream of seed 0, named after the corruption, whatever the model's seed. They are made on the CPU and
+shared by all levels of a corruption, so that a higher level changes more of the same image. The images therefore depend on
+the data set, the corruption and the level alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Generator, Tensor
+
+from aebench.corruptions import CORRUPTIONS, corrupt
+from aebench.evaluation.settings import Robustness
+from aebench.randomness import Streams
+
+if TYPE_CHECKING:
+    from aebench.evaluation.view import View
+
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Corrupted:
+    """The first m test images under each of s `corruptions`, given as (name, level).
+
+    `images` and `reconstructions` are (s, m, d), `codes` (s, m, k).
+    """
+
+    corruptions: tuple[tuple[str, float], ...]
+    images: Tensor
+    codes: Tensor
+    reconstructions: Tensor
+
+
+def robustness(view: "View") -> Corrupted:
+    """Encode and reconstruct test images under every corruption and level of the settings."""
+    settings = view.settings.robustness
+    corrupted_images = corrupt_images(view.images[: settings.images].cpu(), view.shape, settings.levels)
+    images = torch.cat(list(corrupted_images.values())).to(view.images.device)
+    codes = view.encode(images)
+    parts = (part.unflatten(0, (len(corrupted_images), -1)) for part in (images, codes, view.decode(codes)))
+    return Corrupted(tuple(corrupted_images), *parts)
+
+
+def corrupted(images: Tensor, settings: Robustness, seed: int) -> Tensor:
+    """x̃ of images (n, d) for `sse_corrupted`, drawn by a seed; on the CPU, so that it is the same on every machine."""
+    keep, add = CORRUPTIONS[settings.noise](*images.shape, settings.corruption, Streams(seed).torch("evaluation"))
+    return corrupt(images, (keep.to(images.device), add.to(images.device)))
+
+
+def corrupt_images(x: Tensor, shape: tuple[int, ...], levels: Mapping[str, Sequence[float]]) -> dict[tuple[str, float], Tensor]:
+    """{(corruption, level): x̃ (m, d)} of images x (m, d) of `shape` (height, width[, channels]), on the CPU."""
+    return {(name, level): _corrupt(x, shape, name, level) for name in levels for level in levels[name]}
+
+
+def blur(x: Tensor, level: float, generator: Generator) -> Tensor:
+    """(m, h, w, c) -> (m, h, w, c)."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = level * min(x.shape[1:3])
+    return torch.from_numpy(gaussian_filter(x.numpy(), (0, sigma, sigma, 0), mode="nearest"))
+
+
+def occlusion(x: Tensor, level: float, generator: Generator) -> Tensor:
+    """(m, h, w, c) -> (m, h, w, c)."""
+    size, inside = max(1, round(level * min(x.shape[1:3]))), []
+    for axis, side in enumerate(x.shape[1:3]):
+        start = (torch.rand(len(x), 1, generator=generator) * (side - size + 1)).long()
+        index = torch.arange(side)
+        inside.append(((index >= start) & (index < start + size)).unsqueeze(2 - axis))
+    return x.masked_fill((inside[0] & inside[1])[..., None], 0)
+
+
+def shift(x: Tensor, level: float, generator: Generator) -> Tensor:
+    """(m, h, w, c) -> (m, h, w, c)."""
+    distance, direction = level * min(x.shape[1:3]), torch.randint(4, (len(x),), generator=generator)
+    return torch.lerp(_moved(x, int(distance), direction), _moved(x, int(distance) + 1, direction), distance % 1)
+
+
+def _moved(x: Tensor, pixels: int, direction: Tensor) -> Tensor:
+    """Move each image by whole pixels; `direction` (m,) is 0 for up, 1 down, 2 left, 3 right."""
+    padded, (_, height, width, _) = torch.nn.functional.pad(x, (0, 0, pixels, pixels, pixels, pixels)), x.shape
+    corners = ((2 * pixels, pixels), (0, pixels), (pixels, 2 * pixels), (pixels, 0))
+    moved = torch.stack([padded[:, top : top + height, left : left + width] for top, left in corners])
+    return moved[direction, torch.arange(len(x))]
+
+
+SPATIAL: dict[str, Callable[[Tensor, float, Generator], Tensor]] = {"blur": blur, "occlusion": occlusion, "shift": shift}
+"""Corruptions that depend on the position of a pixel; the others are in `aebench.corruptions`."""
+
+
+def _corrupt(x: Tensor, shape: tuple[int, ...], name: str, level: float) -> Tensor:
+    generator = Streams(SEED).torch(f"degraded {name}")  # the word stays: a stream of another name gives other draws
+    if name in SPATIAL:
+        return SPATIAL[name](x.reshape(len(x), *shape[:2], -1), level, generator).flatten(1)
+    return corrupt(x, CORRUPTIONS[name](*x.shape, level, generator))

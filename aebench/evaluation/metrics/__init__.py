@@ -1,0 +1,66 @@
+"""The registry of metrics: one file per question, whose first line is the question as the reports print it.
+
+A metric takes a `Representation` (arrays, never a model) and returns a number. Add a function and a registry line to the file
+of its question, and the metric is in every table, in MLflow and on the page.
+"""
+
+from collections import ChainMap
+from collections.abc import Iterator
+
+from aebench.evaluation.metrics import (
+    clustering,
+    compression,
+    contraction,
+    density,
+    embedding,
+    generation,
+    linear_probe,
+    neighbours,
+    out_of_distribution,
+    reconstruction,
+    retrieval,
+    robustness,
+    sparsity,
+)
+from aebench.evaluation.metrics.base import Metric, Profile
+from aebench.registry import Registry
+
+__all__ = ["METRICS", "PROFILES", "QUESTIONS", "Metric", "Profile", "question"]
+
+QUESTIONS = {
+    "reconstruction": reconstruction,
+    "robustness": robustness,
+    "out_of_distribution": out_of_distribution,
+    "compression": compression,
+    "linear_probe": linear_probe,
+    "neighbours": neighbours,
+    "retrieval": retrieval,
+    "clustering": clustering,
+    "embedding": embedding,
+    "sparsity": sparsity,
+    "contraction": contraction,
+    "generation": generation,
+    "density": density,
+}
+OTHERS = "What do the metrics of other packages measure?"
+
+
+class _BuiltInFirst(ChainMap[str, Metric]):
+    """Iterates in the order of its parts; a metric of another package is imported only when it is looked up."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for part in self.maps for name in part))
+
+
+PLUGGED = Registry("aebench.metrics", {})
+METRICS = _BuiltInFirst({name: m for file in QUESTIONS.values() for name, m in file.METRICS.items()}, PLUGGED)
+"""Other packages add a `Metric` through the entry point group `aebench.metrics`; on a clash the built-in metric is used."""
+PROFILES: dict[str, Profile] = {name: p for file in QUESTIONS.values() for name, p in getattr(file, "PROFILES", {}).items()}
+
+
+def question(name: str) -> str:
+    """The question that a metric or profile answers."""
+    for file in QUESTIONS.values():
+        if name in file.METRICS or name in getattr(file, "PROFILES", {}):
+            return file.__doc__.partition("?")[0] + "?"
+    return OTHERS

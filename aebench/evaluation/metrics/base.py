@@ -1,0 +1,48 @@
+"""The types of results: a metric is one number per seed, a profile is several numbers per seed along an axis.
+
+Each file of this package answers one question, which is its first line. It holds the functions and, below them, the
+registries `METRICS` and `PROFILES`, whose texts the reports print.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from aebench.evaluation.representation import Representation
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number per seed; NaN where it is undefined.
+
+    `perfect` is the score of a perfect representation. It is None, like `better`, for a descriptive metric, of which neither
+    direction is better. `decimals` is the number of decimals in tables. `main` puts the metric into the main comparison of all
+    models as well as into the table of its question. `stage` is the DVC stage that computes it.
+    """
+
+    measure: Callable[[Representation], float]
+    title: str
+    better: Literal["lower", "higher"] | None
+    unit: str
+    perfect: float | None
+    decimals: int
+    meaning: str
+    main: bool = False
+    stage: Literal["evaluate", "classify"] = "evaluate"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Several numbers per seed along an axis, e.g. bits per unit or classes: {place on the axis: number}.
+
+    The places are the same for every model and seed.
+    """
+
+    measure: Callable[[Representation], dict[str, float]]
+    title: str
+    axis: str
+    better: Literal["lower", "higher"] | None
+    unit: str
+    decimals: int
+    meaning: str
+    stage: Literal["evaluate", "classify"] = "evaluate"

@@ -1,0 +1,101 @@
+"""Do the classes form clusters? k-means on the test codes, with as many clusters as classes, compared with the labels.
+
+    NMI      = I(class; cluster) / mean of H(class) and H(cluster)                     (Strehl & Ghosh 2002, arithmetic mean)
+    ARI      = agreement on pairs of images, scaled to 0 by chance and at most 1       (Hubert & Arabie 1985)
+    accuracy = share of images in the cluster of their class, for the best matching    (Kuhn 1955)
+
+k-means uses no labels. It (Lloyd 1982) starts `RESTARTS` times from k-means++ (Arthur & Vassilvitskii 2007) and keeps the
+solution with the least inertia; all models and seeds use the same random numbers, stream `clustering` of seed 0.
+
+A code with fewer distinct values than classes gives as many clusters as values. A constant code gives one, which scores an
+NMI and ARI of 0 and an accuracy equal to the share of the largest class. For finitely many images, chance is slightly above 0
+for NMI and above 1 / classes for accuracy, and 0 for ARI.
+"""
+
+import warnings
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.metrics.base import Metric
+from aebench.evaluation.representation import Representation
+from aebench.randomness import Streams
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+RESTARTS = 10
+
+
+def nmi(r: Representation) -> float:
+    """Normalised mutual information in [0, 1]; 1 if clusters are classes."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(r.labels.cpu().numpy(), clusters(r)))
+
+
+def ari(r: Representation) -> float:
+    """Adjusted Rand index in [-1/2, 1]; 1 if clusters are classes."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(adjusted_rand_score(r.labels.cpu().numpy(), clusters(r)))
+
+
+def cluster_accuracy(r: Representation) -> float:
+    """Accuracy in % of the best one-to-one assignment of clusters to classes."""
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics.cluster import contingency_matrix
+
+    counts = contingency_matrix(r.labels.cpu().numpy(), clusters(r))
+    return 100 * float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(r.labels))
+
+
+@lru_cache(maxsize=1)
+def clusters(r: Representation) -> "np.ndarray":
+    """The cluster (n,) of each test code; cached, and computed on one thread because sums depend on the number of threads."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    classes, state = len(r.labels.unique()), Streams(0).state("clustering") % 2**32
+    with threadpool_limits(1), warnings.catch_warnings():
+        # With fewer distinct codes than classes there are fewer clusters; the scores already account for that.
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
+        return KMeans(classes, n_init=RESTARTS, random_state=state).fit_predict(_scaled(r.codes))
+
+
+def _scaled(codes: "Tensor") -> "np.ndarray":
+    """Codes centred and divided by their largest absolute value: the same clusters, but large offsets cause no rounding."""
+    centred = codes.double() - codes.double().mean(0)
+    return (centred / centred.abs().max().clamp(min=1e-300)).float().cpu().numpy()
+
+
+METRICS = {
+    "nmi": Metric(
+        nmi,
+        "NMI",
+        "higher",
+        "at most 1",
+        1.0,
+        3,
+        "Normalised mutual information between classes and k-means clusters of the codes.",
+    ),
+    "ari": Metric(
+        ari,
+        "ARI",
+        "higher",
+        "at most 1",
+        1.0,
+        3,
+        "Adjusted Rand index: how often classes and clusters agree that two images belong together; 0 at chance.",
+    ),
+    "cluster_accuracy": Metric(
+        cluster_accuracy,
+        "Cluster accuracy",
+        "higher",
+        "%",
+        100.0,
+        2,
+        "Test accuracy if each cluster predicts one class, with the best one-to-one assignment.",
+    ),
+}

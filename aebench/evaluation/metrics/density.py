@@ -1,0 +1,203 @@
+"""How probable are unseen images under the model? Lower bounds of log p(x) in nats, mean over test images.
+
+    ELBO    = E_q log p(x|z) - D[q(z|x) ‖ p(z)]                                    (Kingma & Welling 2014)
+    IWAE_K  = E log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),  z_k ~ q    (Burda et al. 2016, equation 8)
+    ELBO = IWAE_1 <= IWAE_K <= IWAE_K' <= log p(x),  K < K'
+    KL of q(z) = D[N(m, S) ‖ N(0, I)],   m and S mean and covariance of q(z) = E q(z|x) over test images
+
+β = 1, whatever a model was trained with. There are two sets of bounds. One is of the model's own likelihood, which a model
+without a posterior lacks (NaN). The other is of the ex-post density (Ghosh et al. 2020): a Gaussian fitted to the training
+codes, with Gaussian noise on the reconstructions, by the same recipe for every model and exact for linear decoders; see
+`aebench.evaluation.arrays.expost_density`. The effective sample size ESS = (sum w)² / sum w² tells how far a bound can be
+trusted: when it is near 1 of K samples, log p(x) may be many nats higher.
+
+No direction is better and there is no perfect value: the best attainable one is minus the entropy of the images, which is
+unknown. A Bernoulli observation model gives a probability and a Gaussian one a density, so the two are not comparable; for grey
+pixels the Bernoulli term is a cross-entropy, not the likelihood of a binary image. A density grows without limit on pixels that
+never change, but for the lower limit of its variance, so it may disagree with how images look (Theis et al. 2016). Bits per
+pixel are -nats / (pixels ln 2).
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.metrics.base import Metric, Profile
+from aebench.evaluation.representation import Representation
+from aebench.statistics import estimate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ACTIVE = 0.01
+SINGULAR = 1e-10
+"""Smallest over largest variance at which a covariance counts as singular."""
+
+
+def elbo(r: Representation) -> float:
+    """With the exact divergence and a Monte Carlo reconstruction term."""
+    return -expected_nll(r) - posterior_kl(r)
+
+
+def expected_nll(r: Representation) -> float:
+    """E_q -log p(x|z); may be negative for a Gaussian."""
+    return float(r.density.nll.mean())
+
+
+def posterior_kl(r: Representation) -> float:
+    """D[q(z|x) ‖ N(0, I)], exact; >= 0."""
+    return float(r.density.kl.mean())
+
+
+def iwae(r: Representation) -> float:
+    """With all samples that were drawn."""
+    return float(bounds(r.density.log_weights).mean())
+
+
+def iwae_half_width(r: Representation) -> float:
+    """Half-width of the 95 % interval of the mean over test images; NaN for one image."""
+    return half_width(r.density.log_weights)
+
+
+def iwae_ess(r: Representation) -> float:
+    """Effective sample size in % of the samples, in (0, 100]."""
+    return effective_share(r.density.log_weights)
+
+
+def active_units(r: Representation) -> float:
+    """Units whose code E[z|x] has a variance above `ACTIVE` over all test images (Burda et al. 2016, section 5.3)."""
+    return float((r.codes.double().var(0, correction=0) > ACTIVE).sum()) if r.density.kl.isfinite().all() else math.nan
+
+
+def aggregate_kl(r: Representation) -> float:
+    """Of the Gaussian with the moments of q(z), >= 0 and at most that of q(z) itself; NaN if S is singular to 1 in 10^10."""
+    import torch
+
+    from aebench.objectives import general_gaussian_kl
+
+    codes = r.codes.double()
+    mean, identity = codes.mean(0), torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
+    covariance = (codes - mean).T @ (codes - mean) / len(codes) + torch.diag(r.density.spread)
+    variances = torch.linalg.eigvalsh(covariance)
+    singular = bool(variances[0] <= SINGULAR * variances[-1])
+    return math.nan if singular else float(general_gaussian_kl(mean, covariance, torch.zeros_like(mean), identity))
+
+
+def expost_density(r: Representation) -> float:
+    """As `iwae`, for the ex-post density."""
+    return float(bounds(r.density.expost_log_weights).mean())
+
+
+def expost_half_width(r: Representation) -> float:
+    """As `iwae_half_width`, for the ex-post density."""
+    return half_width(r.density.expost_log_weights)
+
+
+def expost_ess(r: Representation) -> float:
+    """As `iwae_ess`, for the ex-post density."""
+    return effective_share(r.density.expost_log_weights)
+
+
+def expost_deviation(r: Representation) -> float:
+    """σ, the standard deviation of a pixel about its reconstruction; > 0."""
+    return math.sqrt(r.density.variance)
+
+
+def iwae_by_samples(r: Representation) -> dict[str, float]:
+    """K -> IWAE_K, for the powers of ten below the number of samples and for all samples; never decreasing in K."""
+    log_weights = r.density.log_weights
+    total = log_weights.shape[1]
+    samples = [*(10**e for e in range(len(str(total))) if 10**e < total), total]
+    return {str(k): float(bounds(log_weights, k).mean()) for k in samples}
+
+
+def bounds(log_weights: "Tensor", samples: int | None = None) -> "Tensor":
+    """log 1/K sum_k w_k, mean over disjoint groups of K = `samples` weights (by default one group of all), (n, K') -> (n,)."""
+    samples = samples or log_weights.shape[1]
+    groups = log_weights.unfold(1, samples, samples)
+    return (groups.logsumexp(2) - math.log(samples)).mean(1)
+
+
+def half_width(log_weights: "Tensor") -> float:
+    """Half-width of Student's 95 % interval of the mean of `bounds` over images."""
+    return estimate(bounds(log_weights).tolist()).half_width
+
+
+def effective_share(log_weights: "Tensor") -> float:
+    """100 (sum w)² / (K sum w²), mean over images, (n, K) -> scalar (Kish 1965)."""
+    sizes = 2 * log_weights.logsumexp(1) - (2 * log_weights).logsumexp(1)
+    return float(100 * sizes.exp().mean() / log_weights.shape[1])
+
+
+OWN = "under the model's own likelihood; Bernoulli (for grey pixels a cross-entropy) and Gaussian values are not comparable."
+EXPOST = "under the ex-post density: a Gaussian fitted to the training codes, with Gaussian noise on the reconstructions."
+
+METRICS = {
+    "elbo": Metric(elbo, "ELBO", None, "nats", None, 2, f"Evidence lower bound of log p(x) at β = 1, {OWN}"),
+    "expected_nll": Metric(
+        expected_nll, "E -log p(x|z)", None, "nats", None, 2, f"Reconstruction term of the negative ELBO, {OWN}"
+    ),
+    "posterior_kl": Metric(
+        posterior_kl, "KL", None, "nats", None, 2, "KL(q(z|x) ‖ N(0, I)), the other term; 0 if the code carries no information."
+    ),
+    "iwae": Metric(iwae, "IWAE", None, "nats", None, 2, f"Importance-weighted lower bound of log p(x), {OWN}"),
+    "iwae_half_width": Metric(
+        iwae_half_width, "IWAE ±", None, "nats", None, 2, "Half-width of the 95 % interval of the mean IWAE over test images."
+    ),
+    "iwae_ess": Metric(
+        iwae_ess,
+        "IWAE ESS",
+        None,
+        "%",
+        None,
+        2,
+        "Effective sample size of the importance weights, in % of the samples: the higher, the tighter the bound.",
+    ),
+    "active_units": Metric(
+        active_units,
+        "Active units",
+        None,
+        "units",
+        None,
+        1,
+        "Units whose posterior mean has a variance above 0.01 over test images, under a prior of N(0, I).",
+    ),
+    "aggregate_kl": Metric(
+        aggregate_kl,
+        "KL of q(z)",
+        None,
+        "nats",
+        None,
+        2,
+        "KL divergence from N(0, I) of the Gaussian with the mean and covariance of the aggregate posterior q(z); none if it "
+        "has no variance in some direction.",
+    ),
+    "expost_density": Metric(
+        expost_density, "Ex-post log density", None, "nats", None, 2, f"Importance-weighted lower bound of log p(x) {EXPOST}"
+    ),
+    "expost_half_width": Metric(
+        expost_half_width, "Ex-post ±", None, "nats", None, 2, "Half-width of the 95 % interval of its mean over test images."
+    ),
+    "expost_ess": Metric(
+        expost_ess,
+        "Ex-post ESS",
+        None,
+        "%",
+        None,
+        2,
+        "Effective sample size of its weights, in % of the samples; 100 for linear decoders, where the bound is exact.",
+    ),
+    "expost_deviation": Metric(
+        expost_deviation,
+        "Ex-post σ",
+        None,
+        "per pixel",
+        None,
+        4,
+        f"Standard deviation of a pixel, chosen on validation images, {EXPOST}",
+    ),
+}
+PROFILES = {
+    "iwae_by_samples": Profile(
+        iwae_by_samples, "IWAE by samples", "number of samples K", None, "nats", 2, f"The bound with K samples, {OWN}"
+    ),
+}

@@ -1,0 +1,169 @@
+"""Do generated images look like the data? Samples against as many test images, in the features of the feature classifier.
+
+    Fréchet distance, precision, recall, density, coverage    see `aebench.evaluation.metrics.fidelity`
+    sharpness        variance of an image's Laplacian, mean over samples / mean over test images    (Tolstikhin et al. 2018)
+    class balance    entropy of the predicted classes of the samples / log C
+
+The samplers are described in `aebench.evaluation.arrays.generation`. A metric uses the prior or, for a model without one, the
+normal fitted to its training codes; a profile lists every sampler. Fréchet distances are biased upwards by about 1 / n: compare
+them at the same n, and with that of `training images`, the best that a decoder can hope for (slightly pessimistic, since the
+feature classifier was trained on these images). Other images of the same distribution have a coverage of 1 - 2^-5 (Naeem et al.
+2020, Lemma 2), and a model that has memorised its training images scores as they do.
+NaN without a feature classifier, for a sampler that the model lacks, or with n <= 5.
+"""
+
+import math
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.metrics.base import Metric, Profile
+from aebench.evaluation.representation import Representation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAMPLERS = ("prior", "N(0, I)", "normal", "mixture", "training images")
+
+
+def by_sampler(name: str, r: Representation) -> dict[str, float]:
+    """The score `name` of every sampler."""
+    return {sampler: _scores(r).get(sampler, {}).get(name, math.nan) for sampler in SAMPLERS}
+
+
+def of_default_sampler(name: str, r: Representation) -> float:
+    """The score `name` of the prior or, for a model without one, of the fitted normal."""
+    return by_sampler(name, r)["prior" if "prior" in _scores(r) else "normal"]
+
+
+def sharpness_reconstructions(r: Representation) -> float:
+    """Sharpness of reconstructed test images, clipped to [0, 1]; >= 0, needs no feature classifier."""
+    return sharpness(r.reconstructions.clamp(0, 1), r.images, r.shape)
+
+
+def sharpness(images: "Tensor", real: "Tensor", shape: tuple[int, ...]) -> float:
+    """Ratio of the Laplacian variances of `images` and `real`, >= 0; NaN if that of the real images is 0."""
+    reference = laplacian_variance(real, shape)
+    return laplacian_variance(images, shape) / reference if reference else math.nan
+
+
+def laplacian_variance(images: "Tensor", shape: tuple[int, ...]) -> float:
+    """Variance over inner pixels of x_up + x_down + x_left + x_right - 4 x, mean over images (n, d) and channels.
+
+    NaN if an image has no inner pixel.
+    """
+    if min(shape[:2]) < 3:
+        return math.nan
+    x = images.double().reshape(len(images), *shape[:2], -1)
+    across, down = x[:, 1:-1, 2:] + x[:, 1:-1, :-2], x[:, 2:, 1:-1] + x[:, :-2, 1:-1]
+    return float((across + down - 4 * x[:, 1:-1, 1:-1]).var((1, 2), correction=0).mean())
+
+
+def class_balance(logits: "Tensor") -> float:
+    """Entropy of the predicted classes of n images, given their logits (n, C), over log C; in [0, 1], NaN if C = 1."""
+    import torch
+
+    classes = logits.shape[1]
+    shares = logits.argmax(1).bincount(minlength=classes).double() / len(logits)
+    return float(torch.special.entr(shares).sum()) / math.log(classes) if classes > 1 else math.nan
+
+
+@lru_cache(maxsize=1)
+def _scores(r: Representation) -> dict[str, dict[str, float]]:
+    """Sampler -> name of the score -> value; computed once for all metrics of a representation."""
+    from aebench.evaluation.metrics.fidelity import K_DENSITY, Features, compare
+
+    if r.generation is None or len(r.generation.real.images) <= K_DENSITY:
+        return {}
+    real = r.generation.real
+    features = Features(real.features)
+    return {
+        sampler: compare(features, Features(samples.features))
+        | {"sharpness": sharpness(samples.images, real.images, r.shape), "class_balance": class_balance(samples.logits)}
+        for sampler, samples in r.generation.samples.items()
+    }
+
+
+METRICS = {
+    "frechet": Metric(
+        partial(of_default_sampler, "frechet"),
+        "Fréchet distance",
+        "lower",
+        "squared features",
+        0.0,
+        2,
+        "Distance of samples (from the prior, else from a normal fitted to the codes) to as many test images, in features of "
+        "the feature classifier; biased upwards by about 1/n.",
+    ),
+    "precision": Metric(
+        partial(of_default_sampler, "precision"),
+        "Precision",
+        "higher",
+        "share",
+        1.0,
+        3,
+        "Share of samples that are closer to some test image than that image's third neighbour, in the same features.",
+    ),
+    "recall": Metric(
+        partial(of_default_sampler, "recall"),
+        "Recall",
+        "higher",
+        "share",
+        1.0,
+        3,
+        "Share of test images that are closer to some sample than that sample's third neighbour.",
+    ),
+    "density": Metric(
+        partial(of_default_sampler, "density"),
+        "Density",
+        None,
+        "ratio",
+        None,
+        3,
+        "Mean number of test images whose fifth neighbour is further than the sample, over 5: 1 for real images, more where "
+        "samples cluster.",
+    ),
+    "coverage": Metric(
+        partial(of_default_sampler, "coverage"),
+        "Coverage",
+        "higher",
+        "share",
+        1.0,
+        3,
+        "Share of test images with a sample closer than their fifth neighbour; 0.97 for other real images.",
+    ),
+    "sharpness": Metric(
+        partial(of_default_sampler, "sharpness"),
+        "Sharpness",
+        None,
+        "ratio",
+        None,
+        3,
+        "Variance of the Laplacian of samples, relative to test images: below 1 blurred, above 1 grainy.",
+    ),
+    "class_balance": Metric(
+        partial(of_default_sampler, "class_balance"),
+        "Class balance",
+        None,
+        "ratio",
+        None,
+        3,
+        "Entropy of the classes that the feature classifier assigns to samples, over log C: 1 if all are equally frequent.",
+    ),
+}
+PROFILES = {
+    f"{name}_by_sampler": Profile(
+        partial(by_sampler, name), f"{m.title} by sampler", "sampler", m.better, m.unit, m.decimals, m.meaning
+    )
+    for name, m in METRICS.items()
+}
+METRICS |= {
+    "sharpness_reconstructions": Metric(
+        sharpness_reconstructions,
+        "Sharpness of reconstructions",
+        None,
+        "ratio",
+        None,
+        3,
+        "Variance of the Laplacian of reconstructions, relative to test images: below 1 blurred.",
+    ),
+}

@@ -1,0 +1,154 @@
+"""How accurately are images reconstructed? Squared error on clean targets, structural similarity, likelihood of the pixels.
+
+    SSE  = mean over images of sum over pixels of (x - x̂)²     the lecture's loss, per image
+    MSE  = SSE / pixels                                         comparable between image sizes
+    FVU  = SSE / mean over images of ‖x - mean image‖²          comparable between data sets: 1 - R²
+    PSNR = -10 log10(MSE) dB                                    peak 1; perfect: infinite
+    SSIM = mean over images of the structural similarity: `aebench.evaluation.metrics.ssim`
+    Bernoulli = mean over images of -sum over pixels of [x log x̂ + (1 - x) log(1 - x̂)]       nats per image
+
+PSNR is computed from the mean error. A mean of each image's PSNR would be infinite as soon as one reconstruction is perfect.
+"""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.metrics.base import Metric, Profile
+from aebench.evaluation.metrics.ssim import structural_similarity
+from aebench.evaluation.representation import Representation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BLOCK = 1024
+MAX_NATS = 24 * math.log(2)
+"""The largest cost of a pixel: in float32 the largest number below 1 is 1 - 2⁻²⁴, and a sigmoid closer to 1 rounds to 1."""
+
+
+def sse(r: Representation) -> float:
+    """Squared error summed over pixels, mean over test images; >= 0."""
+    return sum_of_squares(r.images, r.reconstructions)
+
+
+def mse(r: Representation) -> float:
+    """Squared error per pixel; >= 0."""
+    return sse(r) / r.images.shape[1]
+
+
+def psnr(r: Representation) -> float:
+    """Peak signal-to-noise ratio in dB for pixels in [0, 1]."""
+    error = mse(r)
+    return -10 * math.log10(error) if error else math.inf
+
+
+def fvu(r: Representation) -> float:
+    """Fraction of variance unexplained: 0 is perfect, 1 is the test images' mean; NaN if all test images are equal."""
+    return fraction_unexplained(r.images, r.reconstructions)
+
+
+def ssim(r: Representation) -> float:
+    """Structural similarity in [-1, 1], mean over test images; NaN if an image is smaller than the window."""
+    return _mean_over_images(lambda x, y: structural_similarity(x, y, r.shape), r.images, r.reconstructions)
+
+
+def bernoulli(r: Representation) -> float:
+    """Cross-entropy in nats per image; at least the entropy of the pixels, which is 0 for binary images.
+
+    NaN if any x̂_j is outside [0, 1]: it is not a probability, and if it were clipped, the choice of the clip would decide
+    its cost. A pixel costs at most `MAX_NATS`, so that an x̂_j rounded to 0 or 1 has a finite cost.
+    """
+    return _mean_over_images(_cross_entropy, r.images, r.reconstructions)
+
+
+def sse_sampled(r: Representation) -> float:
+    """SSE of reconstructions from one sample of q(z|x) per image; NaN for models without q(z|x)."""
+    return math.nan if r.sampled_reconstructions is None else sum_of_squares(r.images, r.sampled_reconstructions)
+
+
+def sse_by_class(r: Representation) -> dict[str, float]:
+    """SSE of the test images of each class."""
+    members = {int(c): r.labels == c for c in r.labels.unique()}
+    return {str(c): sum_of_squares(r.images[m], r.reconstructions[m]) for c, m in members.items()}
+
+
+def fraction_unexplained(images: "Tensor", reconstructions: "Tensor") -> float:
+    """sum ‖x - x̂‖² / sum ‖x - x̄‖² over images (n, d), with x̄ (d,) the mean of these images; NaN if all are equal."""
+    if (images == images[0]).all():
+        return math.nan
+    return sum_of_squares(images, reconstructions) / float(images.double().var(0, correction=0).sum())
+
+
+def sum_of_squares(images: "Tensor", reconstructions: "Tensor") -> float:
+    """Mean over images (n, d) of ‖x - x̂‖², in float64."""
+    return float((images.double() - reconstructions.double()).square().sum(1).mean())
+
+
+def _mean_over_images(measure: Callable[["Tensor", "Tensor"], "Tensor"], images: "Tensor", reconstructions: "Tensor") -> float:
+    """Mean over images of a measure (m, d), (m, d) -> (m,), computed in float64, one block after the other."""
+    blocks = zip(images.split(BLOCK), reconstructions.split(BLOCK), strict=True)
+    return sum(float(measure(x.double(), y.double()).sum()) for x, y in blocks) / len(images)
+
+
+def _cross_entropy(x: "Tensor", y: "Tensor") -> "Tensor":
+    """(m,); for x̂ outside [0, 1] one of the logarithms is NaN, and so is the sum."""
+    on, off = (-y.log()).clamp(max=MAX_NATS), (-(-y).log1p()).clamp(max=MAX_NATS)
+    return (x * on + (1 - x) * off).sum(1)
+
+
+METRICS = {
+    "sse": Metric(
+        sse,
+        "SSE",
+        "lower",
+        "per image",
+        0.0,
+        3,
+        "Squared error summed over the pixels of an image; pixels are in [0, 1].",
+        main=True,
+    ),
+    "mse": Metric(mse, "MSE", "lower", "per pixel", 0.0, 5, "SSE / pixels, comparable between image sizes."),
+    "psnr": Metric(psnr, "PSNR", "higher", "dB", math.inf, 2, "Peak signal-to-noise ratio, -10 log10(MSE)."),
+    "fvu": Metric(
+        fvu,
+        "FVU",
+        "lower",
+        "of variance",
+        0.0,
+        3,
+        "Fraction of variance unexplained, 1 - R²: 1 for the mean of the test images.",
+    ),
+    "ssim": Metric(
+        ssim,
+        "SSIM",
+        "higher",
+        "similarity",
+        1.0,
+        3,
+        "Structural similarity in windows of 7 x 7 pixels; undefined for smaller images.",
+    ),
+    "bernoulli": Metric(
+        bernoulli,
+        "Bernoulli",
+        "lower",
+        "nats per image",
+        0.0,
+        2,
+        "Cross-entropy with pixels as probabilities, at least the entropy of the pixels, which raw pixels reach; "
+        "undefined for reconstructions outside [0, 1].",
+    ),
+    "sse_sampled": Metric(
+        sse_sampled,
+        "SSE sampled",
+        "lower",
+        "per image",
+        0.0,
+        3,
+        "SSE of reconstructions from a sample of q(z|x) instead of its mean; undefined for models without q(z|x).",
+    ),
+}
+PROFILES = {
+    "sse_by_class": Profile(
+        sse_by_class, "SSE by class", "class", "lower", "per image", 3, "SSE of the test images of each class."
+    ),
+}

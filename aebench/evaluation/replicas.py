@@ -1,0 +1,46 @@
+"""Running trained models: replicas from saved weights, on a device, one block of images at a time."""
+
+from importlib import import_module
+from math import prod
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.settings import Compute
+from aebench.storage import Trained
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from aebench.training.ensemble import Ensemble, Replica
+
+BLOCK = 4096
+"""Number of images that are encoded or decoded at once."""
+
+
+def select_device(compute: Compute) -> "torch.device":
+    """The device; also limits torch and every other numerical library to `compute.threads` threads."""
+    from threadpoolctl import threadpool_limits
+
+    from aebench import training
+
+    for library in ("openTSNE", "scipy.optimize", "sklearn.cluster"):  # a limit applies to libraries that are loaded
+        import_module(library)
+    threadpool_limits(compute.threads)
+    return training.select_device(compute.device, compute.threads)
+
+
+def revive(trained: Trained, device: "torch.device") -> "Ensemble":
+    """The replicas of all seeds, with their trained weights."""
+    from aebench.models import build
+    from aebench.training.ensemble import Ensemble
+
+    ensemble = Ensemble(lambda: build(trained.settings, prod(trained.shape)), trained.seeds[:1], device)
+    ensemble.set_state(trained.seeds, trained.state)
+    return ensemble
+
+
+def in_blocks(replica: "Replica", method: str, rows: "Tensor") -> "Tensor":
+    """Apply a method of the model to rows (n, ...), `BLOCK` at a time."""
+    import torch
+
+    return torch.cat([replica(method, part) for part in rows.split(BLOCK)])

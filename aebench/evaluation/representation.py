@@ -1,0 +1,141 @@
+"""All arrays of one seed of one model on a data set, computed once and shared by all metrics.
+
+Randomness comes from the seed's stream `evaluation`, one step for each use:
+
+    0  corruption of the test images               5  noise images for Jacobians
+    1  codes for the figure of samples             6  codes of generated images
+    2  codes whose quantiles span the manifold     7  noise of the densities
+    3  samples of q(z|x) for reconstructions       8  start of t-SNE
+    4  permuted pixels, then noise images
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.replicas import revive, select_device
+from aebench.evaluation.settings import Evaluation, compute, evaluation
+from aebench.evaluation.view import View
+from aebench.storage import SPLITS, Split, Trained, load_split
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from aebench.classifiers.feature_classifier import FeatureClassifier
+    from aebench.evaluation.arrays.compression import Quantised
+    from aebench.evaluation.arrays.contraction import Jacobians
+    from aebench.evaluation.arrays.density import Densities
+    from aebench.evaluation.arrays.embedding import Embedded
+    from aebench.evaluation.arrays.generation import Generated
+    from aebench.evaluation.arrays.out_of_distribution import OutOfDistribution
+    from aebench.evaluation.arrays.retrieval import Retrieved
+    from aebench.evaluation.arrays.robustness import Corrupted
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """`images`, `reconstructions` (n, d), `codes` (n, k) and `labels` (n,) of the test set; `shape` is that of an image.
+
+    `reference_codes` (r, k) and `reference_labels` (r,) are those that a classifier may look up: of the training images, then
+    of the validation images, the last `validation` rows. `corrupted_reconstructions` (n, d) are of corrupted images, which
+    depend on the seed but not on the model. `sampled_reconstructions` (n, d) are decoded from one sample of each q(z|x), None
+    for a model without a posterior. All other arrays are described in the file of the same name in `aebench.evaluation.arrays`.
+    Compared by identity.
+    """
+
+    shape: tuple[int, ...]
+    images: "Tensor"
+    labels: "Tensor"
+    codes: "Tensor"
+    reconstructions: "Tensor"
+    reference_codes: "Tensor"
+    reference_labels: "Tensor"
+    validation: int
+    corrupted_reconstructions: "Tensor"
+    seed: int = 0
+    sampled_reconstructions: "Tensor | None" = None
+    robustness: "Corrupted | None" = None
+    out_of_distribution: "OutOfDistribution | None" = None
+    compression: "Quantised | None" = None
+    retrieval: "Retrieved | None" = None
+    embedding: "Embedded | None" = None
+    contraction: "Jacobians | None" = None
+    generation: "Generated | None" = None
+    density: "Densities | None" = None
+
+
+def views(
+    trained: Trained,
+    reference: tuple[Split, Split],
+    test: Split,
+    settings: Evaluation,
+    device: "torch.device",
+    feature_classifier: "FeatureClassifier | None" = None,
+    positions: Sequence[int] | None = None,
+) -> Iterator[View]:
+    """One view per seed, for all `positions` in `trained.seeds` or the given ones; `reference` is train and validation."""
+    import torch
+
+    images, labels = (torch.cat([torch.from_numpy(getattr(s, part)) for s in reference]) for part in ("images", "labels"))
+    replicas = list(revive(trained, device).replicas())
+    for i in range(len(replicas)) if positions is None else positions:
+        yield View(
+            replica=replicas[i],
+            seed=trained.seeds[i],
+            first=i == 0,
+            shape=tuple(trained.shape),
+            settings=settings,
+            images=torch.from_numpy(test.images).to(device),
+            labels=torch.from_numpy(test.labels).to(device),
+            reference=images.to(device),
+            reference_labels=labels.to(device),
+            validation=len(reference[1].labels),
+            feature_classifier=feature_classifier,
+        )
+
+
+def view_of(dataset: str, trained: Trained, position: int) -> View:
+    """The view of the seed at `position` of `trained.seeds`, on the device of the data set's `compute` block."""
+    from aebench.classifiers import feature_classifier
+
+    device = select_device(compute(dataset))
+    train, validation, test = (load_split(dataset, name) for name in SPLITS)
+    classifier = feature_classifier.load(feature_classifier.file(dataset), device)
+    (view,) = views(trained, (train, validation), test, evaluation(dataset), device, classifier, [position])
+    return view
+
+
+def represent(view: View) -> Representation:
+    """All arrays of one seed."""
+    from aebench.evaluation.arrays.compression import compression
+    from aebench.evaluation.arrays.contraction import contraction
+    from aebench.evaluation.arrays.density import density
+    from aebench.evaluation.arrays.embedding import embedding
+    from aebench.evaluation.arrays.generation import generation
+    from aebench.evaluation.arrays.out_of_distribution import out_of_distribution
+    from aebench.evaluation.arrays.reconstruction import sampled_reconstructions
+    from aebench.evaluation.arrays.retrieval import retrieval
+    from aebench.evaluation.arrays.robustness import corrupted, robustness
+
+    return Representation(
+        shape=view.shape,
+        images=view.images,
+        labels=view.labels,
+        codes=view.codes,
+        reconstructions=view.decode(view.codes),
+        reference_codes=view.reference_codes,
+        reference_labels=view.reference_labels,
+        validation=view.validation,
+        corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings.robustness, view.seed))),
+        seed=view.seed,
+        sampled_reconstructions=sampled_reconstructions(view),
+        robustness=robustness(view),
+        out_of_distribution=out_of_distribution(view),
+        compression=compression(view),
+        retrieval=retrieval(view),
+        embedding=embedding(view),
+        contraction=contraction(view),
+        generation=generation(view),
+        density=density(view),
+    )

@@ -1,0 +1,67 @@
+"""The input of the evaluation: one seed of a trained model and the images it is evaluated on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.replicas import in_blocks
+from aebench.evaluation.settings import Evaluation
+from aebench.randomness import Streams
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from aebench.classifiers.feature_classifier import FeatureClassifier
+    from aebench.training.ensemble import Replica
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A replica, the test images (n, d) with labels (n,), and the reference images (r, d) with labels (r,).
+
+    The reference is train and then validation, whose images are the last `validation`. `first` is true for the first seed,
+    which the figures show; `shape` is the shape of an image. Without a `feature_classifier` generated images are not measured.
+    """
+
+    replica: "Replica"
+    seed: int
+    first: bool
+    shape: tuple[int, ...]
+    settings: Evaluation
+    images: "Tensor"
+    labels: "Tensor"
+    reference: "Tensor"
+    reference_labels: "Tensor"
+    validation: int
+    feature_classifier: "FeatureClassifier | None" = None
+
+    def encode(self, images: "Tensor") -> "Tensor":
+        """(n, d) -> (n, k)."""
+        return in_blocks(self.replica, "encode", images)
+
+    def decode(self, codes: "Tensor") -> "Tensor":
+        """(n, k) -> (n, d)."""
+        return in_blocks(self.replica, "decode", codes)
+
+    @cached_property
+    def codes(self) -> "Tensor":
+        """Codes (n, k) of the test images."""
+        return self.encode(self.images)
+
+    @cached_property
+    def reference_codes(self) -> "Tensor":
+        """Codes (r, k) of the reference images."""
+        return self.encode(self.reference)
+
+    def generator(self, step: int, device: "torch.device | str" = "cpu") -> "torch.Generator":
+        """The seed's stream `evaluation` at a step; `aebench.evaluation.representation` lists the steps in use."""
+        return Streams(self.seed).torch("evaluation", step, device)
+
+
+def spread(rows: "Tensor", count: int) -> "Tensor":
+    """`count` evenly spaced rows of (n, ...), or all if there are fewer; MNIST's first test images were written more neatly."""
+    import torch
+
+    count = min(count, len(rows))
+    return rows[torch.arange(count, device=rows.device) * len(rows) // count]

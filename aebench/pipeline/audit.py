@@ -1,0 +1,259 @@
+"""Find published numbers that are stale, mixed or edited by hand: what neither `dvc status` nor Git can say.
+
+A fresh clone is enough: dvc.lock records with which code, parameters and data each stage ran and what it wrote, so runs/ and
+data/ are not read. (`dvc status` covers the data sets of params.yaml only, and compares code with runs/code/, which a clone
+does not have.)
+
+stale    code, parameters or wording changed since the stage ran, or the results since the report was written
+mixed    the report combines results of different revisions
+edited   a file of the report is not what its stage wrote
+"""
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aebench
+from aebench import config, storage
+from aebench.errors import InputError
+from aebench.pipeline import paper, stage_code
+from aebench.pipeline.lock import LOCK, Entry, Lock, checksum
+
+STALE, MIXED, EDITED = "stale", "mixed", "edited"
+TABLE, MACROS = "table.csv", "numbers.tex"
+"""The files that numbers are quoted from: if one of them was edited, every model of the report is in doubt."""
+NAMED = 4
+"""The largest number of changes listed by name."""
+ABSENT = object()
+GENERATED = (storage.RUNS, storage.DATA, storage.REPORTS, config.CONF)
+"""Folders whose files are compared by what dvc.lock records of them, not by what they hold now."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`models` are those whose numbers are in doubt; `file` is set if the problem concerns one file only."""
+
+    kind: str
+    reason: str
+    models: tuple[str, ...] = ()
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A data set's report (or, named "", the pages of all reports): model -> its count of numbers, and entries of dvc.lock."""
+
+    dataset: str
+    models: dict[str, int]
+    entries: list[Entry]
+    lock: Lock
+
+    @classmethod
+    def read(cls, dataset: str, lock: Lock) -> "Report":
+        """The report in reports/<dataset>/. A stage counts if the report reads its outputs, directly or through others."""
+        models = _count_numbers(storage.REPORTS / dataset / TABLE)
+        entries = lock.current(dataset, models)
+        needed, paths = [], {f"reports/{dataset}/{TABLE}"}
+        while found := [e for e in entries if e not in needed and any(_meets(out, path) for out in e.outs for path in paths)]:
+            needed += found
+            paths = {path for entry in found for path in entry.deps}
+        return cls(dataset, models, [entry for entry in entries if entry in needed], lock)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong, each once."""
+        return list(dict.fromkeys([*_changed(self), *_inconsistent(self), *_edited(self)]))
+
+    @cached_property
+    def conf(self) -> Path:
+        """conf/<dataset>.yaml."""
+        return config.CONF / f"{self.dataset}.yaml"
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What the report records of its origin; nothing if the file is missing or damaged."""
+        try:
+            return storage.read_json(storage.REPORTS / self.dataset / "provenance.json")
+        except (ValueError, InputError):
+            return {}
+
+    def affected(self, entry: Entry) -> tuple[str, ...]:
+        """The models whose numbers depend on an entry."""
+        return tuple(model for model in self.models if entry.model in ("", model))
+
+    def lines(self) -> Iterator[str]:
+        """One line per problem, or one that says that there is none."""
+        name = self.dataset or "pages of all reports"
+        for problem in self.problems:
+            named, total = ", ".join(problem.models), len(self.models)
+            if len(problem.models) > NAMED:
+                named = f"{len(problem.models)} of {total} models"
+            if len(problem.models) == total > 1:
+                named = f"all {total} models"
+            yield f"{name}: {problem.kind}: {problem.reason}" + (f": {named}" if named else "")
+        if not self.problems:
+            counts = f"{len(self.models)} models, {sum(self.models.values()):,} numbers, " if self.models else ""
+            yield f"{name}: {counts}verified"
+
+
+def verify(papers: list[Path]) -> tuple[bool, list[str]]:
+    """Check every report and what the papers quote from it; whether all is well, and what to print."""
+    _require_own_folder()
+    lock = Lock.read()
+    if not lock.stages:
+        raise InputError(f"{LOCK} must have stages, got none")
+    names = [file.parent.name for file in sorted(storage.REPORTS.glob(f"*/{TABLE}"))]
+    if not names:
+        raise InputError(f"reports/<data set>/{TABLE} must have been written by the stage report, got none: run dvc repro")
+    reports = [Report.read(name, lock) for name in names]
+    pages = Report("", {}, [entry for entry in lock.current("") if entry.stage == "index"], lock)
+    quoted = [paper.read(file, reports) for file in papers]
+    lines = [line for part in (*reports, pages, *quoted) for line in part.lines()]
+    return not any(part.problems for part in (*reports, pages, *quoted)), lines
+
+
+def _require_own_folder() -> None:
+    """The code to compare is the code that is running, so it must be the project's; `stages` is imported from beside it."""
+    home = Path(aebench.__file__).parent
+    if not Path("aebench").exists() or not home.samefile("aebench"):
+        raise InputError(f"aebench verify must run in the folder of its code, {home.parent}, got {Path.cwd()}")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+
+
+def _changed(report: Report) -> Iterator[Problem]:
+    """Code, parameters and wording that changed since a stage ran: one problem for all stages with the same changes."""
+    groups: dict[tuple[str, tuple[str, ...]], list[tuple[str, tuple[str, ...]]]] = {}
+    for entry, kind, changes, doubted in _changes(report):
+        if changes := tuple(dict.fromkeys(changes)):
+            groups.setdefault((kind, changes), []).append((entry.stage, doubted))
+    for (kind, changes), users in groups.items():
+        shown = changes if len(changes) <= NAMED else [*changes[:NAMED], f"{len(changes) - NAMED} more"]
+        doubted = {model for _, models in users for model in models}
+        reason = f"{_listed(shown)} changed since {_listed(stage for stage, _ in users)} ran"
+        yield Problem(kind, reason, tuple(model for model in report.models if model in doubted))
+
+
+def _changes(report: Report) -> Iterator[tuple[Entry, str, list[str], tuple[str, ...]]]:
+    """(entry, kind, what changed, models in doubt). Parameters are compared only if the code is unchanged."""
+    conf = config.read_yaml(report.conf) if report.conf.exists() else {}
+    hashes = _hashes(report, conf)
+    md5s = {path: _json_md5(modules) for path, modules in hashes.items()}
+    current = {path for entry in report.entries for path, md5 in entry.deps.items() if md5s.get(path) == md5}
+    for entry in report.entries:
+        changed = {path for path, md5 in entry.deps.items() if _inside(path, storage.CODE) and md5s.get(path) != md5}
+        outdated = [path for path in changed if path.endswith(".json")]  # a folder is the report's: of its models' code
+        if outdated:
+            kind = MIXED if current.intersection(outdated) else STALE
+            yield entry, kind, _modules(outdated, hashes, report), report.affected(entry)
+        else:
+            yield entry, STALE, *_parameters(report, entry, conf)
+        files = [path for path in entry.deps if not any(_inside(path, folder) for folder in GENERATED)]
+        yield entry, STALE, [path for path in files if checksum(Path(path)) != entry.deps[path]], ()
+
+
+def _parameters(report: Report, entry: Entry, conf: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:
+    """The parameters that an entry ran with and that are different now, and the models in doubt."""
+    recorded, doubted = entry.params.get(report.conf.as_posix(), {}), report.affected(entry)
+    if "models" in recorded:  # the whole file, from which a report takes only its remarks: other stages use the rest
+        recorded, doubted = {"remarks": recorded.get("remarks", ABSENT)}, ()
+    changes = [_differences(value, _value(conf, key), f"{report.conf}:{key}") for key, value in recorded.items()]
+    return [text for part in changes for text in part], doubted
+
+
+def _hashes(report: Report, document: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """What `check` would write now: path -> module -> hash, for the stages and the models that still exist."""
+    hashes = {stage: stage_code.hash_stage(stage) for stage in stage_code.STAGES}
+    if document:
+        known = config.dataset(report.dataset).all_models
+        own = stage_code.hash_dataset(report.dataset, [model for model in report.models if model in known])
+        hashes |= {f"{report.dataset}/{name}": modules for name, modules in own.items()}
+    return {(storage.CODE / f"{name}.json").as_posix(): modules for name, modules in hashes.items()}
+
+
+def _modules(paths: list[str], hashes: dict[str, dict[str, str]], report: Report) -> list[str]:
+    """The modules behind these files that changed since the report was written; "the code" if it did not record them all."""
+    known: dict[str, str] = report.provenance.get("modules", {})
+    modules = {module: code for path in sorted(paths) for module, code in hashes.get(path, {}).items()}
+    changed = [module for module, code in modules.items() if known.get(module) != code]
+    return changed if changed and known.keys() >= modules.keys() else ["the code"]
+
+
+def _json_md5(content: Any) -> str:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "content.json")
+        storage.write_json(file, content)
+        return checksum(file)
+
+
+def _value(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        document = document.get(name, ABSENT) if isinstance(document, dict) else ABSENT
+    return document
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
+    """One phrase per leaf that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            yield from _differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{path}.{name}")
+    elif old != new:
+        texts = ["absent" if value is ABSENT else str(value) for value in (old, new)]
+        yield path if max(map(len, texts)) > 40 else f"{path} ({texts[0]} -> {texts[1]})"
+
+
+def _inconsistent(report: Report) -> Iterator[Problem]:
+    """Files that a stage read in another state than they were last written, and a report that is older than its results."""
+    for entry in report.entries:
+        for path, md5 in entry.deps.items():
+            writer, last = report.lock.written.get(path, ("", md5))
+            if last != md5:
+                reason = f"{entry.stage} read another {PurePosixPath(path).name} than {writer} wrote"
+                yield Problem(MIXED, reason, report.affected(entry))
+    if not report.dataset:
+        return
+    if missing := tuple(model for model in report.models if model not in {entry.model for entry in report.entries}):
+        yield Problem(STALE, f"{LOCK} does not record how these numbers were computed", missing)
+    origin, results = report.provenance.get("lock"), report.lock.fingerprint(report.dataset)
+    if origin != results:
+        yield Problem(STALE, f"the report was written from results {origin}, {LOCK} has {results}", tuple(report.models))
+
+
+def _edited(report: Report) -> Iterator[Problem]:
+    """Files in Git that differ from what their stage wrote."""
+    for entry in report.entries:
+        for path, md5 in entry.outs.items():
+            if _inside(path, storage.RUNS) or _inside(path, storage.DATA) or (found := checksum(Path(path))) == md5:
+                continue
+            models = tuple(report.models) if PurePosixPath(path).name in (TABLE, MACROS) else ()
+            reason = f"{path} is not what the stage {entry.stage} wrote" if found else f"{path} is missing"
+            yield Problem(EDITED, reason, models, path)
+
+
+def _count_numbers(table: Path) -> dict[str, int]:
+    """Model -> its number of means in table.csv."""
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream, restkey="", restval=""))
+    if not rows or "model" not in rows[0]:
+        raise InputError(f"{table} must have a column model and one row per model, got neither")
+    return {row["model"]: sum(bool(value) for name, value in row.items() if name.endswith(".mean")) for row in rows}
+
+
+def _meets(out: str, dep: str) -> bool:
+    """Whether reading `dep` reads `out`: one is the other, or contains it."""
+    return out == dep or _inside(out, dep) or _inside(dep, out)
+
+
+def _inside(path: str, folder: str | Path) -> bool:
+    return PurePosixPath(path).is_relative_to(folder)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """a, b and c; each once."""
+    *first, last = dict.fromkeys(names)
+    return f"{', '.join(first)} and {last}" if first else last

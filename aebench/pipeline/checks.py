@@ -1,0 +1,52 @@
+"""The stage `check`: validate every setting before anything runs, and record the code behind each stage and model."""
+
+from aebench import config, data, models, storage
+from aebench.classifiers.feature_classifier import FeatureClassifierSettings
+from aebench.classifiers.linear_probe import LinearProbeSettings
+from aebench.config import Suite
+from aebench.errors import InputError
+from aebench.evaluation.settings import Compute, Evaluation
+from aebench.pipeline import stage_code
+
+BLOCKS = {
+    "compute": Compute,
+    "evaluation": Evaluation,
+    "linear_probe": LinearProbeSettings,
+    "feature_classifier": FeatureClassifierSettings,
+}
+"""Blocks of conf/<dataset>.yaml other than data, training and models."""
+
+
+def check() -> str:
+    """Check the suite and write runs/code/; returns a summary. Raises `InputError` about the first mistake."""
+    suite = config.suite()
+    for dataset in suite.datasets:
+        check_dataset(dataset, suite)
+    code = {stage: stage_code.hash_stage(stage) for stage in stage_code.STAGES}
+    for dataset in suite.datasets:
+        code |= {f"{dataset}/{name}": hashes for name, hashes in stage_code.hash_dataset(dataset, suite.all_models).items()}
+    for name, hashes in code.items():
+        storage.write_json(storage.CODE / f"{name}.json", hashes)
+    return f"parameters are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}"
+
+
+def check_dataset(dataset: str, suite: Suite) -> None:
+    """Raise `InputError` if a setting of the data set is invalid, or a model cannot be built for its images.
+
+    Models are built only if the size of the images is known without reading them. Otherwise the stage `train` reports a model
+    that is too large.
+    """
+    path, conf = config.conf_file(dataset), config.dataset(dataset)
+    for block, schema in BLOCKS.items():
+        config.check(schema, getattr(conf, block), f"{path}:{block}")
+    source = data.check(conf.data, f"{path}:data")
+    for name, settings in config.models(dataset, suite).items():
+        section = conf.section_of(name)
+        where = f"{path}:{section}.{name}"
+        kind = models.find(settings, where)
+        if section == "stacks" and not hasattr(kind, "pretrain"):
+            raise InputError(f"{where}.kind must be a model that is pretrained layer by layer, got {settings['kind']}")
+        config.check(kind.Settings, settings, where)
+        config.training(conf, settings, f"{where}.training")
+        if source.pixels is not None:
+            models.build(settings, source.pixels, where)

@@ -1,0 +1,51 @@
+"""The figures of a data set's report: one file per section of the page, one function and one entry per figure.
+
+A figure draws a data set's `Results`. To add one, write the function and its entry in `FIGURES` of the file of its section.
+"""
+
+from aebench.reporting.figures import (
+    canvas,
+    compression,
+    contraction,
+    cost,
+    data,
+    density,
+    embedding,
+    filters,
+    generation,
+    learning,
+    linear_probe,
+    reconstruction,
+    retrieval,
+    robustness,
+    sparsity,
+)
+from aebench.reporting.figures.base import ReportFigure
+from aebench.reporting.results import Results
+
+FILES = (
+    reconstruction,
+    robustness,
+    compression,
+    linear_probe,
+    retrieval,
+    embedding,
+    sparsity,
+    contraction,
+    generation,
+    density,
+    filters,
+    learning,
+    cost,
+    data,
+)
+FIGURES: dict[str, ReportFigure] = {name: figure for file in FILES for name, figure in file.FIGURES.items()}
+"""File name -> figure, in the order of the page."""
+
+
+def write(results: Results) -> None:
+    """Write figures/<name>.png and pdf/<name>.pdf in reports/<dataset>/, or remove them where there is nothing to show."""
+    for name, figure in FIGURES.items():
+        files = (results.figures / f"{name}.png", results.prints / f"{name}.pdf")
+        with canvas.style():
+            canvas.publish(figure.draw(results), files, f"{results.about.title}: {figure.title}")

@@ -1,0 +1,187 @@
+"""What all figures share: size, fonts, colours that colour-blind readers can distinguish, and reproducible files.
+
+Figures use matplotlib's object-oriented interface only: pyplot would keep state between them.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aebench.storage import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+WIDTH = 8.0
+"""Inches: 1000 pixels at `DPI`, the width of the page."""
+DPI = 125
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+"""From the palette of Okabe and Ito; they also differ in lightness."""
+TILE, LETTER = 0.5, 0.08
+"""Inches: the maximum height of an image in a strip, and the mean width of a letter of its label."""
+SHADES = {"cmap": "gray", "vmin": 0, "vmax": 1}
+"""How images are shown: 0 is black, 1 is white."""
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "figure.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "text.parse_math": False,
+    "pdf.fonttype": 42,
+    "pdf.compression": 9,
+}
+
+
+def style() -> AbstractContextManager:
+    """The style of every figure, whatever the user's matplotlibrc; without mathtext, because model names may contain $."""
+    from matplotlib import rc_context, rcParamsDefault
+
+    return rc_context({**rcParamsDefault, **STYLE, "backend": "agg"})
+
+
+def figure(height: float, width: float = WIDTH) -> "Figure":
+    """An empty figure; sizes in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def panels(count: int, across: int, height: float, margin: float = 0.0, **sharing: bool) -> "tuple[Figure, list[Axes]]":
+    """A figure of `count` axes of one `height`, at most `across` per row, and a `margin` for a legend at the right."""
+    rows, columns = -(-count // across), min(count, across)
+    width = (WIDTH - margin) / across * columns + margin
+    drawing = figure(height * rows + 0.5, max(width, WIDTH / 2))
+    grid = drawing.subplots(rows, columns, squeeze=False, **sharing).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    for axes in grid[:count][-columns:]:  # where the last row is not full, the row above it needs tick labels too
+        axes.tick_params(labelbottom=True)
+    return drawing, list(grid[:count])
+
+
+def plain_ticks(*axis: "Axis") -> None:
+    """Label the decades of logarithmic axes with plain numbers, and nothing between them."""
+    for each in axis:
+        each.set_major_formatter("{x:,g}")
+        each.set_minor_formatter("")
+
+
+def legend(drawing: "Figure", *axes: "Axes") -> None:
+    """One row at the top right with the labelled artists of the axes, each label once."""
+    handles = {label: h for each in axes for h, label in zip(*each.get_legend_handles_labels(), strict=True)}
+    drawing.legend(handles.values(), handles, loc="outside upper right", ncols=len(handles))
+
+
+def class_legend(drawing: "Figure", names: Sequence[str]) -> None:
+    """The classes at the right in their colours: the number that marks each class, and its name if that differs."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours(len(names))]
+    labels = [name if name == str(i) else f"{i} {name}" for i, name in enumerate(names)]
+    drawing.legend(handles, labels, title="class", loc="outside right upper")
+
+
+def colours(count: int) -> list:
+    """One colour per class: Petroff's ten if they suffice, otherwise equal steps of viridis."""
+    import matplotlib
+
+    petroff = matplotlib.color_sequences["petroff10"]
+    return list(petroff[:count]) if count <= len(petroff) else list(matplotlib.colormaps["viridis"](np.linspace(0, 1, count)))
+
+
+def gap(shape: tuple[int, ...]) -> int:
+    """Pixels between the images of a mosaic."""
+    return max(1, shape[0] // 14)
+
+
+def mosaic(rows: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Rows of flat images (m, d) as one image with white gaps, pixels clipped to [0, 1]."""
+    space = gap(shape)
+    margin = [(0, 0), (0, space), (0, space), *((0, 0) for _ in shape[2:])]
+    tiles = [np.pad(row.reshape(len(row), *shape).clip(0, 1), margin, constant_values=1) for row in rows]
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in tiles])[:-space, :-space]
+
+
+def mosaics(
+    tiles: Sequence[np.ndarray], titles: Sequence[str], across: int, loc: str = "center"
+) -> "tuple[Figure, list[Axes]]":
+    """One panel per mosaic, at most `across` per row; `loc` is the alignment of the titles."""
+    width = WIDTH / across - 0.1
+    height = width * max(len(each) / each.shape[1] for each in tiles)
+    drawing, grid = panels(len(tiles), across, height + 0.3)
+    for axes, each, title in zip(grid, tiles, titles, strict=True):
+        show(axes, each, width)
+        axes.set_title(title, loc=loc)
+    return drawing, grid
+
+
+def strips(rows: Sequence[np.ndarray], names: Sequence[str], shape: tuple[int, ...]) -> "Figure":
+    """Rows of images (m, d), each with its name at the left."""
+    tiles = mosaic(rows, shape)
+    room = 0.2 + LETTER * max(len(line) for name in names for line in name.splitlines())
+    scale = min(TILE / shape[0], (WIDTH - room) / tiles.shape[1])
+    drawing = figure(scale * tiles.shape[0] + 0.1, scale * tiles.shape[1] + room)
+    axes = drawing.subplots()
+    show(axes, tiles, scale * tiles.shape[1])
+    step = len(tiles) / len(names)
+    axes.set_yticks([(i + 0.5) * step for i in range(len(names))], names)
+    return drawing
+
+
+def show(axes: "Axes", tiles: np.ndarray, width: float) -> None:
+    """A mosaic without frame or ticks, `width` inches wide; pixels stay square blocks where they are magnified."""
+    axes.imshow(tiles, **SHADES, interpolation="nearest" if width * DPI >= 2 * tiles.shape[1] else "auto")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set(xticks=[], yticks=[], anchor="NW")
+
+
+def publish(drawing: "Figure | None", paths: Sequence[Path], description: str) -> None:
+    """Save a figure to all paths; without a figure, remove the files of earlier runs."""
+    for path in paths:
+        if drawing is None:
+            path.unlink(missing_ok=True)
+        else:
+            save(drawing, path, description)
+
+
+def save(drawing: "Figure", path: Path, description: str) -> None:
+    """Save as .png (screen) or .pdf (print), without date or version, so that equal figures give equal files."""
+    {".png": _save_png, ".pdf": _save_pdf}[path.suffix](drawing, path, description)
+
+
+def _save_pdf(drawing: "Figure", path: Path, description: str) -> None:
+    """Vector lines and text; images keep their own resolution, and rasterized artists are images."""
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.image import AxesImage
+
+    interpolations = {image: image.get_interpolation() for image in drawing.findobj(AxesImage)}
+    metadata = {"Subject": description, "Creator": None, "Producer": None, "CreationDate": None}
+    with atomic_write(path) as partial:
+        for image in interpolations:
+            image.set_interpolation("none")
+        FigureCanvasPdf(drawing).print_pdf(partial, metadata=metadata)
+    for image, interpolation in interpolations.items():
+        image.set_interpolation(interpolation)
+
+
+def _save_png(drawing: "Figure", path: Path, description: str) -> None:
+    """256 colours, which halves the file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    painted, metadata = FigureCanvasAgg(drawing), PngInfo()
+    painted.draw()
+    metadata.add_itxt("Description", description)
+    with atomic_write(path) as partial:
+        reduced = Image.fromarray(np.asarray(painted.buffer_rgba())).convert("RGB").quantize(256)
+        reduced.save(partial, "png", optimize=True, pnginfo=metadata)

@@ -1,0 +1,103 @@
+"""Error against training time, with the Pareto front of the trained models."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aebench.reporting.figures import canvas, linear_probe
+from aebench.reporting.figures.base import ReportFigure
+from aebench.reporting.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CONTROLS = {*linear_probe.CONTROLS, "mean_image"}
+"""Kinds that are not on the front."""
+HEIGHT = 2.7
+"""Inches per panel."""
+RADIUS, ITERATIONS = 3.5, 100
+"""Of the placement of names: radius of a marker in typographic points, and the most iterations."""
+
+
+def error_and_cost(results: Results) -> "Figure | None":
+    """One panel per measure of error, with the models whose error is above 0."""
+    errors = {measure: by_model for measure, by_model in _errors(results).items() if by_model}
+    if not errors:
+        return None
+    figure, panels = canvas.panels(len(errors), across=1, height=HEIGHT)
+    controls = {model.name for model in results.models if model.settings["kind"] in CONTROLS}
+    seconds = {model.name: model.cost.seconds / model.cost.seeds for model in results.models}
+    points = [{model: (seconds[model], error) for model, error in by_model.items()} for by_model in errors.values()]
+    for axes, measure, by_model in zip(panels, errors, points, strict=True):
+        _draw(axes, by_model, controls)
+        axes.set_ylabel(measure)
+    panels[-1].set_xlabel("training time, seconds per seed")
+    canvas.legend(figure, panels[0])
+    figure.draw_without_rendering()
+    for axes, by_model in zip(panels, points, strict=True):
+        label(axes, by_model)
+    return figure
+
+
+def pareto(points: np.ndarray) -> np.ndarray:
+    """(n,): whether no other of the points (n, 2) is at most as large in both coordinates and smaller in one."""
+    below = (points[:, None] <= points).all(-1) & (points[:, None] < points).any(-1)  # (n, n): i dominates j
+    return ~below.any(0)
+
+
+def label(axes: "Axes", points: dict[str, tuple[float, float]]) -> None:
+    """Write each name beside its point, so that it covers neither another name nor a marker if there is room.
+
+    The axes must have their final position, limits and scales. adjustText sees a marker as four points around its centre. It
+    stops after `ITERATIONS`: its default, a time limit, would make the figure depend on the speed of the machine.
+    """
+    from adjustText import adjust_text
+    from matplotlib.patheffects import withStroke
+
+    centres, radius = axes.transData.transform(list(points.values())), RADIUS * axes.figure.dpi / 72
+    edges = centres[:, None] + radius * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])  # (n, 4, 2) in pixels
+    x, y = axes.transData.inverted().transform(edges.reshape(-1, 2)).T
+    style = {"fontsize": 7, "ha": "center", "va": "center", "path_effects": [withStroke(linewidth=2, foreground="white")]}
+    texts = [axes.text(*point, f" {name} ", **style) for name, point in points.items()]
+    line = {"arrowstyle": "-", "linewidth": 0.4, "color": "0.5"}
+    adjust_text(texts, x, y, ax=axes, expand=(1.0, 1.5), iter_lim=ITERATIONS, arrowprops=line)
+    for text in texts:
+        text.set_in_layout(False)
+
+
+def _errors(results: Results) -> dict[str, dict[str, float]]:
+    """Measure -> model -> its mean, lower is better, without zeros: the axes are logarithmic."""
+    measures = {
+        "SSE": {model.name: model.scores["sse"].mean for model in results.models},
+        "5-NN error, %": {model.name: 100 - model.scores["knn_5"].mean for model in results.models},
+        "linear probe error, %": {model.name: 100 - model.scores["linear_probe"].mean for model in results.models},
+    }
+    return {measure: {m: error for m, error in by_model.items() if error > 0} for measure, by_model in measures.items()}
+
+
+def _draw(axes: "Axes", points: dict[str, tuple[float, float]], controls: set[str]) -> None:
+    is_control = np.array([model in controls for model in points])
+    coordinates = np.array(list(points.values()))
+    trained = coordinates[~is_control]
+    optimal = pareto(trained)
+    front = trained[optimal][trained[optimal][:, 0].argsort()]
+    axes.step(*front.T, where="post", color=canvas.BLUE, linewidth=0.8, alpha=0.6)
+    axes.plot(*front.T, "o", color=canvas.BLUE, markersize=5, label="Pareto-optimal")
+    axes.plot(*trained[~optimal].T, "o", color=canvas.BLUE, markersize=5, fillstyle="none", label="dominated")
+    axes.plot(*coordinates[is_control].T, "s", color=canvas.GREY, markersize=4, label="control")
+    axes.set(xscale="log", yscale="log")
+    axes.margins(x=0.08, y=0.12)
+    canvas.plain_ticks(axes.xaxis, axes.yaxis)
+
+
+FIGURES = {
+    "error_and_cost": ReportFigure(
+        error_and_cost,
+        "Error and training time",
+        "Labelled scatter plots of each model's error against its training time per seed, on logarithmic axes.",
+        "Lower left is better. A filled circle is Pareto-optimal: no other trained model is at least as good and as fast. The "
+        "line joins these models. Controls are not considered. An error of 0 is not shown. Times were measured on one machine, "
+        "training all seeds at once.",
+    ),
+}

@@ -1,0 +1,126 @@
+"""Codes that are distributions: single posteriors, and the aggregate posterior of each unit.
+
+aggregate posterior   q(z_j) = 1/p sum_i N(z_j; m_ij, s_ij²),  of unit j and p test images
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aebench.evaluation.metrics.density import ACTIVE
+from aebench.reporting.figures import canvas
+from aebench.reporting.figures.base import ReportFigure
+from aebench.reporting.results import ModelResults, Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+IMAGES, UNITS = 200, 30
+"""The most posteriors, and the most units, that can be distinguished in a panel."""
+REACH = 4.0
+"""Densities are drawn from -REACH to REACH."""
+PRIOR = {"color": "0.75", "linewidth": 5, "solid_capstyle": "butt", "label": "prior N(0, 1)"}
+UNIT_STYLES = {
+    True: {"color": canvas.BLUE, "label": "active unit"},
+    False: {"color": canvas.ORANGE, "label": "collapsed unit", "linestyle": "--"},
+}
+"""Is the unit active? -> legend and style of its density."""
+
+
+def posteriors(results: Results) -> "Figure | None":
+    """One panel per model with a 2-D code, if at least one of them has a posterior: ellipses, or points."""
+    distributions = [model for model in _with_posterior(results) if model.pictures["posterior_mean"].shape[1] == 2]
+    points = [m for m in results.models if "scatter" in m.pictures and "posterior_mean" not in m.pictures]
+    if not distributions:
+        return None
+    models, colours = distributions + points, np.array(canvas.colours(len(results.about.classes)))
+    figure, panels = canvas.panels(len(models), across=3, height=2.3, margin=1.3)
+    for axes, model in zip(panels, models, strict=True):
+        (_ellipses if model in distributions else _points)(axes, model, colours)
+        axes.set(title=model.name, xlabel="first unit", ylabel="second unit")
+        axes.set_aspect("equal", adjustable="datalim")
+    canvas.class_legend(figure, results.about.classes)
+    return figure
+
+
+def aggregate_posterior(results: Results) -> "Figure | None":
+    """One panel per model with a posterior, one line per unit, in front of the prior."""
+    models = _with_posterior(results)
+    if not models:
+        return None
+    figure, panels = canvas.panels(len(models), across=2, height=2.4, sharex=True)
+    z = np.linspace(-REACH, REACH, 401)
+    for axes, model in zip(panels, models, strict=True):
+        mean, sd = (model.pictures[f"posterior_{part}"].astype(float) for part in ("mean", "sd"))
+        variance = mean.var(0)
+        active = variance > ACTIVE
+        axes.plot(z, mixture(np.zeros((1, 1)), np.ones((1, 1)), z)[0], **PRIOR)
+        for unit in np.argsort(-variance, kind="stable")[:UNITS]:
+            axes.plot(z, mixture(mean[:, [unit]], sd[:, [unit]], z)[0], linewidth=0.8, **UNIT_STYLES[bool(active[unit])])
+        axes.set(title=f"{model.name}: {active.sum()} of {len(active)} units active", ylim=(0, None))
+    canvas.legend(figure, *panels)
+    figure.supxlabel("z")
+    figure.supylabel("density")
+    return figure
+
+
+def mixture(mean: np.ndarray, sd: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The aggregate posteriors (k, points) at z (points,), of posteriors with means and standard deviations (p, k)."""
+    standardised = (z - mean[..., None]) / sd[..., None]  # (p, k, points)
+    return (np.exp(-(standardised**2) / 2) / (sd[..., None] * np.sqrt(2 * np.pi))).mean(0)
+
+
+def _with_posterior(results: Results) -> list[ModelResults]:
+    return [model for model in results.models if "posterior_mean" in model.pictures]
+
+
+def _ellipses(axes: "Axes", model: ModelResults, colours: np.ndarray) -> None:
+    from matplotlib.collections import EllipseCollection
+
+    mean, sd, labels = (model.pictures[f"posterior_{part}"][:IMAGES] for part in ("mean", "sd", "labels"))
+    style = {"edgecolor": colours[labels], "facecolor": "none", "linewidth": 0.7, "alpha": 0.9}
+    position = {"units": "xy", "offsets": mean, "offset_transform": axes.transData}
+    axes.add_collection(EllipseCollection(*2 * sd.T, np.zeros(len(sd)), **position, **style))
+    axes.update_datalim(np.concatenate([mean - sd, mean + sd]))
+    axes.autoscale_view()
+
+
+def _points(axes: "Axes", model: ModelResults, colours: np.ndarray) -> None:
+    points, labels = model.pictures["scatter"][:IMAGES], model.pictures["scatter_labels"][:IMAGES]
+    axes.scatter(*points.T, s=4, c=colours[labels], linewidth=0)
+
+
+def _posteriors_caption(results: Results) -> str:
+    images = min(IMAGES, max(len(model.pictures["posterior_mean"]) for model in _with_posterior(results)))
+    return (
+        f"Two-dimensional codes of {images} test images (first seed). If a code is a distribution, q(z|x) is an ellipse of one "
+        "standard deviation; otherwise the code is a point. Where ellipses overlap, training covers the space between images; "
+        "the smaller the ellipses, the more information a code carries about its image."
+    )
+
+
+def _aggregate_caption(results: Results) -> str:
+    images = max(len(model.pictures["posterior_mean"]) for model in _with_posterior(results))
+    return (
+        f"The mean of q(z|x) over {images} test images, one line per unit, and the prior that it should match (first seed). "
+        f"Shown are at most {UNITS} units, those whose posterior means vary most. A unit has collapsed if its posterior mean "
+        f"hardly varies between images (variance at most {ACTIVE:g}): q(z|x) is then the prior for every image, the line "
+        "coincides with the prior's, and the unit carries no information."
+    )
+
+
+FIGURES = {
+    "posteriors": ReportFigure(
+        posteriors,
+        "Posteriors and point codes",
+        "Ellipses or points in the plane of two-dimensional codes, coloured by class, one panel per model.",
+        _posteriors_caption,
+    ),
+    "aggregate_posterior": ReportFigure(
+        aggregate_posterior,
+        "Aggregate posterior",
+        "Density curves of each unit's aggregate posterior in front of the prior's, one panel per model with a posterior.",
+        _aggregate_caption,
+    ),
+}

@@ -1,0 +1,103 @@
+"""Decoded codes that belong to no image: random, between two images, along one unit, and on a plane.
+
+A model is in a figure if its pictures.npz has the array of that name.
+"""
+
+from math import isqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aebench.reporting.figures import canvas
+from aebench.reporting.figures.base import ReportFigure
+from aebench.reporting.results import ModelResults, Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STEPS, PLACES, REACH = 10, 9, 2.0
+"""Images per row of the interpolations and of the traversals, and how many standard deviations these reach."""
+TAIL = 0.03
+"""The first and last quantiles of the manifold are `TAIL` and 1 - `TAIL`."""
+
+
+def samples(results: Results) -> "Figure | None":
+    """One row per model: decoded draws from its prior, or from normal distributions fitted to its codes."""
+    models = _with("samples", results)
+    names = [f"{model.name} ({'prior' if model.pictures['from_prior'] else 'normals'})" for model in models]
+    return canvas.strips([model.pictures["samples"] for model in models], names, results.about.shape) if models else None
+
+
+def interpolations(results: Results) -> "Figure | None":
+    """One panel per model, one row per pair of images."""
+    return _grids(results, "interpolations", STEPS, panels=3)
+
+
+def traversals(results: Results) -> "Figure | None":
+    """One panel per model, one row per unit of the code."""
+    return _grids(results, "traversals", PLACES, panels=4)
+
+
+def manifold(results: Results) -> "Figure | None":
+    """One panel per model with a 2-D code: the decoded plane."""
+    return _grids(results, "manifold", _side(results), panels=2)
+
+
+def _with(name: str, results: Results) -> list[ModelResults]:
+    return [model for model in results.models if name in model.pictures]
+
+
+def _grids(results: Results, name: str, across: int, panels: int) -> "Figure | None":
+    """One panel per model: its images, `across` per row."""
+    models = _with(name, results)
+    if not models:
+        return None
+    images = [model.pictures[name] for model in models]
+    tiles = [canvas.mosaic(np.split(each, len(each) // across), results.about.shape) for each in images]
+    return canvas.mosaics(tiles, [model.name for model in models], panels)[0]
+
+
+def _side(results: Results) -> int:
+    """Images per row of the manifold."""
+    return max((isqrt(len(model.pictures["manifold"])) for model in _with("manifold", results)), default=0)
+
+
+def _manifold_caption(results: Results) -> str:
+    side = _side(results)
+    return (
+        f"A {side} × {side} grid of codes, decoded (first seed). Its coordinates are equally spaced quantiles, {TAIL} to "
+        f"{1 - TAIL}, of each unit: of the prior if the model has one, otherwise of training and validation codes. The first "
+        "unit increases to the right, the second upwards, as in the scatter plots of the codes."
+    )
+
+
+FIGURES = {
+    "samples": ReportFigure(
+        samples,
+        "Samples",
+        "A grid of images: in each row the decoded random codes of one model.",
+        "Decoded random codes (first seed). Prior: drawn from the distribution that the model was trained to decode. Normals: "
+        "the model has no prior, so its codes are drawn from independent normal distributions with each unit's mean and "
+        "standard deviation over training and validation codes; no training objective makes such codes decode to images.",
+    ),
+    "interpolations": ReportFigure(
+        interpolations,
+        "Interpolations between two images",
+        "Grids of images, one grid per model: each row changes in equal steps from one image to another of a different class.",
+        f"{STEPS} equally spaced codes on the straight line between the codes of two test images of different classes, decoded "
+        "(first seed). The first and the last image of a row are the reconstructions of the two test images.",
+    ),
+    "traversals": ReportFigure(
+        traversals,
+        "Traversals of single units",
+        "Grids of images, one grid per model: in each row one unit of the code increases from left to right.",
+        f"One unit per row varies from {-REACH:g} to {REACH:g} standard deviations around the mean code of training and "
+        "validation images, which is in the middle (first seed). Units are sorted by standard deviation, the largest first.",
+    ),
+    "manifold": ReportFigure(
+        manifold,
+        "The decoded plane of codes",
+        "Grids of images, one grid per model with a two-dimensional code: the plane of codes, decoded point by point.",
+        _manifold_caption,
+    ),
+}

@@ -1,0 +1,20 @@
+"""Figures that belong to no data set: the probability theory behind variational autoencoders, and ranks over data sets.
+
+The stage that joins the page writes them to reports/lecture/<figure>.png and .pdf.
+"""
+
+from aebench import storage
+from aebench.reporting.figures import canvas
+from aebench.reporting.figures.base import ReportFigure
+from aebench.reporting.lecture import divergences, ranks, ring
+
+FOLDER = storage.REPORTS / "lecture"
+LECTURE: dict[str, ReportFigure] = ring.FIGURES | divergences.FIGURES | ranks.FIGURES
+
+
+def write() -> None:
+    """Write every figure, or remove it where there is nothing to show."""
+    for name, figure in LECTURE.items():
+        with canvas.style():
+            files = [FOLDER / f"{name}.{ending}" for ending in ("png", "pdf")]
+            canvas.publish(figure.draw(), files, figure.title)

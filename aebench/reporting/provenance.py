@@ -1,0 +1,74 @@
+"""provenance.json, the origin of a report: lock, checksums of data and results, code hashes and training environments.
+
+No other file of a report has a stamp, so a file whose numbers did not change does not change. The commit is not recorded:
+a file cannot contain the hash of its own commit. `aebench verify` asks Git for it.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from aebench import storage
+from aebench.classifiers import feature_classifier
+from aebench.pipeline.lock import Entry, Lock
+from aebench.reporting.results import Results
+
+ENVIRONMENT = ("device", "processor", "blas", "machine", "threads", "versions")
+"""The fields of cost.json that describe where a model was trained."""
+
+
+def write(results: Results) -> None:
+    """reports/<dataset>/provenance.json."""
+    storage.write_json(results.folder / "provenance.json", provenance(results))
+
+
+def provenance(results: Results) -> dict[str, Any]:
+    """Checksums are path -> md5 as in dvc.lock, empty outside DVC; `modules` has a hash of each module's code."""
+    name, lock = results.dataset, Lock.read([results.dataset])
+    models = [model.name for model in results.models]
+    entries, splits = lock.current(name, models), [storage.split_file(name, split) for split in storage.SPLITS]
+    by_model = {model: [entry for entry in entries if entry.model == model] for model in models}
+    return {
+        "lock": lock.fingerprint(name),
+        "data": _outputs(entries, splits),
+        "feature_classifier": _outputs(entries, [feature_classifier.file(name)]),
+        "models": {model: {"code": _code(each), "results": _outputs(each)} for model, each in by_model.items()},
+        "environments": _environments(results),
+        "modules": _modules(name, models),
+    }
+
+
+def _outputs(entries: list[Entry], files: list[Path] | None = None) -> dict[str, str]:
+    """The outputs of these stages, or only these files among them."""
+    outputs = {path: md5 for entry in entries for path, md5 in entry.outs.items() if md5}
+    return {path: md5 for path, md5 in outputs.items() if files is None or Path(path) in files}
+
+
+def _code(entries: list[Entry]) -> dict[str, str]:
+    inputs = {path: md5 for entry in entries for path, md5 in entry.deps.items() if md5}
+    return {path: md5 for path, md5 in inputs.items() if Path(path).is_relative_to(storage.CODE)}
+
+
+def _environments(results: Results) -> list[dict[str, Any]]:
+    """Every environment that models were trained in, with the names of these models."""
+    environments: list[dict[str, Any]] = []
+    for model in results.models:
+        fields = {name: value for name, value in asdict(model.cost).items() if name in ENVIRONMENT}
+        known = next((each for each in environments if each == fields | {"models": each["models"]}), None)
+        if known is None:
+            environments.append(known := fields | {"models": []})
+        known["models"].append(model.name)
+    return environments
+
+
+def _modules(dataset: str, models: list[str]) -> dict[str, str]:
+    """The hashes that `check` wrote of the modules behind data, models, measurements and the report."""
+    names = [
+        "train_feature_classifier",
+        "evaluate",
+        "classify",
+        "report",
+        *(f"{dataset}/{each}" for each in ("prepare", *models)),
+    ]
+    files = [storage.CODE / f"{name}.json" for name in names]
+    return {module: code for file in files if file.exists() for module, code in storage.read_json(file).items()}

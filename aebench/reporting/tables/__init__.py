@@ -1,0 +1,58 @@
+"""The tables of a report: the comparison of all models, one table per question, the claims, and what is measured beside.
+
+`table.csv` has every metric and `table.md` every table; `tables/` has each by itself as CSV, Markdown and LaTeX, and
+`numbers.tex` a macro for every number. They are equal byte for byte when the same models are trained again on the same
+machine. Seconds and memory, which vary, are only in `tables/cost.*` and `timings.tex`.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aebench import storage
+from aebench.reporting import templates
+from aebench.reporting.figures.learning import losses
+from aebench.reporting.results import Results
+from aebench.reporting.tables import claims, comparison, cost, formats, pairwise, questions, stacked
+from aebench.reporting.tables.columns import Table
+from aebench.reporting.templates import Latex
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def write(results: Results) -> None:
+    """table.csv, table.md, tables/, numbers.tex, timings.tex, comparisons.csv, profiles.csv, curves.csv and summary.json."""
+    folder, (first, *others), costs = results.folder, tables(results), cost.table(results)
+    _write_csv(folder / "table.csv", comparison.measured(results))
+    _write_csv(folder / "curves.csv", losses(results))
+    _write_csv(folder / "comparisons.csv", pairwise.comparisons(results))
+    _write_csv(folder / "profiles.csv", questions.profiles(results))
+    for table in (first, *others, costs):
+        _write_alone(results, table)
+    printed = {table.name: formats.markdown(table.columns) for table in (first, *others)}
+    notes = comparison.notes(results)
+    templates.write(folder / "table.md", "table.md", results=results, notes=notes, first=first, others=others, printed=printed)
+    for name, included in {"numbers": (first, *others), "timings": (costs,)}.items():
+        macros = dict.fromkeys(macro for table in included for macro in formats.macros(table))
+        templates.write(folder / f"{name}.tex", "numbers.tex", results=results, name=name, numbers=macros)
+    storage.write_json(folder / "summary.json", comparison.summary(results))
+
+
+def tables(results: Results) -> list[Table]:
+    """Every table but that of the costs, the comparison first."""
+    return [comparison.table(results), *claims.tables(results), *questions.tables(results), *stacked.tables(results)]
+
+
+def _write_alone(results: Results, table: Table) -> None:
+    """tables/<name>.csv, .md and .tex."""
+    path, values = results.folder / "tables" / table.name, {"results": results, "table": table}
+    _write_csv(path.with_suffix(".csv"), formats.frame(table))
+    templates.write(path.with_suffix(".md"), "alone.md", printed=formats.markdown(table.columns), **values)
+    label = Latex("tab:aebench-" + re.sub(r"[^A-Za-z0-9]+", "-", f"{results.dataset}-{table.name}"))
+    templates.write(path.with_suffix(".tex"), "table.tex", label=label, **formats.latex(table.columns), **values)
+
+
+def _write_csv(path: Path, table: "DataFrame") -> None:
+    with storage.atomic_write(path) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n")

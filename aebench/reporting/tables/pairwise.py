@@ -1,0 +1,30 @@
+"""Pairwise comparisons of models with the same latent dimension, over seeds: comparisons.csv.
+
+A code of 1000 units reconstructs better than one of 30 because it is longer, and raw pixels reconstruct perfectly: only models
+with the same latent dimension compete. `aebench.statistics` defines the tests.
+"""
+
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.metrics import METRICS
+from aebench.reporting.results import Results
+from aebench.statistics import compare
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def comparisons(results: Results) -> "DataFrame":
+    """One row per main metric with a better direction and pair of models; `p` is adjusted for the pairs of each dimension."""
+    from pandas import DataFrame
+
+    rows = [
+        {"metric": name, "first": pair.first, "second": pair.second}
+        | vars(pair.difference)
+        | {"p": pair.p, "effect": pair.effect, "seeds": pair.seeds}
+        for name, metric in METRICS.items()
+        if metric.main and metric.better
+        for group in results.groups(name)
+        for pair in compare(group)
+    ]
+    return DataFrame(rows, columns=["metric", "first", "second", "mean", "sd", "half_width", "n", "p", "effect", "seeds"])

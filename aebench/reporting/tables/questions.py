@@ -1,0 +1,76 @@
+"""One table per question with all its metrics, and one per profile with a column for each place on its axis.
+
+Order and wording are those of `aebench.evaluation.metrics`. A metric that no model has a value for is left out.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+from aebench.evaluation.metrics import METRICS, PROFILES, Metric, Profile
+from aebench.reporting import sections
+from aebench.reporting.results import Results
+from aebench.reporting.tables.columns import NOTHING, Column, Table, head, measures, models
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def tables(results: Results) -> list[Table]:
+    """The tables of every section, metrics first."""
+    return [table for section in sections.SECTIONS for table in (*_metrics(results, section), *_profiles(results, section))]
+
+
+def profiles(results: Results) -> "DataFrame":
+    """profiles.csv, one row per model, profile and place: mean, sd, half_width and n."""
+    from pandas import DataFrame
+
+    rows = [
+        {"model": model.name, "profile": name, "place": place} | vars(estimate)
+        for model in results.models
+        for name, places in model.profiles.items()
+        for place, estimate in places.items()
+    ]
+    return DataFrame(rows, columns=["model", "profile", "place", "mean", "sd", "half_width", "n"])
+
+
+def explanation(metric: Metric | Profile) -> str:
+    """Title, unit, direction and meaning: "SSE (per image, lower is better): ..."."""
+    unit = f"{metric.unit}, {metric.better} is better" if metric.better else metric.unit
+    return f"{metric.title} ({unit}): {metric.meaning}"
+
+
+def _metrics(results: Results, section: str) -> list[Table]:
+    estimates = {name: [model.scores[name] for model in results.models] for name in sections.metrics(section)}
+    names = [name for name, values in estimates.items() if not all(math.isnan(value.mean) for value in values)]
+    if not names:
+        return []
+    note = " ".join(explanation(METRICS[name]) for name in names)
+    columns = [_column(name, METRICS[name], estimates[name], results.leading.get(name, ())) for name in names]
+    return [Table(section, section, sections.SECTIONS[section], note, [models(results), *columns])]
+
+
+def _column(name: str, metric: Metric, estimates: list, best: tuple[bool, ...]) -> Column:
+    return measures(name, head(metric), estimates, metric.decimals, metric.unit, best)
+
+
+def _profiles(results: Results, section: str) -> list[Table]:
+    result = []
+    for name in sections.profiles(section):
+        profile, labels = PROFILES[name], name == "linear_probe_by_labels"
+        heads = _labels(results) if labels else {p: (p, "") for model in results.models for p in model.profiles.get(name, ())}
+        if not heads:
+            continue
+        columns = []
+        for place, (text, unit) in heads.items():
+            estimates = [model.profiles.get(name, {}).get(place, NOTHING) for model in results.models]
+            columns.append(measures(f"{name}/{place}", text, estimates, profile.decimals, unit))
+        note = f"{explanation(profile)} Columns: {profile.axis}."
+        result.append(Table(name, section, profile.title, note, [models(results), *columns]))
+    return result
+
+
+def _labels(results: Results) -> dict[str, tuple[str, str]]:
+    """Number of labels as the probe calls it -> head ("1 %" for 0.01) and unit ("13 labels"), fewest labels first."""
+    counts = {name: count for model in results.models for name, count in model.probe.labels.items()}
+    heads = {name: name.replace(" a class", " per class") if " " in name else f"{100 * float(name):g} %" for name in counts}
+    return {name: (heads[name], f"{count:,} labels") for name, count in sorted(counts.items(), key=lambda pair: pair[1])}

@@ -1,0 +1,280 @@
+"""The files of the project: where each one is, and how it is written and read. Every write is atomic.
+
+    data/<dataset>/{train,validation,test}.npz   images (n, pixels) float32 in [0, 1], labels (n,) int64
+    data/<dataset>/about.json                    image shape, class names, source, licence: nothing computed from images
+    data/<dataset>/card/                         data card for the report: card.json and mean images
+    runs/code/                                   hashes of the code behind each stage and model
+    runs/<dataset>/<model>/weights.safetensors   weights of every seed, stacked; the model's settings in the metadata
+    runs/<dataset>/<model>/history.csv           seed, epoch, then every loss term on train and validation
+    runs/<dataset>/<model>/cost.json             seconds, memory, epochs, parameters: what varies between equal runs
+    runs/<dataset>/<model>/metrics.csv           seed, then every metric on the test set
+    runs/<dataset>/<model>/profiles.csv          seed, then every value of every profile, `<profile>/<position>`
+    runs/<dataset>/<model>/inference.json        images per second
+    runs/<dataset>/<model>/pictures.npz          arrays for the figures, first seed
+    runs/<dataset>/<stack>/layers/, layers.csv   the pretrained layers of a stack
+    runs/<dataset>/<stack>/classif*              fine-tuned classifiers of a stack, and their accuracy on the test set
+    runs/pages/<dataset>.html                    the section of the data set in reports/index.html
+    reports/<dataset>/                           tables, and figures for the screen and (pdf/) for print
+    reports/lecture/                             figures that depend on no data set
+
+Arrays are npz without pickle, tensors safetensors, everything else CSV and JSON.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aebench.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DATA = Path("data")
+RUNS = Path("runs")
+CODE = RUNS / "code"
+REPORTS = Path("reports")
+CHECKPOINTS = Path(".checkpoints")
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (n, pixels) float32 in [0, 1] and labels (n,) int64, indices into `About.classes`."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class About:
+    """Facts about a data set that do not depend on its images; `shape` is (height, width) or (height, width, channels)."""
+
+    title: str
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    source: str
+    licence: str
+
+    @property
+    def pixels(self) -> int:
+        """Values per image, d: the product of `shape`."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class History:
+    """Every loss term at every epoch: `terms["train.reconstruction"]` is (epochs, S), NaN after a seed has stopped.
+
+    `train.*` are running means over the mini-batches of an epoch, `validation.*` are computed at its end, `*.loss` is the
+    sum of the terms. `best` (S,) is the epoch (from 1) whose weights were kept, `updates` (S,) the number of optimiser
+    steps, `earlier` the seconds spent by interrupted processes up to their last checkpoint. A model with a closed form has
+    no epochs: `History()`.
+    """
+
+    terms: dict[str, np.ndarray] = field(default_factory=dict)
+    best: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    updates: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    earlier: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The weights of a model for S seeds, stacked on the first axis, and what is needed to rebuild it."""
+
+    settings: dict[str, Any]
+    shape: tuple[int, ...]
+    seeds: tuple[int, ...]
+    state: "dict[str, Tensor]"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of training: `seconds` (wall time) and `peak_memory` (bytes; 0 if not measured) of all seeds together.
+
+    `processor` is the model name of the CPU or GPU and `blas` the library behind its matrix products: two machines give the
+    same weights only if both agree.
+    """
+
+    seconds: float
+    seeds: int
+    parameters: int
+    latent_dim: int
+    epochs: list[int] = field(default_factory=list)
+    best: list[int] = field(default_factory=list)
+    updates: list[int] = field(default_factory=list)
+    peak_memory: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    machine: str = ""
+    processor: str = ""
+    blas: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    """`facts` of the model: what its settings do not show."""
+
+
+def run_folder(dataset: str, model: str) -> Path:
+    """runs/<dataset>/<model>."""
+    return RUNS / dataset / model
+
+
+def checkpoint_file(dataset: str, model: str) -> Path:
+    """The checkpoint of an unfinished training; outside `runs/`, whose outputs DVC deletes before it runs a stage."""
+    return CHECKPOINTS / dataset / f"{model}.safetensors"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that is renamed to `path` if the block succeeds and deleted if it raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def written(path: Path) -> Path:
+    """`path`, which an earlier stage must have written; raises `InputError` if there is no such file."""
+    if not path.exists():
+        raise InputError(f"{path} must have been written by an earlier stage, got no such file: run dvc repro")
+    return path
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return _digest(path, "sha256")
+
+
+def md5(path: Path) -> str:
+    """MD5 of a file, hexadecimal, as in dvc.lock."""
+    return _digest(path, "md5")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON with sorted keys, so that equal content gives equal bytes."""
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(written(path).read_text())
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """An uncompressed npz."""
+    with atomic_write(path) as partial, partial.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an npz; pickled objects are refused."""
+    with np.load(written(path), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def write_columns(path: Path, columns: dict[str, list]) -> None:
+    """A CSV with one column per name; NaN and None become empty cells."""
+    rows = zip(*([_cell(v) for v in values] for values in columns.values()), strict=True)
+    with atomic_write(path) as partial, partial.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def read_columns(path: Path) -> dict[str, list[float]]:
+    """The columns of a CSV of numbers; an empty cell is NaN."""
+    with written(path).open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    return {name: [float(row[i] or "nan") for row in rows] for i, name in enumerate(header)}
+
+
+def save_split(dataset: str, name: str, split: Split) -> None:
+    """data/<dataset>/<name>.npz."""
+    write_arrays(split_file(dataset, name), images=split.images.astype(np.float32), labels=split.labels.astype(np.int64))
+
+
+def load_split(dataset: str, name: str) -> Split:
+    """data/<dataset>/<name>.npz."""
+    return Split(**read_arrays(split_file(dataset, name)))
+
+
+def split_file(dataset: str, name: str) -> Path:
+    """data/<dataset>/<name>.npz."""
+    return DATA / dataset / f"{name}.npz"
+
+
+def save_about(dataset: str, about: About) -> None:
+    """data/<dataset>/about.json."""
+    write_json(DATA / dataset / "about.json", asdict(about))
+
+
+def load_about(dataset: str) -> About:
+    """data/<dataset>/about.json."""
+    fields = read_json(DATA / dataset / "about.json")
+    return About(**fields | {"shape": tuple(fields["shape"]), "classes": tuple(fields["classes"])})
+
+
+def save_trained(path: Path, trained: Trained) -> None:
+    """weights.safetensors."""
+    from safetensors.torch import save_file
+
+    facts = {"settings": trained.settings, "shape": trained.shape, "seeds": trained.seeds}
+    with atomic_write(path) as partial:
+        save_file({k: v.contiguous() for k, v in trained.state.items()}, partial, {"aebench": json.dumps(facts)})
+
+
+def load_trained(path: Path) -> Trained:
+    """weights.safetensors, on the CPU."""
+    from safetensors import safe_open
+
+    with safe_open(written(path), "pt") as file:
+        facts = json.loads(file.metadata()["aebench"])
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    return Trained(facts["settings"], tuple(facts["shape"]), tuple(facts["seeds"]), state)
+
+
+def save_history(path: Path, seeds: tuple[int, ...], history: History) -> None:
+    """history.csv: one line per seed and epoch, up to the epoch in which the seed stopped."""
+    epochs = len(next(iter(history.terms.values()), ()))
+    lines = [(s, e) for s in range(len(seeds)) for e in range(epochs) if not np.isnan(history.terms["train.loss"][e, s])]
+    columns = {"seed": [seeds[s] for s, _ in lines], "epoch": [e + 1 for _, e in lines]}
+    write_columns(path, columns | {name: [values[e, s] for s, e in lines] for name, values in history.terms.items()})
+
+
+def save_training(dataset: str, model: str, trained: Trained, history: History, cost: Cost) -> None:
+    """weights.safetensors, history.csv and cost.json."""
+    folder = run_folder(dataset, model)
+    save_trained(folder / "weights.safetensors", trained)
+    save_history(folder / "history.csv", trained.seeds, history)
+    save_cost(folder / "cost.json", cost)
+
+
+def save_cost(path: Path, cost: Cost) -> None:
+    """cost.json."""
+    write_json(path, asdict(cost))
+
+
+def load_cost(path: Path) -> Cost:
+    """cost.json."""
+    return Cost(**read_json(path))
+
+
+def _cell(value: Any) -> Any:
+    if value is None or value != value:
+        return ""
+    return repr(float(value)) if isinstance(value, (float, np.floating)) else value
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with written(path).open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()

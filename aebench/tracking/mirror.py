@@ -1,0 +1,220 @@
+"""Mirror finished results into MLflow. The only importer of mlflow.
+
+One experiment per data set, one run per model (the summary over seeds), and nested below it one run per seed. In the UI, with 8
+models and 10 seeds, the table then opens with one line per model and the charts with one bar or mean curve per model, which can
+be expanded; without nesting both open with 88 runs until one groups by model, and a group has no parameters, figures or
+interval. Sorting by a metric lists every run: filter by params.seed = "all", or by a seed.
+
+A model's runs are replaced if and only if their content has changed: the fingerprint covers parameters, data, metrics and
+history. The entry in dvc.lock would not do, because it also holds code and wall times, so that a second run with equal results
+would duplicate every run, and because it misses stages that were run by hand; its hash is a tag. Replaced runs are tagged
+superseded and deleted softly (the UI lists them under State: Deleted), because a chart or the mean of a group must not mix old
+and new numbers. A model's runs become current together, after all of them are logged: if the process is killed, the next one
+starts that model again.
+"""
+
+import json
+import logging
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aebench import config, storage
+from aebench.errors import InputError
+from aebench.pipeline.lock import Lock
+from aebench.reporting import results
+from aebench.tracking.records import ALL, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+LOCAL_STORE = "sqlite:///mlflow.db"
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds: one that is down fails at once, a silent one after two tries
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""Defaults for variables that the user has not set."""
+COLOURS = ["3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd"]
+"""One per model, shared by its runs: Petroff's (2021) ten colours for colour-blind readers. MLflow's own are random."""
+CURRENT = "current"
+STATE, FIGURES = "aebench.state", "aebench.figures"
+
+
+@dataclass
+class Tally:
+    """How many runs were logged, kept and superseded, and the models that have no results yet."""
+
+    logged: int = 0
+    kept: int = 0
+    superseded: int = 0
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """One line: what was done and how to look at it."""
+        missing = f"; no results yet: {', '.join(self.missing)}" if self.missing else ""
+        counts = f"{self.logged} runs logged, {self.kept} kept, {self.superseded} superseded"
+        return f"MLflow: {counts}{missing}; to see them: make ui, then Model training at the top left"
+
+
+def store() -> str:
+    """The address of the MLflow store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
+
+
+def mirror() -> Tally:
+    """Make MLflow show the present results of the suite's models; an `InputError` if its store does not answer."""
+    suite = config.suite()
+    models = [model for dataset in suite.datasets for model in _finished(dataset, suite)]
+    finished = {(model.dataset, model.name) for model in models}
+    tally = Tally(missing=["/".join(pair) for pair in product(suite.datasets, suite.all_models) if pair not in finished])
+    with _client() as client:
+        for model in models:
+            _mirror(client, model, tally)
+    return tally
+
+
+def _finished(dataset: str, suite: config.Suite) -> Iterator[TrackedModel]:
+    """The models that have results on a data set."""
+    models, lock, commit = results.read(dataset, complete=False).models, Lock.read(suite.datasets), _commit()
+    data = _data(dataset, lock) if models else {}
+    for model in models:
+        stages = {name: entry for name, entry in lock.stages.items() if name.endswith(f"@{dataset}-{model.name}")}
+        colour = COLOURS[suite.all_models.index(model.name) % len(COLOURS)]
+        notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": fingerprint(stages)}
+        yield TrackedModel(dataset, model, data, commit | notes)
+
+
+def _data(dataset: str, lock: Lock) -> dict[str, str]:
+    """MLflow's description of a data set; the digest is of the prepared splits, as in dvc.lock if the files are absent."""
+    splits = [storage.split_file(dataset, name) for name in storage.SPLITS]
+    digest = fingerprint([lock.written.get(split.as_posix(), ("", ""))[1] or storage.md5(split) for split in splits])
+    profile = json.dumps(asdict(storage.load_about(dataset)))
+    source = json.dumps({"uri": (storage.DATA / dataset).as_posix()})
+    return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": profile}
+
+
+def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally) -> None:
+    """Log a model unless its runs are current, retire its other runs, and update its figures."""
+    experiment = _experiment(client, model.dataset)
+    runs = client.search_runs([experiment], f"tags.`{MODEL}` = '{model.name}'")
+    kept = [run for run in runs if (_state(run), run.data.tags.get(FINGERPRINT)) == (CURRENT, model.fingerprint)]
+    if len(kept) != 1 + len(model.results.seeds):
+        kept = []
+    logged = [] if kept else _log_model(client, experiment, model)
+    tally.superseded += sum(_retire(client, run) for run in runs if run not in kept)
+    for run_id in logged:
+        client.set_tag(run_id, STATE, CURRENT)
+    _log_figures(client, experiment, model)
+    tally.logged += len(logged)
+    tally.kept += len(kept)
+
+
+def _log_model(client: "MlflowClient", experiment: str, model: TrackedModel) -> list[str]:
+    """Log every run of a model, not yet current; returns their ids."""
+    ids: list[str] = []
+    for position, record in enumerate(model.records()):
+        parent = {"mlflow.parentRunId": ids[0]} if ids else {}
+        ids.append(_log(client, experiment, model, record, model.time - position, parent))
+    return ids
+
+
+def _log(client: "MlflowClient", experiment: str, model: TrackedModel, record: Record, end: int, parent: dict[str, str]) -> str:
+    """Log one run; its duration is the training time, and its end orders the seeds in the UI."""
+    from mlflow.entities import Dataset, DatasetInput, Metric, Param
+
+    tags = model.tags | parent | {STATE: "unfinished"}
+    run_id = client.create_run(experiment, end - round(1000 * record.seconds), tags, record.name).info.run_id
+    client.log_inputs(run_id, [DatasetInput(Dataset(**model.data))])
+    metrics = [Metric(name, value, model.time, step) for name, value, step in record.points()]
+    params = [Param(name, value) for name, value in (model.params | {"seed": record.seed}).items()]
+    client.log_batch(run_id, metrics, params)  # the client splits it into calls of 1000 metrics, MLflow's limit
+    client.set_terminated(run_id, end_time=end)
+    return run_id
+
+
+def _retire(client: "MlflowClient", run: "Run") -> bool:
+    """Delete a run softly; whether it was complete, and is therefore superseded."""
+    complete = _state(run) == CURRENT
+    if complete:
+        client.set_tag(run.info.run_id, STATE, "superseded")
+    client.delete_run(run.info.run_id)
+    return complete
+
+
+def _log_figures(client: "MlflowClient", experiment: str, model: TrackedModel) -> None:
+    """Attach the data set's figures, which compare all models, to the model's summary if they have changed."""
+    [summary] = client.search_runs(
+        [experiment], f"tags.`{MODEL}` = '{model.name}' and params.seed = '{ALL}' and tags.`{STATE}` = '{CURRENT}'"
+    )
+    figures = sorted((storage.REPORTS / model.dataset / "figures").glob("*.png"))
+    present = fingerprint([storage.md5(figure) for figure in figures])
+    if summary.data.tags.get(FIGURES) != present:
+        for figure in figures:
+            client.log_artifact(summary.info.run_id, figure)
+        client.set_tag(summary.info.run_id, FIGURES, present)
+
+
+def _state(run: "Run") -> str:
+    return run.data.tags.get(STATE, "unfinished")
+
+
+def _experiment(client: "MlflowClient", dataset: str) -> str:
+    """The id of the data set's experiment; the local store keeps artifacts in mlartifacts/."""
+    name = f"aebench/{dataset}"
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        artifacts = Path("mlartifacts", dataset).resolve().as_uri() if store() == LOCAL_STORE else None
+        return client.create_experiment(name, artifacts)
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id
+
+
+@contextmanager
+def _client() -> Iterator["MlflowClient"]:
+    """A client of the store that logs nothing; any failure of the store or the connection becomes one `InputError`."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield MlflowClient(tracking_uri=store())
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        text = f"MLFLOW_TRACKING_URI must be a store that answers, got {store()}: {_root(error)}"
+        raise InputError(re.sub(r"//[^/@\s]+@", "//", text)) from None  # no password
+
+
+def _root(error: BaseException) -> str:
+    """The first cause, on one line: "[Errno 111] Connection refused"."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return " ".join(str(error).split())[:200]
+
+
+def _commit() -> dict[str, str]:
+    """The commit that is checked out, and whether files that the pipeline does not write differ from it."""
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{storage.REPORTS}", ":!docs")
+    return {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": json.dumps(bool(changed))} if commit else {}
+
+
+def _git(*arguments: str) -> str:
+    """What Git prints; empty without Git or a repository."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return ""

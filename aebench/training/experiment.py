@@ -1,0 +1,87 @@
+"""An experiment: one model on one data set, trained with all seeds of the suite.
+
+Shared by the stages train, pretrain and finetune. It reads training and validation images, never the test set.
+"""
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from aebench import config, models, storage
+from aebench.code_hashes import code_hashes
+from aebench.errors import unknown
+from aebench.training import select_device
+from aebench.training.checkpoint import Checkpoint
+from aebench.training.cost import cost
+from aebench.training.ensemble import Ensemble
+from aebench.training.minimise import minimise
+
+TRAINING_SPLITS = ("train", "validation")
+
+
+class Experiment:
+    """Settings, data, seeds and device of a training. A model without randomness is fitted once, for the first seed."""
+
+    def __init__(self, dataset: str, model: str):
+        suite, self.conf = config.suite(), config.dataset(dataset)
+        self.dataset, self.model = dataset, model
+        self.path = f"{config.conf_file(dataset)}:{self.conf.section_of(model)}.{model}"
+        if model not in self.conf.all_models:
+            raise unknown(f"{config.conf_file(dataset)}:models", model, self.conf.all_models)
+        self.settings = self.conf.all_models[model]
+        self.training = self.training_settings()
+        self.kind, self.about = models.find(self.settings, self.path), storage.load_about(dataset)
+        self.seeds = tuple(suite.seeds if self.kind.stochastic else suite.seeds[:1])
+        self.device = select_device(self.training.device, self.training.threads)
+        self.folder = storage.run_folder(dataset, model)
+
+    @cached_property
+    def images(self) -> models.Images:
+        """Training and validation images."""
+        return models.Images(
+            *(torch.from_numpy(storage.load_split(self.dataset, s).images).to(self.device) for s in TRAINING_SPLITS)
+        )
+
+    @cached_property
+    def origin(self) -> list[Any]:
+        """Everything that determines the weights, except settings: seeds, code and data."""
+        code = code_hashes("aebench.training.experiment", self.kind.__module__)
+        return [self.seeds, code, [storage.sha256(storage.split_file(self.dataset, split)) for split in TRAINING_SPLITS]]
+
+    def ensemble(self) -> Ensemble:
+        """The replicas with their initial weights."""
+        return Ensemble(lambda: models.build(self.settings, self.about.pixels, self.path), self.seeds, self.device)
+
+    def training_settings(self, changes: dict[str, Any] | None = None) -> config.Training:
+        """The data set's training settings with the model's changes, or with `changes` in their place."""
+        changed = self.settings if changes is None else {"training": changes}
+        return config.training(self.conf, changed, f"{self.path}.training")
+
+    def minimise(
+        self, ensemble: Ensemble, images: models.Images, changes: dict[str, Any] | None = None, identity: Sequence[Any] = ()
+    ) -> storage.History:
+        """Train by gradient descent, resuming an interrupted training.
+
+        `changes` replace the model's own changes to the training settings. `identity` distinguishes trainings of the same
+        origin and training settings; the default is the model's settings.
+        """
+        training = self.training_settings(changes)
+        shapes = {name: list(shape) for name, shape in ensemble.layout.shapes.items()}
+        identity = [self.origin, training.model_dump(), shapes, *(identity or [self.settings])]
+        return minimise(ensemble, images, training, Checkpoint(storage.checkpoint_file(self.dataset, self.model), identity))
+
+    def save(self, ensemble: Ensemble, history: storage.History, seconds: float) -> None:
+        """Write weights, history and cost of a finished training; `seconds` were spent by this process."""
+        total = cost(ensemble, history, history.earlier + seconds, self.training.threads)
+        trained = storage.Trained(self.settings, self.about.shape, self.seeds, ensemble.state)
+        storage.save_training(self.dataset, self.model, trained, history, total)
+
+    def train(self) -> None:
+        """Fit the model for all seeds and save it."""
+        ensemble = self.ensemble()
+        start = time.perf_counter()
+        history = ensemble.model.fit(ensemble, self.images, self.minimise)
+        self.save(ensemble, history, time.perf_counter() - start)

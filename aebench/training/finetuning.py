@@ -1,0 +1,90 @@
+"""Fine-tuning of a stacked autoencoder: as a classifier, with few and with many labels, and as an autoencoder.
+
+The classifiers measure the benefit of pretraining (Erhan et al. 2010). They differ only in how the encoder is initialised;
+every seed has the same labelled images, batches and softmax layer:
+
+    pretrained   the encoder after greedy pretraining
+    random       the same encoder before pretraining; its updates are those of pretraining and fine-tuning together
+    modern       ReLU units with scaled weights (Glorot & Bengio 2010; He et al. 2015); as many updates as `random`
+
+The number of updates is fixed and the last weights are kept, so no validation labels are used.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aebench import config, models, storage
+from aebench.data.splits import stratified_subset
+from aebench.models.classifier import Classifier, ClassifierSettings
+from aebench.training.ensemble import Ensemble
+from aebench.training.experiment import Experiment
+from aebench.training.greedy import Pretrained, load_pretrained
+
+STARTS = ("pretrained", "random", "modern")
+
+
+class Finetuning:
+    """The classifiers of a stacked autoencoder. Iterates over pairs of initialisation and fraction of labels."""
+
+    def __init__(self, experiment: Experiment):
+        self.experiment = experiment
+        settings = experiment.settings.get("classifier")
+        self.settings = settings and config.check(ClassifierSettings, settings, f"{experiment.path}.classifier")
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        fractions = self.settings.fractions if self.settings else ()
+        return ((start, fraction) for start in STARTS for fraction in fractions)
+
+    def classifiers(self, start: str) -> Ensemble:
+        """Untrained classifiers. For `pretrained` the weights of the encoder must still be loaded."""
+        settings = self._modern() if start == "modern" else self.experiment.settings
+        pixels, classes = self.experiment.about.pixels, len(self.experiment.about.classes)
+        seeds, device = self.experiment.seeds, self.experiment.device
+        return Ensemble(lambda: Classifier(models.build(settings, pixels), classes), seeds, device)
+
+    def train(self, start: str, fraction: float, pretrained: Pretrained) -> dict[str, Tensor]:
+        """Train the classifiers; returns weights and buffers (S, ...) by name."""
+        ensemble, updates = self.classifiers(start), self.settings.updates
+        if start == "pretrained":
+            ensemble.load(pretrained.ensemble.state, "encoder.")
+        else:
+            updates += pretrained.updates
+        images = self.labelled_images(fraction)
+        size = self.settings.batch_size
+        changes = {"epochs": max(1, round(updates / -(-images.train.shape[-2] // size))), "batch_size": size}
+        changes |= {"learning_rate": self.settings.learning_rate}
+        self.experiment.minimise(ensemble, images, changes, [self.experiment.settings, start, fraction])
+        return ensemble.state
+
+    def labelled_images(self, fraction: float) -> models.Images:
+        """Pixels and one-hot labels: (n, d + C) for all labels, or a stratified subset (S, m, d + C) for each seed."""
+        split = storage.load_split(self.experiment.dataset, "train")
+        labels = torch.eye(len(self.experiment.about.classes))[torch.from_numpy(split.labels)]
+        images = torch.cat([torch.from_numpy(split.images), labels], 1).to(self.experiment.device)
+        if fraction < 1:
+            images = torch.stack([images[stratified_subset(split.labels, fraction, s)] for s in self.experiment.seeds])
+        return models.Images(images, images[..., :0, :])
+
+    def _modern(self) -> dict[str, Any]:
+        *hidden, latent_dim = [layer["latent_dim"] for layer in self.experiment.settings["layers"]]
+        activations = {"activation": "relu", "code_activation": "relu"}
+        return {"kind": "vanilla", "hidden": hidden, "latent_dim": latent_dim} | activations
+
+
+def finetune(experiment: Experiment) -> None:
+    """Train and save the classifiers of a pretrained model, then fine-tune the model itself, without labels."""
+    pretrained, finetuning = load_pretrained(experiment), Finetuning(experiment)
+    classifiers = {
+        f"{start}/{fraction}/{name}": value
+        for start, fraction in finetuning
+        for name, value in finetuning.train(start, fraction, pretrained).items()
+    }
+    trained = storage.Trained(experiment.settings, experiment.about.shape, experiment.seeds, classifiers)
+    storage.save_trained(experiment.folder / "classifiers.safetensors", trained)
+    start = time.perf_counter()
+    history = experiment.minimise(pretrained.ensemble, experiment.images)
+    experiment.save(pretrained.ensemble, history, pretrained.seconds + time.perf_counter() - start)

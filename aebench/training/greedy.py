@@ -1,0 +1,107 @@
+"""Greedy layer-wise pretraining of a stacked autoencoder. A layer that is already trained is loaded from its file.
+
+    runs/<dataset>/<model>/layers/<l>.safetensors   weights of layer l for all seeds, and the digest of their origin
+    runs/<dataset>/<model>/layers/<l>.csv           history of its training
+    runs/<dataset>/<model>/layers.csv               seed, loss.<l> and probe.<l> on validation images; probe.0: the pixels
+
+The digest of a layer covers seeds, code, data and the settings of this layer and those below it, but not those above.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from aebench import models, storage
+from aebench.classifiers.ridge import ridge_accuracy
+from aebench.training.ensemble import Ensemble
+from aebench.training.experiment import TRAINING_SPLITS, Experiment
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A stacked autoencoder after pretraining, and the total cost of pretraining its layers."""
+
+    ensemble: Ensemble
+    seconds: float
+    updates: int
+
+
+def pretrain(experiment: Experiment) -> None:
+    """Pretrain all layers, from the bottom up, and write the loss and probe accuracy of each to layers.csv."""
+    ensemble, images = experiment.ensemble(), experiment.images
+    labels = [storage.load_split(experiment.dataset, split).labels for split in TRAINING_SPLITS]
+    pixels = _probe_accuracies(images.train[None], images.validation[None], labels) * len(experiment.seeds)
+    table = {"seed": list(experiment.seeds), "probe.0": pixels}
+
+    def train(i: int, layer: Ensemble, images: models.Images) -> None:
+        unchanged = _is_trained(experiment, i)
+        print(f"layer {i + 1}: {'unchanged' if unchanged else 'training'}", file=sys.stderr)
+        if not unchanged:
+            _train(experiment, i, layer, images)
+        layer.load(_load(experiment, i).state)
+        table[f"loss.{i + 1}"] = _losses(experiment, i)
+        table[f"probe.{i + 1}"] = _probe_accuracies(layer.codes(images.train), layer.codes(images.validation), labels)
+        storage.write_columns(experiment.folder / "layers.csv", table)
+
+    ensemble.model.pretrain(ensemble, images, train)
+    current = {file for i in range(len(experiment.settings["layers"])) for file in _files(experiment, i)}
+    for stale in set((experiment.folder / "layers").iterdir()) - current:
+        stale.unlink()
+
+
+def load_pretrained(experiment: Experiment) -> Pretrained:
+    """Load the layers that `pretrain` has trained."""
+    ensemble, layers = experiment.ensemble(), []
+    for i in range(len(experiment.settings["layers"])):
+        trained = _load(experiment, i)
+        ensemble.load(trained.state, f"layers.{i}.")
+        layers.append(trained.settings)
+    return Pretrained(ensemble, sum(layer["seconds"] for layer in layers), sum(layer["updates"] for layer in layers))
+
+
+def _files(experiment: Experiment, i: int) -> tuple[Path, Path]:
+    """The files of the weights and the history of layer i."""
+    return tuple(experiment.folder / "layers" / f"{i + 1}.{suffix}" for suffix in ("safetensors", "csv"))
+
+
+def _load(experiment: Experiment, i: int) -> storage.Trained:
+    return storage.load_trained(_files(experiment, i)[0])
+
+
+def _digest(experiment: Experiment, i: int) -> str:
+    origin = [experiment.origin, experiment.conf.training.model_dump(), experiment.settings["layers"][: i + 1]]
+    return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
+
+
+def _is_trained(experiment: Experiment, i: int) -> bool:
+    exist = all(file.exists() for file in _files(experiment, i))
+    return exist and _load(experiment, i).settings["digest"] == _digest(experiment, i)
+
+
+def _train(experiment: Experiment, i: int, layer: Ensemble, images: models.Images) -> None:
+    weights_file, history_file = _files(experiment, i)
+    layers, start = experiment.settings["layers"][: i + 1], time.perf_counter()
+    history = experiment.minimise(layer, images, layers[i].get("training", {}), layers)
+    seconds = history.earlier + time.perf_counter() - start
+    facts = {"digest": _digest(experiment, i), "seconds": seconds, "updates": int(history.updates.max())}
+    storage.save_history(history_file, experiment.seeds, history)
+    storage.save_trained(weights_file, storage.Trained(facts, (images.train.shape[-1],), experiment.seeds, layer.state))
+
+
+def _losses(experiment: Experiment, i: int) -> list[float]:
+    """The validation loss of each seed at the epoch that was kept."""
+    columns = storage.read_columns(_files(experiment, i)[1])
+    seeds, losses = (np.array(columns[name]) for name in ("seed", "validation.loss"))
+    return [float(losses[seeds == seed].min()) for seed in experiment.seeds]
+
+
+def _probe_accuracies(codes: Tensor, queries: Tensor, labels: list[np.ndarray]) -> list[float]:
+    """The ridge-probe accuracy of each seed: fitted to codes (S, n, k), measured on queries (S, m, k)."""
+    pairs = zip(codes.cpu().numpy(), queries.cpu().numpy(), strict=True)
+    return [ridge_accuracy(train, labels[0], validation, labels[1]) for train, validation in pairs]

@@ -1,0 +1,69 @@
+"""Learning rates: tuned in the same way for every model, with the same rates, a short training and a seed of its own.
+
+The criterion is the model's own loss on validation images; test images are never read. Only rates are tuned: the weight of a
+penalty or the level of a corruption is part of a model's definition.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from aebench import config, storage
+from aebench.config import Schema
+from aebench.training.experiment import Experiment
+from aebench.training.minimise import minimise
+
+
+class SearchSettings(Schema):
+    """The grid search of learning rates: conf/<dataset>.yaml:search."""
+
+    learning_rates: Annotated[list[PositiveFloat], Field(min_length=2)]
+    epochs: PositiveInt
+    seed: NonNegativeInt
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A learning rate of a model and its lowest validation loss; NaN if the training diverged."""
+
+    model: str
+    learning_rate: float
+    loss: float
+
+
+def summary(trials: list[Trial]) -> str:
+    """The trials of one model as a line of text, with the best learning rate at its end."""
+    best = min(trials, key=lambda trial: np.nan_to_num(trial.loss, nan=np.inf))
+    losses = ", ".join(f"{trial.learning_rate:g}: {trial.loss:.4g}" for trial in trials)
+    return f"{best.model}: {losses}; best {best.learning_rate:g}"
+
+
+def write(dataset: str, trials: list[Trial]) -> Path:
+    """Write reports/<dataset>/search.csv."""
+    path = storage.REPORTS / dataset / "search.csv"
+    columns = [field.name for field in fields(Trial)]
+    storage.write_columns(path, {column: [getattr(trial, column) for trial in trials] for column in columns})
+    return path
+
+
+def run(dataset: str, model: str) -> Iterator[Trial]:
+    """Train one model with every learning rate; yields nothing for a model that is not trained by gradient descent."""
+    search = config.check(SearchSettings, config.dataset(dataset).search, f"{config.conf_file(dataset)}:search")
+    experiment = Experiment(dataset, model)
+    experiment.seeds = (search.seed,)
+    for rate in search.learning_rates:
+
+        def train(ensemble, images, changes=None, rate=rate):
+            changes = experiment.settings.get("training", {}) if changes is None else changes
+            changes = changes | {"learning_rate": rate, "epochs": search.epochs}
+            return minimise(ensemble, images, experiment.training_settings(changes))
+
+        ensemble = experiment.ensemble()
+        history = ensemble.model.fit(ensemble, experiment.images, train)
+        if not history.terms:
+            return
+        yield Trial(model, rate, float(np.min(history.terms["validation.loss"])))

@@ -1,0 +1,296 @@
+"""The settings: every mistake is one line with path, constraint, value and nearest name, before anything runs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from aebench import config
+from aebench.config import RENAMED, Schema
+from aebench.errors import InputError
+from aebench.pipeline import checks
+
+ROOT = Path(__file__).parent.parent
+DIGITS = "conf/digits.yaml"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the shipped settings."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def replace(file, old, new):
+    text = Path(file).read_text()
+    assert old in text
+    Path(file).write_text(text.replace(old, new, 1))
+
+
+def message():
+    """The error that the stage `check` reports, before it writes anything."""
+    with pytest.raises(InputError) as error:
+        checks.check()
+    assert "\n" not in str(error.value) and not Path("runs").exists()
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", [file.stem for file in (ROOT / "conf").glob("*.yaml")])
+def test_the_shipped_settings_are_valid(project, name):
+    conf = config.dataset(name)
+    checks.check_dataset(name, config.Suite(datasets=[name], models=list(conf.models), stacks=list(conf.stacks), seeds=[0]))
+
+
+def test_the_stage_check_reports_a_mistake_in_one_line_with_status_1(project):
+    replace("params.yaml", "[digits]", "[digit]")
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-m", "stages.check"], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: params.yaml:suite.datasets must be one of") and done.stderr.count("\n") == 1
+
+
+MISTAKES = [  # file, text, its replacement; how the message starts and ends
+    ("params.yaml", "[digits]", "[digit]", "params.yaml:suite.datasets must be one of", "got 'digit' (did you mean 'digits'?)"),
+    ("params.yaml", "[digits]", "[]", "params.yaml:suite.datasets must have at least 1 item", "got []"),
+    ("params.yaml", "ae_2d", "ae2d", "params.yaml:suite.models", "(did you mean 'ae_2d'?)"),
+    ("params.yaml", "[0, 1", "[0, 0", "params.yaml:suite.seeds must be without repetition, got [0, 0", "]"),
+    ("params.yaml", "[0, 1", "[-1, 1", "params.yaml:suite.seeds.0 must be greater than or equal to 0", "got -1"),
+    ("params.yaml", "seeds:", "seed:", "a key of params.yaml:suite must be one of", "(did you mean 'seeds'?)"),
+    ("params.yaml", "suite:", "suit:", "params.yaml must be one block named suite", "got suit"),
+    ("params.yaml", "suite:", "suite: [", "params.yaml must be valid YAML", ""),
+    (DIGITS, "learning_rate: 0.024", "learning_rate: -1", f"{DIGITS}:training.learning_rate must be greater", "got -1"),
+    (DIGITS, "learning_rate: 0.024", "learning_rat: 1", f"a key of {DIGITS}:training must", "(did you mean 'learning_rate'?)"),
+    (DIGITS, "batch_size: 64", "batch_size: many", f"{DIGITS}:training.batch_size must be a valid integer", "got 'many'"),
+    (DIGITS, "batch_size: 64", "batch_size: true", f"{DIGITS}:training.batch_size must be a valid integer", "got True"),
+    (DIGITS, "reconstructions: 10", "reconstructions: 0", f"{DIGITS}:evaluation.pictures.reconstructions must be", "got 0"),
+    (DIGITS, "source: digits", "source: digit", f"{DIGITS}:data.source must be one of", "(did you mean 'digits'?)"),
+    (DIGITS, "kind: denoising", "kind: denoisin", f"{DIGITS}:models.dae.kind must be one of", "(did you mean 'denoising'?)"),
+    (DIGITS, "masking, corruption: 0.2, tr", "masking, corruption: 1.2, tr", f"{DIGITS}:models.dae.corruption must be", "1.2"),
+    (DIGITS, "masking, corruption", "masking, coruption", f"a key of {DIGITS}:evaluation.robustness must", "'corruption'?)"),
+    (DIGITS, "ae: {kind", "ae: {training: {epoch: 3}, kind", f"a key of {DIGITS}:models.", "(did you mean 'epochs'?)"),
+    (DIGITS, "classifier: {fractions", "classifier: {fraction", f"a key of {DIGITS}:stacks.stacked.cl", "'fractions'?)"),
+    (DIGITS, "pretrainer: dae", "pretrainer: dea", f"{DIGITS}:stacks.stacked.layers.0.pretrainer must be one of", "'dae'?)"),
+    (
+        DIGITS,
+        "pretrainer: ae,",
+        "pretrainer: ae, ouput: linear,",
+        f"a key of {DIGITS}:stacks.stacked.layers.2 must",
+        "'output'?)",
+    ),
+    (DIGITS, "models:\n", "models:\n  b: 3\n", f"{DIGITS}:models.b must be a valid dictionary, got 3", ""),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "start", "end"), MISTAKES)
+def test_a_mistake_is_one_line_before_anything_runs(project, file, old, new, start, end):
+    replace(file, old, new)
+    line = message()
+    assert line.startswith(start) and line.endswith(end), line
+
+
+# --- names that have changed -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("old", [old for old in RENAMED if old != "code"])
+def test_a_renamed_key_of_evaluation_names_the_new_one(project, old):
+    replace(DIGITS, "  pictures:", f"  {old.removeprefix('evaluation.')}: 1\n  pictures:")
+    assert message() == f"{DIGITS}:{old} is now called {RENAMED[old]}"
+
+
+@pytest.mark.parametrize("new", [new for new in RENAMED.values() if new != "latent_dim"])
+def test_the_new_name_of_a_key_exists(project, new):
+    block, _, rest = new.partition(".")
+    keys = checks.BLOCKS[block]().model_dump()
+    for key in filter(None, rest.split(".")):
+        keys = keys[key]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("{kind: vanilla, hidden: [128], latent_dim", "models.ae"),
+        ("{kind: pca, latent_dim", "models.pca"),
+        ("{pretrainer: ae, latent_dim", "stacks.stacked.layers.2"),
+    ],
+)
+def test_code_is_now_called_latent_dim(project, text, path):
+    replace(DIGITS, text, text.replace("latent_dim", "code"))
+    assert message() == f"{DIGITS}:{path}.code is now called latent_dim"
+
+
+@pytest.mark.parametrize("block", config.MAY_BE_EMPTY)
+def test_a_missing_block_says_what_to_write(project, block):
+    conf = config.read_yaml(Path(DIGITS))
+    del conf[block]
+    Path(DIGITS).write_text(json.dumps(conf))
+    assert message() == f"{DIGITS}:{block} must be given (an empty block, {{}}, takes the defaults), got nothing"
+    Path(DIGITS).write_text(json.dumps(conf | {block: {}}))
+    checks.check_dataset("digits", config.suite())
+
+
+# --- one of several values ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "noise: masking, corruption: 0.2, im",
+            "noise: maskin, corruption: 0.2, im",
+            "evaluation.robustness.noise must be one of masking, subset_masking, dropout, gaussian, salt_and_pepper, "
+            "got 'maskin' (did you mean 'masking'?)",
+        ),
+        (
+            "activation: sigmoid, start: uniform, training",
+            "activation: sigmod, start: uniform, training",
+            "models.deep.activation must be one of linear, relu, sigmoid, softplus, tanh, got 'sigmod' "
+            "(did you mean 'sigmoid'?)",
+        ),
+        (
+            "code_activation: sigmoid, start",
+            "code_activation: sigmod, start",
+            "stacks.stacked.layers.0.code_activation must be one of linear, relu, sigmoid, softplus, tanh, got 'sigmod' "
+            "(did you mean 'sigmoid'?)",
+        ),
+        ("schedule: cosine", "schedule: cosin", "training.schedule must be one of constant, cosine, got 'cosin' (did you mean"),
+        ("device: auto}", "device: gpu}", "compute.device must be one of auto, cpu, cuda, got 'gpu'"),
+        (
+            "kind: variational,",
+            "kind: variational, variance: lernt,",
+            "variance must be a valid number or learnt, got 'lernt' (did",
+        ),
+        (
+            "kind: variational,",
+            "kind: variational, variance: -1,",
+            "models.vae.variance must be greater than 0 or learnt, got -1",
+        ),
+    ],
+)
+def test_a_misspelt_value_lists_the_known_ones_and_the_nearest(project, old, new, expected):
+    replace(DIGITS, old, new)
+    assert expected in message()
+
+
+def test_a_misspelt_key_of_a_table_lists_the_known_ones_and_the_nearest(project):
+    replace(DIGITS, "images: 180}", "images: 180, levels: {maskin: [0.1]}}")
+    line = message()
+    assert line.startswith(f"a key of {DIGITS}:evaluation.robustness.levels must be one of blur, gaussian, masking,")
+    assert line.endswith("got 'maskin' (did you mean 'masking'?)")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"colours": ["red", "gren"]}, "here.colours.1 must be one of red, green, got 'gren' (did you mean 'green'?)"),
+        ({"maybe": "gren"}, "here.maybe must be one of red, green, got 'gren' (did you mean 'green'?)"),
+        ({"either": "gren"}, "here.either must be a valid integer or one of red, green, got 'gren' (did you mean 'green'?)"),
+        ({"inner": {"colour": 3}}, "here.inner.colour must be one of red, green, got 3"),
+        ({"inner": {"color": "red"}}, "a key of here.inner must be one of colour, got 'color' (did you mean 'colour'?)"),
+        ({"inners": [{"color": "red"}]}, "a key of here.inners.0 must be one of colour, got 'color' (did you mean 'colour'?)"),
+    ],
+)
+def test_values_in_lists_unions_and_nested_blocks_are_explained(value, expected):
+    Colour = Literal["red", "green"]
+
+    class Inner(Schema):
+        colour: Colour
+
+    class Outer(Schema):
+        colours: list[Colour] | None = None
+        maybe: Colour | None = None
+        either: int | Colour | None = None
+        inner: Inner | None = None
+        inners: list[Inner] | None = None
+
+    with pytest.raises(InputError) as error:
+        config.check(Outer, value, "here")
+    assert str(error.value) == expected
+
+
+# --- models that are too large for the images --------------------------------------------------------------------------
+
+
+def test_a_latent_dim_above_the_pixels_fails_in_check(project):
+    replace(DIGITS, "pca: {kind: pca, latent_dim: 8}", "pca: {kind: pca, latent_dim: 65}")
+    assert message() == f"{DIGITS}:models.pca.latent_dim must be at most 64, the pixels of an image, got 65"
+    replace(DIGITS, "latent_dim: 65", "latent_dim: 64")
+    checks.check_dataset("digits", config.suite())
+
+
+@pytest.mark.parametrize(
+    ("data", "pixels"),
+    [
+        ({"source": "mnist"}, 784),
+        ({"source": "fashion_mnist"}, 784),
+        ({"source": "npz", "path": "x", "test": 1, "shape": [3, 4, 3]}, 36),
+        ({"source": "folder", "path": "x", "test": 1, "size": [5, 4], "grey": True}, 20),
+        ({"source": "folder", "path": "x", "test": 1, "size": [5, 4]}, None),
+        ({"source": "csv", "path": "x", "label": "y", "test": 1}, None),
+    ],
+)
+def test_models_are_checked_against_the_image_size_where_it_is_known(project, data, pixels):
+    changes = {"data": data | {"validation": 1}, "models": {"pca": {"kind": "pca", "latent_dim": 785}}}
+    Path(DIGITS).write_text(json.dumps(config.read_yaml(Path(DIGITS)) | changes))
+    suite = config.Suite(datasets=["digits"], models=["pca"], seeds=[0])
+    if pixels is None:
+        checks.check_dataset("digits", suite)
+    else:
+        with pytest.raises(
+            InputError, match=f"models.pca.latent_dim must be at most {pixels}, the pixels of an image, got 785"
+        ):
+            checks.check_dataset("digits", suite)
+
+
+# --- writing -----------------------------------------------------------------------------------------------------------
+
+
+def test_select_writes_the_suite_and_keeps_comments(project):
+    config.select({"datasets": ["digits"], "models": ["pca", "stacked", "ae"], "seeds": [3]})
+    suite = config.suite()
+    assert (suite.datasets, suite.models, suite.stacks, suite.seeds) == (["digits"], ["pca", "ae"], ["stacked"], [3])
+    text = Path("params.yaml").read_text()
+    assert "make reproduce DATASETS=" in text and "  models: [pca, ae]\n" in text
+
+
+def test_select_keeps_the_models_that_all_data_sets_have_and_otherwise_takes_all_in_common(project):
+    config.select({"datasets": ["digits"], "models": ["pca", "stacked"]})
+    config.select({"datasets": ["smoke"]})
+    assert config.suite().all_models == ["pca", "stacked"]
+    config.select({"datasets": ["digits"], "models": ["pca", "sae_05"]})
+    config.select({"datasets": ["smoke"]})
+    assert config.suite().all_models == list(config.dataset("smoke").all_models)
+    config.select({"datasets": ["digits"], "models": ["sae_05"]})
+    config.select({"datasets": ["digits", "smoke"]})
+    common = [name for name in config.dataset("digits").all_models if name in config.dataset("smoke").all_models]
+    assert config.suite().all_models == common
+
+
+def test_select_of_an_unknown_name_leaves_the_file_unchanged(project):
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(InputError, match="did you mean 'smoke'"):
+        config.select({"datasets": ["smok"]})
+    with pytest.raises(InputError, match=r"^params.yaml:suite.models .* got 'pac' \(did you mean 'pca'\?\)"):
+        config.select({"models": ["pac"]})
+    assert Path("params.yaml").read_bytes() == before
+    assert not list(Path().glob("*.partial"))
+
+
+def test_add_model_appends_one_line_and_keeps_the_others(project):
+    before = Path(DIGITS).read_text().splitlines()
+    config.add_model("digits", "mine", {"kind": "pca", "latent_dim": 3})
+    assert config.dataset("digits").models["mine"] == {"kind": "pca", "latent_dim": 3}
+    after = Path(DIGITS).read_text().splitlines()
+    assert [line for line in after if line not in before] == ["  mine: {kind: pca, latent_dim: 3}"]
+
+
+def test_training_settings_of_a_model_override_those_of_the_data_set(project):
+    replace(DIGITS, " ae: {kind: vanilla,", " ae: {kind: vanilla, training: {epochs: 7},")
+    conf = config.dataset("digits")
+    assert config.training(conf, conf.models["ae"], "here").epochs == 7
+    assert config.training(conf, conf.models["dae"], "here").epochs == conf.training.epochs

@@ -1,0 +1,211 @@
+"""A stage reads nothing but its `deps` and `params` in dvc.yaml.
+
+Two projects, `given` and `other`, differ in every parameter. Each stage runs twice: in the whole of `given`, and alone with
+only its declared files and parameters from there. All other files are then missing, and all other parameters are those of
+`other`. Its outputs must be the same byte for byte: an undeclared input either fails (a missing file, a device that does not
+exist) or changes them.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from aebench.config import read_yaml
+from aebench.pipeline.lock import TIMED
+
+ROOT = Path(__file__).parent.parent
+DATASET, MODEL, STACK = "given", "vae", "stacked"
+GIVEN = {
+    "data": {"source": "digits", "test": 900, "validation": 400, "split_seed": 0},
+    "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01, "device": "cpu"},
+    "compute": {"processes": 1, "threads": 1, "device": "cpu"},
+    "evaluation": {
+        "robustness": {"noise": "masking", "corruption": 0.2, "images": 20, "levels": {"masking": [0.5]}},
+        "out_of_distribution": {"images": 20},
+        "compression": {"images": 20, "bits": [2], "budgets": [16]},
+        "embedding": {"images": 100, "neighbours": 5, "perplexity": 10.0, "components": 2, "exaggerated": 10, "iterations": 10},
+        "contraction": {"images": 5, "spectra": 5},
+        "generation": {"samples": 20, "mixture_components": 2, "mixture_axes": 2, "mixture_codes": 100, "mixture_rounds": 3},
+        "density": {"images": 5, "samples": 20, "draws": 5, "directions": 4, "steps": 1, "validation_images": 5, "levels": 17},
+        "pictures": {"reconstructions": 5, "scatter_per_class": 10},
+    },
+    "linear_probe": {"per_class": [5], "fractions": [0.5, 1.0]},
+    "feature_classifier": {"hidden": [16], "updates": 50},
+    "remarks": ["A remark."],
+    "models": {MODEL: {"kind": "variational", "hidden": [8], "latent_dim": 2}},
+    "stacks": {
+        STACK: {
+            "kind": "stacked",
+            "layers": [{"pretrainer": "ae", "latent_dim": 6}, {"pretrainer": "sae", "latent_dim": 3, "weight": 0.1}],
+            "classifier": {"fractions": [0.5], "updates": 5, "batch_size": 50, "learning_rate": 0.01},
+        }
+    },
+}
+OTHER = {
+    "data": {"source": "digits", "test": 800, "validation": 300, "split_seed": 1},
+    "training": {"epochs": 1, "batch_size": 50, "learning_rate": 0.1, "device": "cuda"},
+    "compute": {"processes": 2, "threads": 2, "device": "cuda"},
+    "evaluation": {
+        "robustness": {"noise": "gaussian", "corruption": 0.1, "images": 10, "levels": {"gaussian": [0.1]}},
+        "out_of_distribution": {"images": 10},
+        "compression": {"images": 10, "bits": [3], "budgets": [32]},
+        "embedding": {"images": 90, "neighbours": 6, "perplexity": 9.0, "components": 3, "exaggerated": 9, "iterations": 9},
+        "contraction": {"images": 4, "spectra": 4},
+        "generation": {"samples": 10, "mixture_components": 3, "mixture_axes": 1, "mixture_codes": 90, "mixture_rounds": 2},
+        "density": {"images": 4, "samples": 10, "draws": 4, "directions": 3, "steps": 2, "validation_images": 4, "levels": 9},
+        "pictures": {"reconstructions": 4, "scatter_per_class": 9},
+    },
+    "linear_probe": {"per_class": [6], "fractions": [0.4, 1.0]},
+    "feature_classifier": {"hidden": [8], "updates": 20, "seed": 1},
+    "remarks": ["Another remark."],
+    "models": {MODEL: {"kind": "sparse", "latent_dim": 5, "weight": 0.1}, "other": {"kind": "raw_pixels"}},
+    "stacks": {
+        STACK: {
+            "kind": "stacked",
+            "layers": [{"pretrainer": "ae", "latent_dim": 4}],
+            "classifier": {"fractions": [0.2], "updates": 3, "batch_size": 20, "learning_rate": 0.1},
+            "training": {"epochs": 3},
+        }
+    },
+}
+SUITE = {"datasets": [DATASET], "models": [MODEL], "stacks": [STACK], "seeds": [0, 1]}
+OTHER_SUITE = {"datasets": ["other"], "models": ["other"], "stacks": [], "seeds": [2]}
+STAGES = (
+    "prepare", "train", "pretrain", "finetune", "train_feature_classifier", "evaluate", "evaluate_stack", "classify",
+    "classify_stack", "report", "index",
+)  # fmt: skip
+"""Without `check` and `track`, which depend on whole folders: all code and parameters, and all results."""
+UNDECLARED = {"index": [f"reports/{DATASET}"]}
+"""The claims of every report in Git. Their file names are not fixed; `report` writes them together with runs/pages."""
+
+
+def declared(stage):
+    """The command, deps, params (file -> keys, None for all) and outs of a stage in dvc.yaml, for the model of this file."""
+    model = MODEL if stage in ("train", "evaluate", "classify") else STACK
+    entry = PIPELINE[stage]
+    text = json.dumps({part: entry.get(part, []) for part in ("cmd", "deps", "params", "outs", "metrics", "plots")})
+    entry = json.loads(text.replace("${item.dataset}", DATASET).replace("${item.model}", model))
+    params = {"params.yaml": []}
+    for each in entry["params"]:
+        if isinstance(each, str):
+            params["params.yaml"].append(each)
+        else:
+            params |= each
+    outs = [next(iter(out)) if isinstance(out, dict) else out for part in ("outs", "metrics", "plots") for out in entry[part]]
+    return entry["cmd"].split()[2:], entry["deps"] + UNDECLARED.get(stage, []), params, outs
+
+
+PIPELINE = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+
+
+def write(file, document):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as stream:
+        YAML().dump(document, stream)
+
+
+def mixed(given, other, keys):
+    """The keys that are declared from `given`, all others from `other`."""
+    if keys is None:
+        return given
+    result = json.loads(json.dumps(other))
+    for key in keys:
+        *parents, last = key.split(".")
+        source, target = given, result
+        for parent in parents:
+            source, target = source[parent], target.setdefault(parent, {})
+        target[last] = source[last]
+    return result
+
+
+def copy(source, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copy(source, target)
+
+
+def alone(stage, whole, folder):
+    """A folder with the declared inputs of a stage only."""
+    _, deps, params, _ = declared(stage)
+    write(folder / "params.yaml", mixed({"suite": SUITE}, {"suite": OTHER_SUITE}, params["params.yaml"]))
+    write(folder / f"conf/{DATASET}.yaml", mixed(GIVEN, OTHER, params.get(f"conf/{DATASET}.yaml", [])))
+    for dep in deps:
+        if (whole / dep).exists():
+            copy(whole / dep, folder / dep)
+
+
+def run(jobs, errors):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    jobs = [(command, str(folder), str(errors / name)) for name, (command, folder) in jobs.items()]
+    command = [sys.executable, ROOT / "tests/run_stages.py"]
+    subprocess.run(command, input=json.dumps(jobs), text=True, env=environment, check=True)
+
+
+def text_of(file):
+    return file.read_text() if file.exists() else ""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The project in which every stage ran, and a folder per stage in which it ran alone, with its error."""
+    whole, folders, errors = (tmp_path_factory.mktemp(name) for name in ("whole", "alone", "errors"))
+    write(whole / "params.yaml", {"suite": SUITE})
+    write(whole / f"conf/{DATASET}.yaml", GIVEN)
+    jobs = {"check": (["stages.check"], whole)} | {stage: (declared(stage)[0], whole) for stage in STAGES}
+    run(jobs, errors)
+    assert not list(errors.iterdir()), text_of(next(errors.iterdir()))
+    for stage in STAGES:
+        alone(stage, whole, folders / stage)
+    run({stage: (declared(stage)[0], folders / stage) for stage in STAGES}, errors)
+    return whole, folders, errors
+
+
+def contents(folder, outs):
+    """Path -> bytes of every file of the outputs, without those that hold wall times."""
+    paths = [path for out in outs for path in [folder / out, *(folder / out).rglob("*")]]
+    paths = [path.relative_to(folder) for path in paths if path.is_file()]
+    return {path: (folder / path).read_bytes() for path in paths if not set(path.parts) & set(TIMED)}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_only_its_declared_inputs(runs, stage):
+    whole, folders, errors = runs
+    assert not text_of(errors / stage), text_of(errors / stage)
+    outs = declared(stage)[3]
+    expected, found = contents(whole, outs), contents(folders / stage, outs)
+    assert expected.keys() == found.keys() and expected
+    assert not [str(path) for path in expected if expected[path] != found[path]]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_code_behind_it(stage):
+    command, deps, *_ = declared(stage)
+    verb, of_model = command[0].removeprefix("stages."), f"runs/code/{'/'.join(command[1:])}.json"
+    code = {of_model if verb in ("train", "pretrain", "finetune") else f"runs/code/{verb}.json"}
+    if verb in ("evaluate", "classify"):
+        code.add(of_model)  # the code that turns weights into a model
+    if verb == "prepare":
+        code = {f"runs/code/{DATASET}/prepare.json"}
+    if verb in ("report", "index"):
+        files = [path.relative_to(ROOT) for path in (ROOT / "aebench/reporting").rglob("*") if path.is_file()]
+        code |= {"/".join(path.parts[:3]) for path in files if path.suffix not in (".py", ".pyc")}
+    assert code <= set(deps)
+
+
+def test_the_two_projects_differ_in_every_parameter():
+    def leaves(tree, path=""):
+        for key, value in tree.items():
+            yield from leaves(value, f"{path}{key}.") if isinstance(value, dict) else [(path + key, value)]
+
+    given, other = dict(leaves(GIVEN)), dict(leaves(OTHER))
+    same = {key for key in given.keys() & other.keys() if given[key] == other[key]}
+    assert same == {"data.source", f"stacks.{STACK}.kind"}
+    assert GIVEN.keys() == OTHER.keys() == read_yaml(ROOT / "conf/smoke.yaml").keys() - {"search"} | {"remarks"}
