@@ -1,11 +1,14 @@
-# make reproduce    set up, run the pipeline, print the comparison
-# make test         set up, run the tests                       make test-all   also those that run the pipeline, and mutants
-# make ui           MLflow in the browser      make lint    ruff      make bench    speed, as ratios      make clean
+# make reproduce    install, run the pipeline, print the comparison
+# make test         install, run the fast tests        make test-all   also the slow pipeline and mutation tests
+# make ui           open MLflow in the browser         make track      copy the results to MLflow again
+# make lint         check with ruff                    make format     format with ruff
+# make bench        benchmarks                         make lock       update requirements.lock
+# make clean        remove everything that can be made again, except DVC's cache
 #
-# Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"   write the selection into params.yaml first
-#            TORCH_INDEX=https://download.pytorch.org/whl/cpu         the small CPU build of torch on Linux
-#            PYTHON=python3.12                                        which Python makes .venv (3.11 or newer)
-#            JOBS=2                                                   tests that run side by side
+# Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"   write this selection to params.yaml first
+#            TORCH_INDEX=https://download.pytorch.org/whl/cpu         the smaller CPU build of torch on Linux
+#            PYTHON=python3.12                                        the Python used to create .venv (3.11 or newer)
+#            JOBS=2                                                   number of parallel test processes
 PYTHON ?= python3
 TORCH_INDEX ?=
 JOBS ?= 2

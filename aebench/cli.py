@@ -1,4 +1,4 @@
-"""The command `aebench`: everything that is not a stage."""
+"""The command-line interface: everything that is not a stage of the pipeline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,21 +6,22 @@ from typing import Annotated
 import typer
 
 from aebench import config
-from aebench.errors import InputError, one_line, unknown
+from aebench.errors import InputError, did_you_mean, one_line, unknown
 
 app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help=True, add_completion=False)
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
+Seeds = Annotated[str | None, typer.Option(help="Integers, separated by spaces or commas.")]
 
 
 def main() -> None:
-    """The console script: reports a user's mistake in one line, with exit status 1."""
+    """Run the command line; an `InputError` is printed in one line, with exit status 1."""
     with one_line():
         app()
 
 
 @app.command()
-def select(datasets: Names = None, models: Names = None, seeds: Names = None) -> None:
-    """Choose what to run, in params.yaml; results of other data sets, models and seeds are kept."""
+def select(datasets: Names = None, models: Names = None, seeds: Seeds = None) -> None:
+    """Write the data sets, models and seeds to run to params.yaml; the results of all others are kept."""
     from aebench.pipeline import runner
 
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
@@ -56,7 +57,7 @@ def table() -> None:
 
 @app.command("list")
 def list_names() -> None:
-    """List data sets with their models, and the known kinds of model, data sources and metrics."""
+    """List the data sets with their models, the kinds of model, the data sources and the metrics."""
     from aebench.data import SOURCES
     from aebench.evaluation.metrics import METRICS
     from aebench.models import MODELS
@@ -69,7 +70,7 @@ def list_names() -> None:
 
 @app.command()
 def tune(dataset: str, models: Names = None) -> None:
-    """Compare the learning rates in conf/<dataset>.yaml:search for each model by its validation loss."""
+    """Compare the learning rates under `search` in conf/<dataset>.yaml by each model's validation loss."""
     from aebench.training import tuning
 
     known = config.models(dataset, config.suite())
@@ -85,7 +86,7 @@ def tune(dataset: str, models: Names = None) -> None:
 
 @app.command("check-model")
 def check_model(
-    names: Annotated[list[str] | None, typer.Argument(help="Models, <dataset>:<model>, or kinds; default: the suite.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Models, <dataset>:<model> or kinds; default: the suite.")] = None,
 ) -> None:
     """Check the terms, gradients, signs and shapes of models; the exit status is 1 if a check fails."""
     from tabulate import tabulate
@@ -105,7 +106,7 @@ def check_model(
 
 @app.command()
 def verify(papers: Annotated[list[Path] | None, typer.Argument(help="LaTeX files that quote numbers.")] = None) -> None:
-    """List numbers in reports and papers that are stale, mixed or edited by hand; exit status 1 if there are any."""
+    """List the numbers in reports and papers that are stale, mixed or edited by hand; the exit status is 1 if there are any."""
     from aebench.pipeline import audit
 
     verified, lines = audit.verify(papers or [])
@@ -115,7 +116,7 @@ def verify(papers: Annotated[list[Path] | None, typer.Argument(help="LaTeX files
 
 @app.command("new-model")
 def new_model(name: str, dataset: str = "digits") -> None:
-    """Write a file for a new kind of model, which passes check-model, and add the model to conf/<dataset>.yaml."""
+    """Write a module with a new model that passes check-model, and add the model to conf/<dataset>.yaml."""
     from aebench import scaffold
 
     file = scaffold.new_model(name, dataset)
@@ -137,7 +138,7 @@ def _numbers(names: list[str]) -> list[int]:
 
 
 def _models_to_check(names: list[str]) -> list[tuple[str, dict, str]]:
-    """Name, settings and where they were written, for each model meant by `names`; a kind means all its models in conf/."""
+    """Name, settings and path of the settings of each model selected by `names`; a kind selects all its models in conf/."""
     from aebench.models import MODELS
 
     suite, known = config.suite(), {}
@@ -152,7 +153,8 @@ def _models_to_check(names: list[str]) -> list[tuple[str, dict, str]]:
         matches = matches or [model for model in known.values() if model[0].partition(":")[2] == name][:1]
         datasets = {key.partition(":")[0] for key in known}
         if not matches and name not in MODELS and (":" not in name or name.partition(":")[0] in datasets):
-            raise unknown("a model to check", name, {*known, *MODELS, *(key.partition(":")[2] for key in known)})
+            hint = did_you_mean(name, sorted({*known, *MODELS, *(key.partition(":")[2] for key in known)}))
+            raise InputError(f"a model to check must be a known name, got {name!r}{hint}; `aebench list` shows all names")
         MODELS.find(matches[0][1]["kind"] if matches else name, "a model to check")
         chosen += matches or [(name, {"kind": name}, name)]
     return chosen

@@ -1,9 +1,9 @@
-"""Hashes of the code behind each number, which decide what must be run again.
+"""Hashes of the code each result depends on; they determine what is rerun.
 
 DVC does not follow imports. Here they are followed in the syntax tree: the code of a stage is every module of the package
 that its file imports, directly or indirectly; the code of a model also includes its own module. A file is hashed by its
-syntax tree without docstrings, so changing a comment retrains nothing. The tables of `Registry(...)` are left out, so adding
-an entry retrains nothing either.
+syntax tree without docstrings, so changing a comment or docstring does not cause retraining. The tables of `Registry(...)`
+are excluded, so neither does adding an entry.
 """
 
 import ast
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def code_hashes(*modules: str) -> dict[str, str]:
-    """Hashes of the given modules and of all that they import from their own packages and from aebench, by module name."""
+    """Return hashes, by module name, of `modules` and of all they import from their own packages and from aebench."""
     packages = {module.partition(".")[0] for module in modules} | {"aebench"}
     hashes: dict[str, str] = {}
     queue = list(modules)
@@ -48,7 +48,7 @@ def _parents(module: str) -> list[str]:
 
 
 def _imports(tree: ast.Module, module: str, is_package: bool) -> list[str]:
-    """The names that `tree` imports. `from a import b` gives a and a.b, which need not be a module."""
+    """Return the names that `tree` imports. `from a import b` gives a and a.b, which need not be a module."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -62,7 +62,7 @@ def _imports(tree: ast.Module, module: str, is_package: bool) -> list[str]:
 
 
 class _Stripped(ast.NodeTransformer):
-    """Removes docstrings and the tables of registries."""
+    """A transformer that removes docstrings and the tables of registries."""
 
     def _strip(self, node: ast.AST) -> ast.AST:
         self.generic_visit(node)
@@ -73,7 +73,7 @@ class _Stripped(ast.NodeTransformer):
     visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """`Registry(group, table)` -> `Registry(group)`."""
+        """Replace `Registry(group, table)` by `Registry(group)`."""
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "Registry":
             node.args = node.args[:1]

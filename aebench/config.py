@@ -1,7 +1,7 @@
-"""params.yaml and conf/<dataset>.yaml: their schema, and the only code that reads and writes YAML.
+"""Schema of params.yaml and conf/<dataset>.yaml, and the only code that reads and writes YAML.
 
 `params.yaml` lists what to run (`suite`); `conf/<dataset>.yaml` holds all settings of one data set. The blocks of the data
-source, the models and the evaluation are plain dictionaries here and are checked where they are used (`aebench.data`,
+source, the models and the evaluation are plain dictionaries here; they are checked where they are used (`aebench.data`,
 `aebench.models`, `aebench.evaluation.settings`), so that reading a file imports neither torch nor scikit-learn.
 
 Error messages have the form `<file>:<path> must be <constraint>, got <value>`.
@@ -37,19 +37,20 @@ RENAMED = {
     "evaluation.judge": "feature_classifier",
     "evaluation.classification": "linear_probe",
 }
-"""Former keys of conf/<dataset>.yaml -> what they are called now."""
+"""Former key -> current key of conf/<dataset>.yaml."""
 KEY_OF = "a key of "
+DATASETS = f"{SUITE_FILE}:suite.datasets"
 T = TypeVar("T", bound=BaseModel)
 
 
 class Schema(BaseModel):
-    """A block of settings: no unknown keys, no silent conversions, immutable."""
+    """Base class of settings: immutable, strictly typed, rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Suite(Schema):
-    """What to run: every model on every data set, each with every seed. `stacks` are models pretrained layer by layer."""
+    """The suite: every model is run on every data set with every seed. `stacks` are models pretrained layer by layer."""
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
@@ -58,7 +59,7 @@ class Suite(Schema):
 
     @property
     def all_models(self) -> list[str]:
-        """Models, then stacks, in the order of every table."""
+        """Names of all models, stacks last, in the order of the tables."""
         return [*self.models, *self.stacks]
 
 
@@ -69,15 +70,15 @@ class Training(Schema):
     batch_size: PositiveInt
     learning_rate: PositiveFloat
     schedule: Literal["constant", "cosine"] = "constant"
-    """`cosine`: the rate falls to 0 over `epochs` as (1 + cos(pi e / epochs)) / 2 (Loshchilov & Hutter 2017)."""
+    """With `cosine` the rate decays to 0 over `epochs` as (1 + cos(pi e / epochs)) / 2 (Loshchilov & Hutter 2017)."""
     patience: PositiveInt | None = None
-    """A seed stops after this many epochs without a lower validation loss; null: never."""
+    """Number of epochs without a lower validation loss after which a seed stops; null: no early stopping."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
 
 
 class Dataset(Schema):
-    """conf/<dataset>.yaml."""
+    """The content of conf/<dataset>.yaml."""
 
     data: dict[str, Any]
     training: Training
@@ -89,24 +90,24 @@ class Dataset(Schema):
     stacks: dict[str, dict[str, Any]] = {}
     search: dict[str, Any] = {}
     remarks: list[str] = []
-    """Sentences for the report: what is surprising in the tables of this data set, and why."""
+    """Sentences for the report that explain surprising results on this data set."""
 
     @property
     def all_models(self) -> dict[str, dict[str, Any]]:
-        """The settings of models and stacks by name."""
+        """Settings of models and stacks by name."""
         return self.models | self.stacks
 
     def section_of(self, model: str) -> str:
-        """The section of the file that holds the settings of `model`."""
+        """Return the section of the file that contains the settings of `model`."""
         return "models" if model in self.models else "stacks"
 
 
 MAY_BE_EMPTY = ("compute", "evaluation", "linear_probe", "feature_classifier")
-"""Blocks that have defaults for all their keys. They are required nevertheless: DVC tracks them by name."""
+"""Blocks with defaults for all keys. They are required nevertheless, since DVC tracks them by name."""
 
 
 def suite(file: Path = SUITE_FILE) -> Suite:
-    """The suite in params.yaml."""
+    """Read the suite in params.yaml."""
     document = read_yaml(file)
     if set(document) != {"suite"}:
         raise InputError(f"{file} must be one block named suite, got {', '.join(document) or 'nothing'}")
@@ -114,20 +115,20 @@ def suite(file: Path = SUITE_FILE) -> Suite:
     for field in ("datasets", "all_models", "seeds"):
         names = getattr(checked, field)
         if len(set(names)) < len(names):
-            raise InputError(f"{file}:suite.{field} must be without repetition, got {names}")
+            raise InputError(f"{file}:suite.{field} must not contain duplicates, got {names}")
     return checked
 
 
 def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
-    """Write other datasets, models (including stacks) or seeds into params.yaml and keep its comments.
+    """Write other datasets, models (including stacks) or seeds to params.yaml; its comments are kept.
 
-    If `changes` names no models, the present ones are kept where all chosen data sets have them; otherwise all models that
-    these data sets have in common are chosen. On an error the file is unchanged.
+    If `changes` contains no models, the current ones are kept if all chosen data sets have them; otherwise all models that
+    these data sets have in common are chosen. After an error the file is unchanged.
     """
     yaml = YAML()
     document = yaml.load(file)
     chosen = dict(document["suite"]) | changes
-    confs = [dataset(name) for name in chosen["datasets"]]
+    confs = [dataset(name, "--datasets" if "datasets" in changes else DATASETS) for name in chosen["datasets"]]
     names = changes.get("models") or [*chosen["models"], *chosen.get("stacks", [])]
     if confs and "models" not in changes and any(set(names) - set(conf.all_models) for conf in confs):
         names = [name for name in confs[0].all_models if all(name in conf.all_models for conf in confs)]
@@ -147,14 +148,14 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
     return selected
 
 
-def dataset(name: str) -> Dataset:
-    """The settings of data set `name`."""
-    file = conf_file(name)
+def dataset(name: str, path: str = DATASETS) -> Dataset:
+    """Read conf/<name>.yaml; `path` is where the name is written."""
+    file = conf_file(name, path)
     return check(Dataset, read_yaml(file), f"{file}:")
 
 
 def add_model(name: str, model: str, settings: dict[str, Any]) -> None:
-    """Append `model` to the section `models` of conf/<name>.yaml, on a line of its own; comments are kept."""
+    """Append `model` to the section `models` of conf/<name>.yaml, on a separate line; comments are kept."""
     file, yaml = conf_file(name), YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -166,8 +167,8 @@ def add_model(name: str, model: str, settings: dict[str, Any]) -> None:
 
 
 def models(name: str, suite: Suite) -> dict[str, dict[str, Any]]:
-    """The settings of the suite's models on data set `name`, in the suite's order."""
-    conf, settings = dataset(name), {}
+    """Return the settings of the suite's models on data set `name`, in the suite's order; `name` may be outside the suite."""
+    conf, settings = dataset(name, DATASETS if name in suite.datasets else "DATASET"), {}
     for section in ("models", "stacks"):
         known = getattr(conf, section)
         for model in getattr(suite, section):
@@ -178,22 +179,27 @@ def models(name: str, suite: Suite) -> dict[str, dict[str, Any]]:
 
 
 def training(conf: Dataset, settings: dict[str, Any], path: str) -> Training:
-    """The training settings of the data set, overridden by those of a model; `path` is where the latter are written."""
+    """Return the data set's training settings, overridden by those of a model; `path` is where the latter are written."""
     return check(Training, conf.training.model_dump() | settings.get("training", {}), path)
 
 
-def conf_file(name: str) -> Path:
-    """conf/<name>.yaml, which must exist."""
-    known = [path.stem for path in CONF.glob("*.yaml")]
-    if name not in known:
-        raise unknown(f"{SUITE_FILE}:suite.datasets", name, known)
-    return CONF / f"{name}.yaml"
+def conf_file(name: str, path: str = DATASETS) -> Path:
+    """Return conf/<name>.yaml; raises `InputError` if there is no such file. `path` is where the name is written.
+
+    A name in params.yaml that resembles no existing file is not a typing error: the file has been deleted.
+    """
+    file, known = CONF / f"{name}.yaml", [file.stem for file in CONF.glob("*.yaml")]
+    if name in known:
+        return file
+    if path == DATASETS and not did_you_mean(name, known):
+        raise InputError(f"{file} must be a file, got none")
+    raise unknown(path, name, known)
 
 
 def check(schema: type[T], settings: Any, path: str) -> T:
-    """`settings` as a `schema`; raises `InputError` about the first mistake. `path` is where they are written.
+    """Convert `settings` to `schema`; raises `InputError` for the first mistake. `path` is where the settings are written.
 
-    An unknown key is reported before a missing one: it may be the missing one, misspelt.
+    An unknown key is reported before a missing one, which it may be, misspelt.
     """
     try:
         return schema.model_validate(settings)
@@ -204,7 +210,7 @@ def check(schema: type[T], settings: Any, path: str) -> T:
 
 
 def within(path: str, error: InputError) -> InputError:
-    """An error in a block of the block at `path`: prepends `path` to the path in the message."""
+    """Prepend `path` to the path in the message of an error in a nested block."""
     text = str(error)
     prefix = KEY_OF if text.startswith(KEY_OF) else ""
     return InputError(f"{prefix}{path}.{text.removeprefix(prefix)}")
@@ -229,7 +235,7 @@ def _explain(errors: list[dict[str, Any]], schema: type[BaseModel], settings: An
 
 
 def _location(error: dict[str, Any], settings: Any) -> list[str | int]:
-    """Keys and indices from `settings` to the mistake, without pydantic's names of the alternatives of a union."""
+    """Return the keys and indices from `settings` to the mistake, without pydantic's names for alternatives of a union."""
     location = []
     for part in error["loc"]:
         if isinstance(settings, dict):
@@ -254,7 +260,7 @@ def _unknown_key(where: str, parent: str, key: str, known: Sequence[str]) -> Inp
 
 
 def _keys(schema: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """The keys of the block at `location`, which may lead through lists and dictionaries."""
+    """Return the keys of the block at `location`, which may pass through lists and dictionaries."""
     for part in location:
         if part in schema.model_fields:
             schema = _schema_in(schema.model_fields[part].annotation)
@@ -262,19 +268,19 @@ def _keys(schema: type[BaseModel], location: Sequence[str | int]) -> list[str]:
 
 
 def _schema_in(annotation: Any) -> type[BaseModel] | None:
-    """The schema in an annotation such as `list[Schema] | None`."""
+    """Return the schema in an annotation such as `list[Schema] | None`, if there is one."""
     if hasattr(annotation, "model_fields"):
         return annotation
     return next(filter(None, map(_schema_in, get_args(annotation))), None)
 
 
 def _values(error: dict[str, Any]) -> list[str]:
-    """The values that a literal may have; none for other types."""
+    """Return the allowed values of a literal; empty for other types."""
     return re.findall("'([^']*)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
 
 
 def _constraint(error: dict[str, Any]) -> str:
-    """What the value must be, as text that starts with "must"."""
+    """Return the constraint that is violated, as text that starts with "must"."""
     if values := _values(error):
         return "must be " + ("one of " if values[1:] else "") + ", ".join(values)
     text = re.sub(" after validation, not .*", "", error["msg"].removeprefix("Value error, ").replace("should", "must"))
@@ -282,7 +288,7 @@ def _constraint(error: dict[str, Any]) -> str:
 
 
 def write_yaml(file: Path, document: dict[str, Any]) -> None:
-    """A mapping, formatted as DVC formats its files."""
+    """Write a mapping in DVC's format."""
     yaml = YAML()
     yaml.default_flow_style = False
     with atomic_write(file) as partial:
@@ -290,7 +296,7 @@ def write_yaml(file: Path, document: dict[str, Any]) -> None:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """A YAML file (version 1.2) that contains a mapping."""
+    """Read a YAML file (version 1.2) that contains a mapping."""
     try:
         document = YAML(typ="safe", pure=True).load(file.read_text())
     except FileNotFoundError:

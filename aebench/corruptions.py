@@ -1,7 +1,7 @@
 """Corruptions of images, for training and for evaluation: pure functions (Vincent et al. 2010, section 3.3).
 
-Every corruption is x̃ = keep * x + add, with keep and add (n, d) drawn in advance, so that all models can be given the same
-draw. At level 0 it is the identity, bit for bit.
+Every corruption is x̃ = keep * x + add, with keep and add (n, d) drawn in advance, so that all models can use the same draw. At
+level 0 it is the identity, bit for bit.
 """
 
 import torch
@@ -26,14 +26,14 @@ def subset_masking(n: int, d: int, level: float, generator: Generator) -> Draw:
 def dropout(n: int, d: int, level: float, generator: Generator) -> Draw:
     """Mask, then multiply the rest by 1 / (1 - level), level in [0, 1): dropout on the input (Srivastava et al. 2014).
 
-    It makes E x̃ = x, unlike masking: clean images have the brightness that the first layer was trained on.
+    Unlike masking, dropout has E x̃ = x, so clean images are as bright on average as those that the model was trained on.
     """
     keep, add = masking(n, d, level, generator)
     return keep / (1 - level), add
 
 
 def gaussian(n: int, d: int, level: float, generator: Generator) -> Draw:
-    """Add N(0, level²) to each pixel. The result is not limited to [0, 1]."""
+    """Add N(0, level²) noise to each pixel. The result is not limited to [0, 1]."""
     add = level * torch.randn(n, d, generator=generator, device=generator.device)
     return torch.ones_like(add), add
 
@@ -55,6 +55,6 @@ CORRUPTIONS = {
 
 
 def corrupt(x: Tensor, draw: Draw) -> Tensor:
-    """x̃ = keep * x + add: (n, d) -> (n, d)."""
+    """Apply a draw to images: x̃ = keep * x + add, (n, d) -> (n, d)."""
     keep, add = draw
     return keep * x + add

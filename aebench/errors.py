@@ -1,7 +1,7 @@
-"""Mistakes in the input, reported in one line.
+"""Input errors, reported in one line.
 
-Every mistake that comes from outside the program (a parameter, a data file, a missing result) is raised as `InputError`.
-`one_line` turns it into a message and exit status 1, so that users see no traceback for a mistake of their own.
+Every error caused by the input of the program (a parameter, a data file, a missing result) is raised as `InputError`.
+`one_line` turns it into a message and exit status 1, so that users see no traceback for their own mistakes.
 """
 
 import difflib
@@ -11,19 +11,19 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """A mistake in the user's input; its text is the complete message."""
+    """An error in the user's input; its text is the complete message."""
 
 
 def unknown(path: str, name: str, known: Iterable[str]) -> InputError:
-    """An error about an unknown name that lists the known names and the nearest one."""
+    """Return an error about an unknown name that lists the known names and suggests the closest one."""
     known = sorted(known)
     return InputError(f"{path} must be one of {', '.join(known)}, got '{name}'{did_you_mean(name, known)}")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """A hint at the known name that is nearest to `name`; empty if none is near."""
-    nearest = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+    """A suggestion of the closest known name; empty if none is close."""
+    closest = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{closest[0]}'?)" if closest else ""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Every formula of the models, as pure functions of tensors.
+"""Formulas of the models and of their evaluation, as pure functions of tensors.
 
-Shapes: (..., d) pixels, (..., k) code units. Each function sums over the last axis and keeps the others; the models take the
-mean over images. Only `activation_kl` is defined for a batch. Likelihoods and divergences are in nats.
+Shapes: (..., d) pixels, (..., k) code units. Except for `activation_kl` and `principal_axes`, which are defined for a set of
+codes, each function returns one value per image; the models take the mean. Likelihoods and divergences are in nats.
 """
 
 import math
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 ROWS = 4096
+"""Number of rows that are multiplied in their own dtype before sums continue in float64."""
 
 
 def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
@@ -64,7 +65,7 @@ def importance_bound(nll: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor,
 def activation_kl(h: Tensor, target: float) -> Tensor:
     """sum_j KL(ρ ‖ ρ̂_j) >= 0 with ρ̂_j the batch mean of unit j: h (n, k) in (0, 1) -> scalar (Ng 2011, section 3).
 
-    ρ̂ is clamped to [1e-6, 1 - 1e-6], so the penalty of a unit that is off for a whole batch is finite, but has no gradient.
+    ρ̂ is clamped to [1e-6, 1 - 1e-6], so the penalty of a unit that is 0 for the entire batch is finite, but has no gradient.
     """
     mean = h.mean(0).clamp(1e-6, 1 - 1e-6)
     return (target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()).sum()

@@ -1,6 +1,6 @@
-"""Lazy registries: the tables of contents of models, data sources and metrics.
+"""Lazy registries of models, data sources and metrics.
 
-A registry maps a name to `"module:attribute"` and imports it on first use, so that listing names is cheap. Other packages
+A registry maps a name to `"module:attribute"` and imports the object on use, so that listing names is cheap. Other packages
 register names through an entry point of the registry's group, e.g. in their pyproject.toml:
 
     [project.entry-points."aebench.models"]
@@ -21,7 +21,7 @@ CONTRACTS = {
     "aebench.models": ("Settings", "latent_dim", "encode", "decode", "draw", "terms", "fit"),
     "aebench.datasets": ("model_fields", "read"),
 }
-"""Group -> the attributes that each of its classes must have."""
+"""Group -> attributes that each of its classes must have."""
 
 
 class Registry(Mapping[str, Any]):
@@ -33,7 +33,7 @@ class Registry(Mapping[str, Any]):
 
     @cached_property
     def targets(self) -> dict[str, str]:
-        """Name -> "module:attribute"; imports nothing."""
+        """Mapping from names to "module:attribute"; imports nothing."""
         return {e.name: e.value for e in entry_points(group=self.group)} | self._builtin
 
     def __getitem__(self, name: str) -> Any:
@@ -43,7 +43,7 @@ class Registry(Mapping[str, Any]):
         return resolve_name(target)
 
     def __contains__(self, name: object) -> bool:
-        """Whether `name` is registered; imports nothing."""
+        """Return whether `name` is registered; imports nothing."""
         return name in self.targets
 
     def __iter__(self) -> Iterator[str]:
@@ -53,7 +53,7 @@ class Registry(Mapping[str, Any]):
         return len(self.targets)
 
     def find(self, name: str, path: str) -> Any:
-        """The object called `name`, which must fulfil the contract of its group; `path` is where the name is written."""
+        """Return the object called `name`, with the attributes required by its group; `path` is where the name is written."""
         if name not in self and ":" not in name:
             raise unknown(path, name, self)
         try:

@@ -1,6 +1,6 @@
 """Means over seeds, their uncertainty, and paired comparisons of models.
 
-The sample is the seeds: values y_1..y_n have the 95 % confidence interval mean ± t(0.975, n-1) sd / sqrt(n) of the mean
+The sampling unit is the seed: the mean of values y_1..y_n has the 95 % confidence interval mean ± t(0.975, n-1) sd / sqrt(n)
 (Student 1908). It covers the choice of the seed (initial weights, batches, noise), not the choice of the test images. A model
 without randomness has n = 1 and no interval, because its value is exact. Models are compared seed by seed.
 """
@@ -15,12 +15,12 @@ import numpy as np
 from scipy import special, stats
 
 ALPHA, POWER = 0.05, 0.8
-LARGE = 500  # number of seeds from which the normal distribution replaces Student's; they differ by less than two seeds
+LARGE = 500  # number of seeds above which the normal distribution replaces Student's: the results differ by less than two seeds
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean over n seeds, standard deviation of the seeds (ddof 1) and half-width of the interval; both NaN if n = 1."""
+    """Mean over n seeds, standard deviation (ddof 1) and half-width of the interval; the last two are NaN if n = 1."""
 
     mean: float
     sd: float
@@ -39,7 +39,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
-    """The mean of one value per seed, with Student's confidence interval."""
+    """Estimate the mean of one value per seed, with Student's confidence interval."""
     sample = np.asarray(values, dtype=float)
     if len(sample) == 1:
         return Estimate(float(sample[0]), float("nan"), float("nan"), 1)
@@ -52,7 +52,7 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
 class Comparison:
     """The difference `first` - `second`, paired by seed.
 
-    `p` is that of a paired t test, adjusted for all pairs by Holm's method (1979). `effect` is Cohen's d_z, the mean
+    `p` is the p value of a paired t test, adjusted for all pairs by Holm's method (1979). `effect` is Cohen's d_z, the mean
     difference in standard deviations of the differences; infinite if they are constant.
     """
 
@@ -64,7 +64,7 @@ class Comparison:
 
     @property
     def seeds(self) -> float:
-        """The number of seeds, at least 2, for which one test at 5 % has a power of 80 %; NaN for an effect of 0.
+        """Number of seeds, at least 2, at which one test at 5 % has a power of 80 %; NaN for an effect of 0.
 
         `statsmodels.stats.power.TTestPower` does not converge for effects above 5 and is 2 to 10 times slower.
         """
@@ -89,9 +89,9 @@ def compare(samples: Mapping[str, Sequence[float]]) -> list[Comparison]:
 
 
 def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "higher"], level: float = ALPHA) -> set[str]:
-    """The sample of best mean, and those that do not differ from it significantly; empty if there is nothing to compare.
+    """The sample with the best mean and those that do not differ from it significantly; empty if there is nothing to compare.
 
-    The correction is for all pairs, not only those with the best, because which is best is seen in the same data. If all
+    The correction is for all pairs, because the best sample is selected from the same data. If all
     samples have the same distribution, all are returned with a probability of at least 1 - `level`.
     """
     if len(samples) < 2 or max(map(len, samples.values())) < 2:
@@ -103,9 +103,9 @@ def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "highe
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """Adjusted p values (Holm 1979): p_(i) of n in ascending order becomes max over j <= i of (n - j + 1) p_(j), at most 1.
+    """Adjust p values (Holm 1979): p_(i) of n in ascending order becomes max over j <= i of (n - j + 1) p_(j), at most 1.
 
-    statsmodels' `multipletests` collects garbage at every call: 40 ms instead of 7 µs, seconds in a report.
+    `multipletests` of statsmodels takes 40 ms instead of 7 µs because every call collects garbage: seconds per report.
     """
     order, n = np.argsort(p, kind="stable"), len(p)
     adjusted = np.empty(n)
@@ -114,16 +114,16 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def _paired_tests(samples: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
-    """The differences of every pair and their adjusted p."""
+    """Differences and adjusted p value of every pair."""
     pairs = {(a, b): np.subtract(*np.broadcast_arrays(samples[a], samples[b])) for a, b in combinations(samples, 2)}
     if not pairs:
         return {}
-    adjusted = holm([_p(differences) for differences in pairs.values()])
+    adjusted = holm([_p_value(differences) for differences in pairs.values()])
     return {pair: (differences, float(p)) for (pair, differences), p in zip(pairs.items(), adjusted, strict=True)}
 
 
-def _p(differences: np.ndarray) -> float:
-    """Two-sided p of a paired t test; `scipy.stats.ttest_rel` gives the same in 17 times the time."""
+def _p_value(differences: np.ndarray) -> float:
+    """Two-sided p value of a paired t test; `scipy.stats.ttest_rel` returns the same and takes 17 times as long."""
     if _is_constant(differences):
         return float(_is_zero(differences.mean()))
     n = len(differences)

@@ -1,21 +1,24 @@
-"""The files of the project: where each one is, and how it is written and read. Every write is atomic.
+"""Paths and formats of the project's files, and functions that write and read them. Every write is atomic.
 
-    data/<dataset>/{train,validation,test}.npz   images (n, pixels) float32 in [0, 1], labels (n,) int64
-    data/<dataset>/about.json                    image shape, class names, source, licence: nothing computed from images
-    data/<dataset>/card/                         data card for the report: card.json and mean images
-    runs/code/                                   hashes of the code behind each stage and model
-    runs/<dataset>/<model>/weights.safetensors   weights of every seed, stacked; the model's settings in the metadata
-    runs/<dataset>/<model>/history.csv           seed, epoch, then every loss term on train and validation
-    runs/<dataset>/<model>/cost.json             seconds, memory, epochs, parameters: what varies between equal runs
-    runs/<dataset>/<model>/metrics.csv           seed, then every metric on the test set
-    runs/<dataset>/<model>/profiles.csv          seed, then every value of every profile, `<profile>/<position>`
-    runs/<dataset>/<model>/inference.json        images per second
-    runs/<dataset>/<model>/pictures.npz          arrays for the figures, first seed
-    runs/<dataset>/<stack>/layers/, layers.csv   the pretrained layers of a stack
-    runs/<dataset>/<stack>/classif*              fine-tuned classifiers of a stack, and their accuracy on the test set
-    runs/pages/<dataset>.html                    the section of the data set in reports/index.html
-    reports/<dataset>/                           tables, and figures for the screen and (pdf/) for print
-    reports/lecture/                             figures that depend on no data set
+    data/<dataset>/{train,validation,test}.npz       images (n, pixels) float32 in [0, 1], labels (n,) int64
+    data/<dataset>/about.json                        image shape, class names, source, licence; nothing is computed from images
+    data/<dataset>/card/                             data card for the report: card.json and mean images
+    runs/code/                                       hashes of the code behind each stage and model
+    runs/<dataset>/<model>/weights.safetensors       weights of every seed, stacked; the model's settings in the metadata
+    runs/<dataset>/<model>/history.csv               seed, epoch, then every loss term on training and validation images
+    runs/<dataset>/<model>/cost.json                 seconds, memory, epochs, parameters; wall times vary between equal runs
+    runs/<dataset>/<model>/metrics.csv               seed, then every metric on the test set
+    runs/<dataset>/<model>/profiles.csv              seed, then every value of every profile, `<profile>/<position>`
+    runs/<dataset>/<model>/inference.json            images per second
+    runs/<dataset>/<model>/pictures.npz              arrays for the figures, first seed
+    runs/<dataset>/<model>/classification.csv        seed, then test accuracies of linear probes and of fine-tuned classifiers
+    runs/<dataset>/<model>/linear_probe.json         labels and penalties of the linear probes, and a confusion matrix
+    runs/<dataset>/<stack>/layers/, layers.csv       the pretrained layers of a stack
+    runs/<dataset>/<stack>/classifiers.safetensors   classifiers fine-tuned from the layers of a stack
+    runs/feature_classifiers/<dataset>.safetensors   the feature classifier
+    runs/pages/<dataset>.html                        the section of the data set in reports/index.html
+    reports/<dataset>/                               tables, and figures for the screen and (pdf/) for print
+    reports/lecture/                                 figures that depend on no data set
 
 Arrays are npz without pickle, tensors safetensors, everything else CSV and JSON.
 """
@@ -86,7 +89,7 @@ class History:
 
 @dataclass(frozen=True)
 class Trained:
-    """The weights of a model for S seeds, stacked on the first axis, and what is needed to rebuild it."""
+    """The weights of a model for S seeds, stacked on the first axis, and the arguments with which the model is built."""
 
     settings: dict[str, Any]
     shape: tuple[int, ...]
@@ -117,16 +120,16 @@ class Cost:
     blas: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
-    """`facts` of the model: what its settings do not show."""
+    """The model's `facts`, which its settings do not show."""
 
 
 def run_folder(dataset: str, model: str) -> Path:
-    """runs/<dataset>/<model>."""
+    """Path of the folder runs/<dataset>/<model>."""
     return RUNS / dataset / model
 
 
 def checkpoint_file(dataset: str, model: str) -> Path:
-    """The checkpoint of an unfinished training; outside `runs/`, whose outputs DVC deletes before it runs a stage."""
+    """Path of the checkpoint of an unfinished training run; outside runs/, since DVC deletes outputs before it runs a stage."""
     return CHECKPOINTS / dataset / f"{model}.safetensors"
 
 
@@ -143,47 +146,47 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def written(path: Path) -> Path:
-    """`path`, which an earlier stage must have written; raises `InputError` if there is no such file."""
+    """Return `path`; raises `InputError` if the earlier stage that writes the file has not done so."""
     if not path.exists():
         raise InputError(f"{path} must have been written by an earlier stage, got no such file: run dvc repro")
     return path
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """SHA-256 of a file in hexadecimal."""
     return _digest(path, "sha256")
 
 
 def md5(path: Path) -> str:
-    """MD5 of a file, hexadecimal, as in dvc.lock."""
+    """MD5 of a file in hexadecimal, as in dvc.lock."""
     return _digest(path, "md5")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """JSON with sorted keys, so that equal content gives equal bytes."""
+    """Write JSON with sorted keys, so that equal content gives equal bytes."""
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file."""
+    """Read the content of a JSON file."""
     return json.loads(written(path).read_text())
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """An uncompressed npz."""
+    """Write an uncompressed npz file."""
     with atomic_write(path) as partial, partial.open("wb") as stream:
         np.savez(stream, **arrays)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an npz; pickled objects are refused."""
+    """Read every array of an npz file; pickled objects are refused."""
     with np.load(written(path), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
 def write_columns(path: Path, columns: dict[str, list]) -> None:
-    """A CSV with one column per name; NaN and None become empty cells."""
+    """Write a CSV file with one column per name; NaN and None become empty cells."""
     rows = zip(*([_cell(v) for v in values] for values in columns.values()), strict=True)
     with atomic_write(path) as partial, partial.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -192,40 +195,40 @@ def write_columns(path: Path, columns: dict[str, list]) -> None:
 
 
 def read_columns(path: Path) -> dict[str, list[float]]:
-    """The columns of a CSV of numbers; an empty cell is NaN."""
+    """Read the columns of a CSV file of numbers; an empty cell is NaN."""
     with written(path).open(newline="") as stream:
         header, *rows = csv.reader(stream)
     return {name: [float(row[i] or "nan") for row in rows] for i, name in enumerate(header)}
 
 
 def save_split(dataset: str, name: str, split: Split) -> None:
-    """data/<dataset>/<name>.npz."""
+    """Write data/<dataset>/<name>.npz."""
     write_arrays(split_file(dataset, name), images=split.images.astype(np.float32), labels=split.labels.astype(np.int64))
 
 
 def load_split(dataset: str, name: str) -> Split:
-    """data/<dataset>/<name>.npz."""
+    """Read data/<dataset>/<name>.npz."""
     return Split(**read_arrays(split_file(dataset, name)))
 
 
 def split_file(dataset: str, name: str) -> Path:
-    """data/<dataset>/<name>.npz."""
+    """Path of data/<dataset>/<name>.npz."""
     return DATA / dataset / f"{name}.npz"
 
 
 def save_about(dataset: str, about: About) -> None:
-    """data/<dataset>/about.json."""
+    """Write data/<dataset>/about.json."""
     write_json(DATA / dataset / "about.json", asdict(about))
 
 
 def load_about(dataset: str) -> About:
-    """data/<dataset>/about.json."""
+    """Read data/<dataset>/about.json."""
     fields = read_json(DATA / dataset / "about.json")
     return About(**fields | {"shape": tuple(fields["shape"]), "classes": tuple(fields["classes"])})
 
 
 def save_trained(path: Path, trained: Trained) -> None:
-    """weights.safetensors."""
+    """Write weights.safetensors."""
     from safetensors.torch import save_file
 
     facts = {"settings": trained.settings, "shape": trained.shape, "seeds": trained.seeds}
@@ -234,7 +237,7 @@ def save_trained(path: Path, trained: Trained) -> None:
 
 
 def load_trained(path: Path) -> Trained:
-    """weights.safetensors, on the CPU."""
+    """Read weights.safetensors onto the CPU."""
     from safetensors import safe_open
 
     with safe_open(written(path), "pt") as file:
@@ -244,7 +247,7 @@ def load_trained(path: Path) -> Trained:
 
 
 def save_history(path: Path, seeds: tuple[int, ...], history: History) -> None:
-    """history.csv: one line per seed and epoch, up to the epoch in which the seed stopped."""
+    """Write history.csv with one row per seed and epoch, up to the epoch in which the seed stopped."""
     epochs = len(next(iter(history.terms.values()), ()))
     lines = [(s, e) for s in range(len(seeds)) for e in range(epochs) if not np.isnan(history.terms["train.loss"][e, s])]
     columns = {"seed": [seeds[s] for s, _ in lines], "epoch": [e + 1 for _, e in lines]}
@@ -252,7 +255,7 @@ def save_history(path: Path, seeds: tuple[int, ...], history: History) -> None:
 
 
 def save_training(dataset: str, model: str, trained: Trained, history: History, cost: Cost) -> None:
-    """weights.safetensors, history.csv and cost.json."""
+    """Write weights.safetensors, history.csv and cost.json of a model."""
     folder = run_folder(dataset, model)
     save_trained(folder / "weights.safetensors", trained)
     save_history(folder / "history.csv", trained.seeds, history)
@@ -260,12 +263,12 @@ def save_training(dataset: str, model: str, trained: Trained, history: History, 
 
 
 def save_cost(path: Path, cost: Cost) -> None:
-    """cost.json."""
+    """Write cost.json."""
     write_json(path, asdict(cost))
 
 
 def load_cost(path: Path) -> Cost:
-    """cost.json."""
+    """Read cost.json."""
     return Cost(**read_json(path))
 
 

@@ -1,1 +1,1 @@
-"""How fast, against whom, as ratios in one run: `make bench`."""
+"""Benchmarks of speed against other implementations, as ratios measured in one run: `make bench`."""

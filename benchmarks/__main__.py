@@ -1,4 +1,4 @@
-"""Print every benchmark. Times differ from machine to machine and from hour to hour; the ratios of one run hold."""
+"""Run the benchmarks. Times depend on the machine and its load; the ratios of one run are comparable."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from benchmarks import libraries, neighbours, pipeline, seeds
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=15, help="pairs of measurements; the median ratio is printed")
+    parser.add_argument("--rounds", type=int, default=15, help="Number of pairs of measurements; the median ratio is printed.")
     parser.add_argument("--only", choices=["seeds", "neighbours", "libraries", "pipeline"])
     chosen = parser.parse_args()
     if chosen.only in (None, "seeds"):

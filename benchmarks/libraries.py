@@ -1,9 +1,10 @@
-"""scikit-learn against our own trustworthiness and logistic regression: time, one thread, and whether the numbers agree.
+"""Time and results of trustworthiness and logistic regression in scikit-learn and in this package, on one thread.
 
-On an AMD EPYC, 2 cores, scikit-learn 1.9.1: trustworthiness and continuity of 360 x 8, 360 x 128 and 2000 x 30 codes take
-scikit-learn 1.2, 1.2 and 1.7 times as long as ours; both agree unless distances tie. Logistic regression with five penalties
-takes it 0.8 to 1.0 times as long on 1257 digits with 8, 64 or 128 units, 1.2 times on 10,000 x 30 codes, and about twice as
-long with a tolerance of 1e-6. Accuracies differ by up to two of 540 images, since both solvers stop before the optimum.
+Ratios of scikit-learn's time to ours on an AMD EPYC with 2 cores, scikit-learn 1.9.1: trustworthiness and continuity take 1.2,
+1.2 and 1.7 times as long for 360 x 8, 360 x 128 and 2000 x 30 codes; results agree unless distances tie. Logistic regression
+with five penalties takes 0.8 to 1.0 times as long on 1257 digits with 8, 64 or 128 units, 1.2 times on 10,000 x 30 codes, and
+about twice as long with a tolerance of 1e-6. Accuracies differ by up to two of 540 images, since both solvers stop before the
+optimum.
 """
 
 import statistics
@@ -24,12 +25,12 @@ from aebench.classifiers.linear_probe import LinearProbeSettings
 from aebench.classifiers.logistic import Axes, Problem, predict
 from aebench.evaluation.metrics.embedding import faithfulness
 
-NEIGHBOURS, TRAIN, MOST = 12, 1257, 5
+NEIGHBOURS, TRAIN, MAX_PAIRS = 12, 1257, 5
 PENALTIES = sorted(LinearProbeSettings().penalties, reverse=True)
 
 
 def main(rounds: int) -> None:
-    rng, rounds = np.random.default_rng(0), min(rounds, MOST)
+    rng, rounds = np.random.default_rng(0), min(rounds, MAX_PAIRS)
     print(f"scikit-learn / ours, one thread, median of {rounds} pairs")
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -48,10 +49,10 @@ def main(rounds: int) -> None:
         _compare("logistic, 10000 x 30", _sklearn_logistic, _our_logistic, (rows, labels, 10_000), rounds)
 
 
-def _compare(name: str, theirs, ours, arguments: tuple, rounds: int) -> None:
-    times = [(_seconds(theirs, arguments), _seconds(ours, arguments)) for _ in range(rounds)]
+def _compare(name: str, sklearn_function, our_function, arguments: tuple, rounds: int) -> None:
+    times = [(_seconds(sklearn_function, arguments), _seconds(our_function, arguments)) for _ in range(rounds)]
     ratio = statistics.median(a / b for a, b in times)
-    print(f"  {name:24} {ratio:5.2f}   {theirs(*arguments)} / {ours(*arguments)}", flush=True)
+    print(f"  {name:24} {ratio:5.2f}   {sklearn_function(*arguments)} / {our_function(*arguments)}", flush=True)
 
 
 def _seconds(function, arguments: tuple) -> float:
@@ -70,7 +71,7 @@ def _our_trustworthiness(images: np.ndarray, codes: np.ndarray) -> list[float]:
 
 
 def _sklearn_logistic(rows: np.ndarray, labels: np.ndarray, n: int) -> list[int]:
-    """Test images classified correctly, for each penalty."""
+    """Number of test images classified correctly, for each penalty."""
     scaler, model, correct = StandardScaler().fit(rows[:n]), LogisticRegression(max_iter=5000, warm_start=True), []
     train, test = scaler.transform(rows[:n]), scaler.transform(rows[n:])
     for penalty in PENALTIES:
@@ -80,7 +81,7 @@ def _sklearn_logistic(rows: np.ndarray, labels: np.ndarray, n: int) -> list[int]
 
 
 def _our_logistic(rows: np.ndarray, labels: np.ndarray, n: int) -> list[int]:
-    """Test images classified correctly, for each penalty."""
+    """Number of test images classified correctly, for each penalty."""
     codes, classes = torch.from_numpy(rows), torch.from_numpy(labels)
     axes = Axes.of(codes[:n])
     weights = Problem.of(axes(codes[:n]), classes[:n], torch.full((1, n), 1 / n), axes, 10).path(PENALTIES)

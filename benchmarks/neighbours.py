@@ -1,10 +1,11 @@
-"""The exact search for 50 neighbours in evaluation against scikit-learn's KNeighborsClassifier(5), on data of MNIST's shape.
+"""Exact search for 50 neighbours against scikit-learn's KNeighborsClassifier(5), on random data of MNIST's shape.
 
-Every measurement runs in a process of its own, after all imports, so that its peak memory is its own; the data (31 + 188 MB for
-784 dimensions) are not counted. A pair takes minutes, so at most `MAX_PAIRS` are measured.
+Every measurement runs in a separate process, after all imports, so that its peak memory can be measured; the data (31 + 188 MB
+for 784 dimensions) are not counted. A pair takes minutes, so at most `MAX_PAIRS` are measured.
 
-CPU time of NearestNeighbors(50, algorithm="brute") divided by that of the search, one thread of an AMD EPYC: 0.4 to 0.5 on
-digits (1437 reference codes, 360 queries, 8 to 128 dimensions), 1.3 for 60,000 x 30 and 1.1 for 20,000 x 784 (2000 queries).
+The ratio of the CPU time of NearestNeighbors(50, algorithm="brute") to that of the search, on one thread of an AMD EPYC, is 0.4
+to 0.5 on digits (1437 reference codes, 360 queries, 8 to 128 dimensions), 1.3 for 60,000 x 30 and 1.1 for 20,000 x 784 (2000
+queries).
 The two differ only in which of several codes at the same distance they return.
 """
 
@@ -48,7 +49,7 @@ def _in_process(search, d: int, threads: int) -> tuple[float, int]:
 
 
 def _measure(search, d: int, threads: int) -> tuple[float, int]:
-    """Seconds, and the growth of peak memory in bytes."""
+    """Wall time in seconds and increase of the peak memory in bytes."""
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(0)
     queries, reference = (torch.randn(n, d, generator=generator) for n in (QUERIES, REFERENCE))

@@ -1,7 +1,7 @@
-"""The wall time of the digits pipeline: computing in the stages, against starting processes and DVC.
+"""Wall time of the digits pipeline, split into computing in the stages and the overhead of processes and DVC.
 
-The same stages run twice in a temporary clone: first all in one process (computing), then by `dvc repro --force` (wall). The
-difference is overhead.
+The same stages run twice in a temporary clone: first all in one process (computing time), then by `dvc repro --force` (wall
+time). The difference is the overhead.
 """
 
 import os
@@ -17,7 +17,7 @@ from aebench import config
 
 ROOT = Path(__file__).parent.parent
 STAGES = {"models": ("train", "evaluate", "classify"), "stacks": ("pretrain", "finetune", "evaluate", "classify")}
-"""The stages of a model, by its section of the suite."""
+"""Stages of a model, for each section of the suite."""
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _commands() -> Iterator[list[str]]:
-    """Every stage with its arguments, in an order that DVC could choose."""
+    """Yield every stage with its arguments, in an order that DVC could choose."""
     suite = config.suite()
     yield ["stages.check"]
     for dataset in suite.datasets:

@@ -1,7 +1,7 @@
-"""Ten seeds as one ensemble against ten plain PyTorch loops, one after another: the same model, batches and optimiser steps.
+"""Training ten seeds as one ensemble against ten consecutive PyTorch loops with the same model, batch size and optimiser.
 
-The plain loop is what one writes first and well: the data resident, indexed by a permutation, no DataLoader, Adam with
-its defaults. Both sides draw their batches and add up their losses.
+The plain loop is written as one would write it by hand: the data are in memory and indexed by a permutation, without a
+DataLoader, and Adam has its defaults. Both draw batches and accumulate the loss.
 """
 
 import statistics
@@ -16,7 +16,7 @@ from aebench.models import Images, build
 from aebench.training.ensemble import Ensemble
 from aebench.training.minimise import TrainingLoop
 
-SHAPES = {  # pixels, hidden, code, batch, images in the measured epoch
+SHAPES = {  # number of pixels, hidden widths, latent dimension, batch size, number of images in the measured epoch
     "digits 64-128-8": (64, [128], 8, 64, 1257),
     "MNIST 784-512-30": (784, [512], 30, 128, 1280),
     "MNIST 784-1000-500-250-2": (784, [1000, 500, 250], 2, 128, 640),
@@ -38,9 +38,9 @@ def main(threads: int, rounds: int) -> None:
 
 def _stacked(pixels, hidden, code, batch, n):
     x = torch.rand(n, pixels)
-    block = {"kind": "vanilla", "hidden": hidden, "latent_dim": code}
+    model = {"kind": "vanilla", "hidden": hidden, "latent_dim": code}
     settings = Training(epochs=1000, batch_size=batch, learning_rate=1e-3)
-    return TrainingLoop(Ensemble(lambda: build(block, pixels), range(SEEDS)), Images(x, x[:1]), settings).run_epoch
+    return TrainingLoop(Ensemble(lambda: build(model, pixels), range(SEEDS)), Images(x, x[:1]), settings).run_epoch
 
 
 def _plain(pixels, hidden, code, batch, n):
@@ -63,7 +63,7 @@ def _plain(pixels, hidden, code, batch, n):
 
 
 def _network(sizes: list[int], code_layer: int) -> nn.Sequential:
-    """ReLU between layers, none on the code, sigmoid at the end, as `vanilla`."""
+    """The layers of `vanilla`: ReLU between layers, a linear code and a sigmoid output."""
     layers = []
     for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2

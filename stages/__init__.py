@@ -1,1 +1,1 @@
-"""The stages of dvc.yaml, one thin file each: parse the arguments, call `aebench`."""
+"""The stages of dvc.yaml: one short file each, which parses the arguments and calls the library."""

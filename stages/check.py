@@ -1,4 +1,4 @@
-"""Check every setting before anything runs, and record the code behind each stage and model: runs/code/."""
+"""Check all settings before anything runs, and record the code hashes of each stage and model in runs/code/."""
 
 from aebench import errors
 from aebench.pipeline import checks

@@ -1,9 +1,9 @@
-"""Classify the test images from the codes of one model, and with its fine-tuned classifiers: classification.csv."""
+"""Classify test images from the codes of one model and with its fine-tuned classifiers; writes classification.csv."""
 
 import argparse
 
 from aebench import errors
-from aebench.evaluation.classification import classify
+from aebench.evaluation.classify import classify
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,9 +1,9 @@
-"""Evaluate one trained model on the test set: metrics.csv, profiles.csv, pictures.npz and inference.json."""
+"""Evaluate one trained model on the test set; writes metrics.csv, profiles.csv, pictures.npz and inference.json."""
 
 import argparse
 
 from aebench import errors
-from aebench.evaluation.measurement import evaluate
+from aebench.evaluation.evaluate import evaluate
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,4 +1,4 @@
-"""Combine the reports of all data sets: reports/index.html, reports/claims.md and docs/lecture.md."""
+"""Combine the reports of all data sets into reports/index.html, reports/claims.md and docs/lecture.md."""
 
 from aebench import errors, reporting
 

@@ -1,4 +1,4 @@
-"""Read a data set, check it, split it by class and describe it: data/<dataset>/."""
+"""Read, check, split and describe a data set; writes data/<dataset>/."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""Pretrain a stacked autoencoder layer by layer: layers/ and layers.csv. Never reads the test set."""
+"""Pretrain a stacked autoencoder layer by layer; writes layers/ and layers.csv. Never reads the test set."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""Write the tables, figures and page section of one data set for the models of the suite: reports/<dataset>/."""
+"""Write the tables and figures of one data set to reports/<dataset>/, and its part of the page to runs/pages/."""
 
 import argparse
 

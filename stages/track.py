@@ -1,4 +1,4 @@
-"""Mirror the finished results of the suite into MLflow. Results that are already there are not logged again."""
+"""Mirror the finished results of the suite into MLflow. Results that are already logged are skipped."""
 
 from aebench import errors
 from aebench.tracking import mirror

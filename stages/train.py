@@ -1,4 +1,4 @@
-"""Train one model on one data set, all seeds at once: weights, history and cost. Never reads the test set."""
+"""Train one model on one data set with all seeds at once; writes weights, history and cost. Never reads the test set."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""Train the classifier whose features measure the generated images of a data set. Never reads the test set."""
+"""Train the feature classifier of a data set; its features are used to evaluate generated images. Never reads the test set."""
 
 import argparse
 

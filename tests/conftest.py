@@ -4,5 +4,5 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Bit-for-bit laws hold on one thread; more threads split the product of a single seed."""
+    """Results are identical bit for bit only on one thread; more threads split matrix products differently."""
     torch.set_num_threads(1)

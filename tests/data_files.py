@@ -1,4 +1,4 @@
-"""A small data set, written to the current folder in every format that `aebench.data` reads."""
+"""A small data set and functions that write it to the current folder in every format that `aebench.data` reads."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ TRAINING = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
 
 
 def write_conf(name: str, data: dict) -> None:
-    """conf/<name>.yaml with these `data:` settings; JSON is valid YAML."""
+    """Write conf/<name>.yaml with these `data:` settings, as JSON, which is valid YAML."""
     config.CONF.mkdir(exist_ok=True)
     content = {"data": data, "training": TRAINING, "models": {"mean": {"kind": "mean_image"}}}
     content |= {block: {} for block in config.MAY_BE_EMPTY}

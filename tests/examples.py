@@ -1,4 +1,4 @@
-"""Small settings for every branch of every built-in model: by kind, or kind/variant."""
+"""Small settings for every branch of every built-in model, by kind or kind/variant."""
 
 from typing import Any
 

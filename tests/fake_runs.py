@@ -1,7 +1,7 @@
-"""A small plausible project on disk, as the stages before the report leave it, without training.
+"""Write a small project with plausible results, as they are before the stage `report`, without training.
 
-The data set `fake` has images of 12 x 12 pixels with one shape per class. A model's `quality` in (0, 1)
-determines all its numbers.
+The data set `fake` has images of 12 x 12 pixels with one shape per class. The `quality` of a model in (0, 1) determines all its
+results.
 """
 
 import json
@@ -49,13 +49,13 @@ def write_fake_suite(root: Path, dataset: str = DATASET) -> None:
 
 
 def write_params(datasets: list[str], models: list[str]) -> None:
-    """params.yaml."""
+    """Write params.yaml."""
     suite = f"suite:\n  datasets: {json.dumps(datasets)}\n  models: {json.dumps(models)}\n  seeds: {list(SEEDS)}\n"
     Path("params.yaml").write_text(suite)
 
 
 def write_conf(dataset: str, blocks: dict[str, str]) -> None:
-    """conf/<dataset>.yaml."""
+    """Write conf/<dataset>.yaml."""
     lines = ["data: {source: digits, test: 360, validation: 180, split_seed: 0}"]
     lines += [f"training: {{epochs: {EPOCHS}, batch_size: 64, learning_rate: 0.003}}"]
     lines += ["evaluation: {pictures: {reconstructions: 6, scatter_per_class: 30}, robustness: {corruption: 0.3}}"]
@@ -67,7 +67,7 @@ def write_conf(dataset: str, blocks: dict[str, str]) -> None:
 
 
 def write_data(dataset: str) -> None:
-    """The splits, about.json and the data card."""
+    """Write the splits, about.json and the data card."""
     counts = {"train": 60, "validation": 12, "test": 30}
     splits = {name: _blobs(n, seed) for seed, (name, n) in enumerate(counts.items())}
     for name, split in splits.items():
@@ -79,7 +79,7 @@ def write_data(dataset: str) -> None:
 
 
 def write_run(dataset: str, model: str, quality: float, latent_dim: int, seeds: tuple[int, ...]) -> None:
-    """runs/<dataset>/<model>/ of a model with this quality; a single seed means a closed form without epochs."""
+    """Write runs/<dataset>/<model>/ of a model with this quality; a model with a single seed is fitted without epochs."""
     folder, stochastic = storage.run_folder(dataset, model), len(seeds) > 1
     rng = np.random.default_rng([len(seeds), latent_dim, round(100 * quality)])
     storage.write_columns(folder / "metrics.csv", {"seed": list(seeds)} | _scores(quality, len(seeds), rng))
@@ -107,8 +107,8 @@ def write_run(dataset: str, model: str, quality: float, latent_dim: int, seeds: 
 
 
 def _write_probes(folder: Path, quality: float, rng: np.random.Generator) -> None:
-    """classification.csv and linear_probe.json: every seed draws its labels, even if the model is not random."""
-    labels = {"10 a class": 30, "0.1": 6, "1.0": 60}
+    """Write classification.csv and linear_probe.json for all seeds, since labels are drawn by seed for every model."""
+    labels = {"10 per class": 30, "0.1": 6, "1.0": 60}
     accuracy = {name: 100 * quality * (1 - 1 / count) - rng.random(len(SEEDS)) for name, count in labels.items()}
     columns = {f"linear_probe_by_labels/{name}": values.tolist() for name, values in accuracy.items()}
     columns = {"linear_probe": columns["linear_probe_by_labels/1.0"]} | columns
@@ -120,7 +120,7 @@ def _write_probes(folder: Path, quality: float, rng: np.random.Generator) -> Non
 
 
 def _scores(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:
-    """Every metric that `evaluate` writes; those without a formula here are percentages."""
+    """Values of every metric that `evaluate` writes; those without a formula here are percentages."""
     sse = 20 * (1 - quality) + rng.normal(0, 0.05, n)
     formulas = {"sse": sse, "sse_corrupted": 2 * sse, "mse": sse / np.prod(SHAPE), "psnr": -10 * np.log10(sse / np.prod(SHAPE))}
     percent = {name: 100 * quality + rng.normal(0, 0.5, n) for name in METRICS}
@@ -129,13 +129,13 @@ def _scores(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[
 
 
 def _profiles(quality: float, n: int, rng: np.random.Generator) -> dict[str, list[float]]:
-    """Every profile that `evaluate` writes, at two places."""
+    """Values of every profile that `evaluate` writes, at two positions."""
     names = [name for name, profile in PROFILES.items() if profile.stage == "evaluate"]
-    return {f"{name}/{place}": (quality * place + rng.normal(0, 0.05, n)).tolist() for name in names for place in (1, 2)}
+    return {f"{name}/{i}": (quality * i + rng.normal(0, 0.05, n)).tolist() for name in names for i in (1, 2)}
 
 
 def _history(quality: float, n: int, rng: np.random.Generator) -> storage.History:
-    """Losses that decrease to a limit; the last seed stops ten epochs early."""
+    """History of losses that decrease to a limit; the last seed stops ten epochs early."""
     epoch = np.arange(1, EPOCHS + 1)[:, None]
     loss = 20 * (1 - quality) + 20 * np.exp(-epoch / 8) + rng.normal(0, 0.1, (EPOCHS, n))
     loss[-10:, -1] = np.nan
@@ -167,7 +167,7 @@ def _circle(labels: np.ndarray, radius: float, rng: np.random.Generator) -> np.n
 
 
 def _decoded(quality: float, latent_dim: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Blurred images for each picture, and for a manifold if there are two units."""
+    """Blurred images for each picture, and for a manifold if the model has two units."""
     counts = {"samples": 20, "interpolations": 40, "traversals": 9 * min(latent_dim, 8)} | (
         {"manifold": 225} if latent_dim == 2 else {}
     )
@@ -176,7 +176,7 @@ def _decoded(quality: float, latent_dim: int, rng: np.random.Generator) -> dict[
 
 
 def _portrait(dataset: str, latent_dim: int, variational: bool, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Filters of noise and, for a variational model, posteriors whose last unit has collapsed."""
+    """Random filters and, for a variational model, posteriors whose last unit has collapsed."""
     arrays = {"filters": rng.normal(0, 1, (min(2 * latent_dim, 32), np.prod(SHAPE))).astype(np.float32)}
     if not variational:
         return arrays

@@ -1,4 +1,5 @@
-"""Small instances of every registered model. The laws run over them, so a new model inherits every test."""
+"""Small instances of every registered model. Tests are parametrised over them and so include every new
+model; a kind whose settings have no defaults also needs an entry in `EXTRA`."""
 
 from pathlib import Path
 
@@ -31,28 +32,28 @@ EXTRA = {
     "variational/gaussian": {"hidden": [16], "latent_dim": 4, "observation": "gaussian", "variance": "learnt", "samples": 2},
     "variational/iwae": {"hidden": [16], "latent_dim": 4, "bound": "iwae", "samples": 3},
 }
-"""By kind, or kind/variant. Widths are multiples of 4: see `aebench.training.ensemble` on odd ones."""
+"""Settings by kind or kind/variant. Widths are multiples of 4, since layers of odd width can differ in the last bit."""
 MODELS_IN_CONF = [settings for file in sorted(CONF.glob("*.yaml")) for settings in read_yaml(file)["models"].values()]
 EXTRA |= {s["kind"]: s for s in MODELS_IN_CONF if ":" in s["kind"]}
 KINDS = sorted([*MODELS, *(kind for kind in EXTRA if ":" in kind)])
 VARIANTS = [name for name in EXTRA if "/" in name]
 
 
-def block(kind, **changes):
-    """Small settings of a kind; the defaults if it is not listed above."""
+def small_settings(kind, **changes):
+    """Small settings of a kind; the defaults if it is not in `EXTRA`."""
     return {"kind": kind.partition("/")[0]} | EXTRA.get(kind, {}) | changes
 
 
-def chapter(kind):
-    """The class of a kind or of its variant."""
+def model_class(kind):
+    """The model class of a kind or kind/variant."""
     return MODELS[kind.partition("/")[0]]
 
 
-def ensemble(kind, seeds=(0,), **changes):
-    return Ensemble(lambda: build(block(kind, **changes), PIXELS), seeds)
+def make_ensemble(kind, seeds=(0,), **changes):
+    return Ensemble(lambda: build(small_settings(kind, **changes), PIXELS), seeds)
 
 
-def pictures(n=112, pixels=PIXELS, seed=0):
+def random_images(n=112, pixels=PIXELS, seed=0):
     """Images in [0, 1] with two strong factors and a little noise."""
     generator = torch.Generator().manual_seed(seed)
     factors = torch.rand(n, 2, generator=generator) - 0.5
@@ -62,8 +63,8 @@ def pictures(n=112, pixels=PIXELS, seed=0):
 
 
 def images():
-    """112 images: the last batch of 32 has only 16."""
-    return Images(pictures(112), pictures(32, seed=1))
+    """112 training images, so that the last batch of 32 has only 16, and 32 validation images."""
+    return Images(random_images(112), random_images(32, seed=1))
 
 
 def settings(**changes):
@@ -71,15 +72,15 @@ def settings(**changes):
 
 
 def descend(training):
-    """The argument `minimise` of a model's `fit`, with these training settings."""
-    return lambda family, data, changes=None: minimise(family, data, Training(**training.model_dump() | (changes or {})))
+    """A function with these training settings for the argument `minimise` of a model's `fit`."""
+    return lambda ensemble, data, changes=None: minimise(ensemble, data, Training(**training.model_dump() | (changes or {})))
 
 
 def fitted(kind, seeds=(0,), data=None, training=None, **changes):
     """A trained ensemble and its history."""
-    family = ensemble(kind, seeds, **changes)
-    return family, family.model.fit(family, data or images(), descend(training or settings()))
+    ensemble = make_ensemble(kind, seeds, **changes)
+    return ensemble, ensemble.model.fit(ensemble, data or images(), descend(training or settings()))
 
 
-def draws(family, n, stream="noise", progress=1.0):
-    return family.draw(n, family.generators(stream), progress)
+def draws(ensemble, n, stream="noise", progress=1.0):
+    return ensemble.draw(n, ensemble.generators(stream), progress)

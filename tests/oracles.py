@@ -1,7 +1,7 @@
-"""The terms of the built-in models, calculated a second time with NumPy and SciPy, from weights by name.
+"""Oracles of the built-in models: independent calculations of their terms with NumPy and SciPy.
 
-An oracle gets the model's settings, every weight and buffer by name, images x (n, d) and the noise that was drawn, all float64,
-and returns each term by its name. Nothing is shared with `aebench.objectives` or the chapters: densities are SciPy's,
+An oracle takes the model's settings, its weights and buffers by name, images x (n, d) and the noise; arrays are float64.
+It returns each term by name and shares no code with `aebench.objectives` or `aebench.models`: densities are SciPy's,
 divergences are differences of entropies, norms are `numpy.linalg.norm`, and Jacobians use the complex step
 J_j = Im f(x + i h e_j) / h, exact to rounding for h = 1e-30 (Squire & Trapp 1998).
 """
@@ -24,38 +24,38 @@ FUNCTIONS = {
     "softplus": lambda z: np.log(1 + np.exp(z)),
     "tanh": lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
 }
-"""Activations, of real and complex numbers."""
+"""Activations of real and complex numbers."""
 
 
 def mean_image(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
-    """Squared distances from the mean image."""
+    """Squared distance from the mean image."""
     return {"reconstruction": cdist(x, weights["mean"][None], "sqeuclidean").mean()}
 
 
 def raw_pixels(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
-    """The identity loses nothing."""
+    """The error of the identity, 0."""
     return {"reconstruction": 0.0}
 
 
 def random_encoder(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
-    """The readout of [h, 1]."""
+    """Squared error of the linear readout from [h, 1]."""
     h = np.c_[_net(weights, "encoder", x, settings.activation), np.ones(len(x))]
     return {"reconstruction": _squared_error(x, h @ weights["readout"])}
 
 
 def pca(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
-    """The sum of the projections onto the components."""
+    """Squared error of the sum of the projections onto the components."""
     projections = sum(np.outer((x - weights["mean"]) @ c, c) for c in weights["components"])
     return {"reconstruction": _squared_error(x, weights["mean"] + projections)}
 
 
 def vanilla(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
-    """The error of x from the code of x."""
+    """Reconstruction error of x from the code of x."""
     return {"reconstruction": _reconstruction(settings, weights, x, _encode(settings, weights, x))}
 
 
 def denoising(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
-    """The error of x from the code of x̃, with each corruption written out."""
+    """Reconstruction error of x from the code of x̃, with each corruption written out."""
     keep, add = noise
     corrupted = {
         "masking": lambda: np.where(keep == 1, x, 0),
@@ -89,7 +89,7 @@ def contractive(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Term
 
 
 def stacked(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
-    """Up through the layers, down again, and the first layer's error."""
+    """Reconstruction error, by the loss of the first layer, after encoding and decoding by all layers."""
     layers = [(layer_model(block)[1], _part(weights, f"layers.{i}.")) for i, block in enumerate(settings.layers)]
     h = x
     for layer, layer_weights in layers:
@@ -103,14 +103,14 @@ def variational(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Term
     """Log densities by SciPy; the KL as -H(q) - E_q log p(z)."""
     epsilon, beta = noise
     mean, log_variance = np.split(_net(weights, "encoder", x, settings.activation), 2, axis=1)
-    deviation = np.sqrt(np.exp(log_variance))
-    z = np.stack([mean + deviation * epsilon[:, k] for k in range(settings.samples)], 1)
+    sd = np.sqrt(np.exp(log_variance))
+    z = np.stack([mean + sd * epsilon[:, k] for k in range(settings.samples)], 1)
     log_likelihood = _log_likelihood(settings, weights, x[:, None], _net(weights, "decoder", z, settings.activation))
     if settings.bound == "iwae":
-        prior, posterior = norm.logpdf(z), norm.logpdf(z, mean[:, None], deviation[:, None])
+        prior, posterior = norm.logpdf(z), norm.logpdf(z, mean[:, None], sd[:, None])
         log_weights = log_likelihood + beta[:, None] * (prior - posterior).sum(2)
         return {"bound": -logsumexp(log_weights, axis=1, b=1 / settings.samples).mean()}
-    divergences = [b * _kl(m, np.diag(s**2)) for b, m, s in zip(beta, mean, deviation, strict=True)]
+    divergences = [b * _kl(m, np.diag(s**2)) for b, m, s in zip(beta, mean, sd, strict=True)]
     return {"reconstruction": -log_likelihood.mean(), "divergence": np.mean(divergences)}
 
 
@@ -129,7 +129,7 @@ def _kl(mean: np.ndarray, covariance: np.ndarray) -> float:
 
 
 def _net(weights: Weights, part: str, x: np.ndarray, activation: str) -> np.ndarray:
-    """The layers of `part`, (..., d) -> (..., k) pre-activations of the last."""
+    """Pre-activations (..., k) of the last layer of `part`, for inputs (..., d)."""
     last = sum(name.startswith(f"{part}.layers.") for name in weights) // 2 - 1
     for i in range(last + 1):
         x = np.inner(x, weights[f"{part}.layers.{i}.weight"]) + weights[f"{part}.layers.{i}.bias"]
@@ -166,7 +166,7 @@ def _squared_error(x: np.ndarray, x_hat: np.ndarray) -> float:
 
 
 def _jacobians(settings, weights: Weights, x: np.ndarray) -> np.ndarray:
-    """dh/dx of each image, (n, k, d)."""
+    """Jacobian dh/dx of each image, (n, k, d)."""
     columns = [_encode(settings, weights, x + 1j * STEP * e).imag / STEP for e in np.eye(x.shape[1])]
     return np.stack(columns, axis=2)
 

@@ -1,4 +1,4 @@
-"""A clone in a temporary folder, as a user has it: the repository's files, committed, with the data set smoke selected."""
+"""A user's clone in a temporary folder: the repository's files, committed, with the data set smoke selected."""
 
 import json
 import os
@@ -18,7 +18,7 @@ class Project:
         self.folder = folder
 
     def run(self, *command, status=0, **env):
-        """Run a command that must exit with `status` (None: any); returns stdout and stderr together."""
+        """Run a command and check its exit status (None: any). Returns stdout followed by stderr."""
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": f"{BIN}:{os.environ['PATH']}"} | env
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
@@ -34,7 +34,7 @@ class Project:
         return json.loads(done.stdout)
 
     def repro(self, **options):
-        """Run `dvc repro`; the names of the stages that ran, in order."""
+        """Run `dvc repro`. Returns the names of the stages that ran, in order."""
         output = self.run("dvc", "repro", **options)
         return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
@@ -50,7 +50,7 @@ class Project:
 
 
 def clone(folder, models="mean raw random pca pca_2 ae ae_2d dae", seeds="0 1", datasets="smoke"):
-    """Copy the repository's present files into a repository of its own."""
+    """Copy the repository's current files to `folder` and commit them to a new repository there."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from family import PIXELS, Ensemble, block, build
+from family import PIXELS, Ensemble, build, small_settings
 
 from aebench.evaluation.arrays.contraction import Jacobians
 from aebench.evaluation.arrays.embedding import Embedded
@@ -14,15 +14,15 @@ from aebench.storage import Split, Trained
 
 CLASSES, DIM = 5, 8
 CPU = torch.device("cpu")
-PLACES = (("masking", 0.25), ("masking", 0.5), ("blur", 0.1))
-"""Corruptions and levels of the corrupted images."""
+POSITIONS = (("masking", 0.25), ("masking", 0.5), ("blur", 0.1))
+"""Names and levels of the corruptions in `representation`."""
 
 
 def representation(codes, reference_codes, labels, reference_labels, images=None, reconstructions=None, **parts):
-    """A representation of these codes. Corrupted images have the codes and reconstructions of clean ones.
+    """A representation with these codes. Corrupted images have the codes and reconstructions of clean images.
 
-    A fifth of the reference is validation. Generated images are the reconstructions, and the features of an image are its
-    pixels. Neighbours of images, codes and map points agree.
+    The last fifth of the reference codes belongs to validation images. Generated images are the reconstructions, and the
+    features of an image are its pixels. Images, codes and map points have the same neighbours.
     """
     images = torch.rand(len(codes), 16, generator=torch.Generator().manual_seed(0)) if images is None else images
     reconstructed = images if reconstructions is None else reconstructions
@@ -41,19 +41,21 @@ def representation(codes, reference_codes, labels, reference_labels, images=None
         ),
         "embedding": Embedded(codes, codes, codes, 12),
         "contraction": contraction(torch.zeros(len(codes), *codes.shape[1:], images.shape[1])),
-        "robustness": Corrupted(PLACES, *(torch.stack([part] * len(PLACES)) for part in (1 - images, codes, reconstructed))),
+        "robustness": Corrupted(
+            POSITIONS, *(torch.stack([part] * len(POSITIONS)) for part in (1 - images, codes, reconstructed))
+        ),
     }
     return Representation(**fields | parts)
 
 
 def contraction(jacobians, off=None):
-    """Norms and spectra of Jacobians (m, k, d) at images, and at noise if `off` is given."""
+    """Norms and spectra of Jacobians (m, k, d) at images and, with `off`, at noise."""
     spectra = [torch.linalg.svdvals(each.double()) for each in (jacobians, jacobians if off is None else off)]
     return Jacobians(torch.linalg.matrix_norm(jacobians), jacobians.norm(dim=2), *spectra)
 
 
 def clouds(spread, n=200, seed=0):
-    """Gaussian clouds around the class corners."""
+    """Codes (n, DIM) in one Gaussian cloud per class, around unit vectors, and their labels (n,)."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % CLASSES
     return torch.eye(CLASSES, DIM)[labels] + spread * torch.randn(n, DIM, generator=generator), labels
@@ -80,18 +82,18 @@ USELESS = representation(
 
 def trained(kind="vanilla", seeds=(3, 4), **changes):
     """Untrained replicas as `Trained`, and their ensemble."""
-    family = Ensemble(lambda: build(block(kind, **changes), PIXELS), seeds)
-    return Trained(block(kind, **changes), (4, 4), seeds, family.state), family
+    ensemble = Ensemble(lambda: build(small_settings(kind, **changes), PIXELS), seeds)
+    return Trained(small_settings(kind, **changes), (4, 4), seeds, ensemble.state), ensemble
 
 
-def seen(model, n=30, **settings):
-    """Every seed's representation of n test images, which are also the train and validation images."""
+def represented(model, n=30, **settings):
+    """Representation of n test images for every seed; training and validation images are the same images."""
     x, y = torch.rand(n, PIXELS, generator=torch.Generator().manual_seed(9)).numpy(), np.arange(n) % 3
     return [represent(each) for each in views(model, (Split(x, y), Split(x, y)), Split(x, y), Evaluation(**settings), CPU)]
 
 
 def view(replica, images, labels, seed=3, settings=None, **changes):
-    """A view of `images`, which serve as test, train and validation images."""
+    """A view of `images`, which are the test, training and validation images."""
     fields = {
         "replica": replica,
         "seed": seed,

@@ -1,4 +1,4 @@
-"""Run stages in folders that hold their declared inputs only; used by test_stage_inputs.py in a process of its own.
+"""Run stages in folders that contain only their declared inputs; test_stage_inputs.py runs this in a separate process.
 
 Reads JSON from stdin: a list of [command, folder, error file]. Each stage runs in a fork, so libraries are imported once.
 """

@@ -1,4 +1,4 @@
-"""The structure of the package: who may import whom, which package owns a library, and that code hashes are complete."""
+"""The structure of the package: which modules import which, where a library is used, and that code hashes are complete."""
 
 import ast
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from aebench import code_hashes
 
 ROOT = Path(__file__).parent.parent
-FLOORS = [
+LAYERS = [
     {"errors"},
     {"registry"},
     {"storage", "randomness", "statistics"},
@@ -24,7 +24,7 @@ FLOORS = [
     {"pipeline", "testing", "scaffold"},
     {"cli"},
 ]
-"""Imports go down, never up or sideways. `pipeline.lock`, which reads dvc.lock, is below the rest of `pipeline`."""
+"""A module imports only from lower layers and from its own part. `pipeline.lock` is below the rest of `pipeline`."""
 OWNERS = {
     "mlflow": {"aebench/tracking/"},
     "ruamel": {"aebench/config.py"},
@@ -56,34 +56,34 @@ def imported(tree):
 
 
 def part(module):
-    """The part of FLOORS that a module of aebench belongs to."""
+    """The part in LAYERS to which a module of aebench belongs."""
     return "pipeline.lock" if module.startswith("aebench.pipeline.lock") else module.split(".")[1]
 
 
 def modules():
-    """Module -> the modules that it imports, in aebench."""
+    """Map each module of aebench to the modules that it imports."""
     names = {path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for path, tree in trees().items()}
     return {name: set(imported(tree)) for name, tree in names.items() if name.startswith("aebench.")}
 
 
-def test_every_part_has_a_floor():
-    assert {part(module) for module in modules()} == set().union(*FLOORS)
+def test_every_part_belongs_to_a_layer():
+    assert {part(module) for module in modules()} == set().union(*LAYERS)
 
 
 def test_the_top_level_has_at_most_twenty_entries():
     assert len({part(module) for module in modules()} - {"pipeline.lock"}) <= 20
 
 
-def test_imports_go_down_the_floors():
-    floor = {name: i for i, names in enumerate(FLOORS) for name in names}
+def test_modules_import_only_from_lower_layers():
+    layer = {name: i for i, names in enumerate(LAYERS) for name in names}
     wrong = []
     for module, names in modules().items():
         for name in names:
             if name.split(".")[0] == "stages":
                 wrong.append((module, name))
             if name.startswith("aebench."):
-                here, there = part(module), part(name)
-                if here != there and floor[there] >= floor[here]:
+                importing_part, imported_part = part(module), part(name)
+                if importing_part != imported_part and layer[imported_part] >= layer[importing_part]:
                     wrong.append((module, name))
     assert not wrong
 
@@ -130,7 +130,7 @@ print(json.dumps(sorted(n for n in sys.modules if n.partition(".")[0] in ("aeben
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_code_behind_a_stage_is_complete(stage):
-    """Every module that Python imports is hashed, and heavy libraries are imported only where they are needed."""
+    """Every module that Python imports is hashed, and heavy libraries are imported only by the stages that need them."""
     import json
 
     done = subprocess.run(
@@ -155,7 +155,7 @@ def test_code_hashes_follow_imports_inside_functions(tmp_path, monkeypatch):
     [
         ("c.py", "VALUE = 2\n", True),
         ("c.py", "# why\nVALUE = 1  # because\n", False),
-        ("b.py", 'def f():\n    """Other words."""\n    from . import c\n    return c.VALUE\n', False),
+        ("b.py", 'def f():\n    """Another docstring."""\n    from . import c\n    return c.VALUE\n', False),
         ("a.py", 'from toy import b\nR = Registry("g", {"x": "m:X", "y": "m:Y"})\n', False),
         ("a.py", 'from toy import b\nR = Registry("other", {"x": "m:X"})\n', True),
         ("unused.py", "VALUE = 2\n", False),

@@ -1,4 +1,4 @@
-"""`aebench verify`: a fresh project is verified; changed code, parameters, lock, report or paper is reported by name."""
+"""`aebench verify` accepts a finished project and reports changes of code, parameters, dvc.lock, reports and papers by name."""
 
 import hashlib
 import shutil
@@ -45,7 +45,7 @@ def md5(text):
 
 
 def entry(command, deps, outs, **params):
-    """An entry of dvc.lock; files that do not exist here have the md5 of their name. `params` are keys of the conf file."""
+    """An entry of dvc.lock; files that do not exist have the md5 of their name. `params` are keys of the conf file."""
     deps, outs = ([{"path": p, "md5": checksum(Path(p)) or md5(p)} for p in paths] for paths in (deps, outs))
     return {"cmd": f"python -m stages.{command}", "deps": deps, "params": {f"conf/{DATASET}.yaml": params}, "outs": outs}
 
@@ -96,7 +96,7 @@ def write_report(fingerprint):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The project as it is committed; its code is the repository's."""
+    """A finished project as it is committed, with the code of the repository."""
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -112,7 +112,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def project(finished, tmp_path, monkeypatch):
-    """A copy to change."""
+    """A copy of the finished project that a test may change."""
     shutil.copytree(finished, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
 
@@ -143,14 +143,14 @@ def edit_lock(change):
 
 
 def verify(*papers):
-    """The lines of the output, and whether the exit status is 0."""
+    """Lines of the output, and whether the exit status is 0."""
     result = CliRunner().invoke(app, ["verify", *papers])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.output.splitlines(), result.exit_code == 0
 
 
 def problems(*papers):
-    """The lines about problems."""
+    """Lines of the output that report problems."""
     lines, verified = verify(*papers)
     assert not verified
     return [line for line in lines if not line.endswith("verified")]
@@ -183,7 +183,7 @@ def test_a_changed_metric_makes_measurements_stale_but_not_training(edit_code):
 
 
 def test_a_comment_or_docstring_changes_nothing(edit_code):
-    edit_code("aebench/objectives.py", '"""', '"""Other words. ')
+    edit_code("aebench/objectives.py", '"""', '"""Another docstring. ')
     assert verify()[1]
 
 
@@ -198,8 +198,8 @@ def test_models_evaluated_by_different_code_are_mixed(project):
 
 def test_a_report_that_used_a_removed_stage_is_stale_until_it_is_written_again(project):
     """DVC keeps the entry of a stage that is no longer in dvc.yaml."""
-    judge = entry("judge toy", ["runs/code/judge.json"], ["runs/judges/toy.safetensors"])
-    edit_lock(lambda stages: stages.update({"judge@toy": judge}))
+    removed = entry("judge toy", ["runs/code/judge.json"], ["runs/judges/toy.safetensors"])
+    edit_lock(lambda stages: stages.update({"judge@toy": removed}))
     assert verify()[1]
     edit_lock(lambda stages: stages["report@toy"]["deps"].append({"path": "runs/judges/toy.safetensors", "md5": md5("x")}))
     assert f"toy: stale: the code changed since judge ran: {ALL}" in problems()
@@ -253,8 +253,8 @@ def set_out(stages, name, path, text="again"):
 def test_weights_trained_again_but_not_evaluated_are_mixed(project):
     edit_lock(lambda stages: set_out(stages, "train@toy-ae", "weights.safetensors"))
     lines = problems()
-    assert "toy: mixed: evaluate read another weights.safetensors than train wrote: ae" in lines
-    assert "toy: mixed: classify read another weights.safetensors than train wrote: ae" in lines
+    assert "toy: mixed: evaluate read a different version of weights.safetensors from the one train wrote: ae" in lines
+    assert "toy: mixed: classify read a different version of weights.safetensors from the one train wrote: ae" in lines
 
 
 def test_results_computed_after_the_report_make_it_stale(project):
@@ -275,7 +275,7 @@ def test_a_model_without_entries_is_reported(project):
 @pytest.mark.parametrize(("name", "doubted"), [("table.csv", f": {ALL}"), ("table.md", ""), ("numbers.tex", f": {ALL}")])
 def test_a_table_edited_by_hand_is_reported(project, name, doubted):
     replace(REPORT / name, "1.5", "1.4")
-    assert problems() == [f"toy: edited: reports/toy/{name} is not what the stage report wrote{doubted}"]
+    assert problems() == [f"toy: edited: reports/toy/{name} differs from the output of the stage report{doubted}"]
 
 
 def test_missing_files_and_an_edited_page_are_reported(project):
@@ -283,7 +283,7 @@ def test_missing_files_and_an_edited_page_are_reported(project):
     Path("reports/index.html").write_text("<edited>")
     assert problems() == [
         "toy: edited: reports/toy/table.md is missing",
-        "pages of all reports: edited: reports/index.html is not what the stage index wrote",
+        "pages of all reports: edited: reports/index.html differs from the output of the stage index",
     ]
 
 
@@ -332,7 +332,7 @@ def test_a_quoted_number_in_doubt_is_reported_with_its_line(paper):
 
 def test_every_quote_of_an_edited_file_is_reported(paper):
     replace(REPORT / "numbers.tex", "1.5", "1.4")
-    assert sum("numbers.tex is not what the stage report wrote" in line for line in problems("paper.tex")) == 1 + 4
+    assert sum("numbers.tex differs from the output of the stage report" in line for line in problems("paper.tex")) == 1 + 4
 
 
 def test_wrong_arguments_are_explained_in_one_line(project, monkeypatch):
@@ -342,7 +342,7 @@ def test_wrong_arguments_are_explained_in_one_line(project, monkeypatch):
     with pytest.raises(InputError, match=r"dvc\.lock must have stages, got none"):
         audit.verify([])
     monkeypatch.chdir(ROOT / "conf")
-    with pytest.raises(InputError, match="must run in the folder of its code"):
+    with pytest.raises(InputError, match="must be run from the folder of its code"):
         audit.verify([])
 
 

@@ -1,4 +1,4 @@
-"""A verdict depends only on intervals and bounds, and a broken model loses its claim."""
+"""A verdict depends only on intervals and bounds, and a broken model does not support a claim."""
 
 import math
 from contextlib import chdir
@@ -8,7 +8,7 @@ from pathlib import Path
 import fake_runs
 import numpy as np
 import pytest
-from family import descend, ensemble, images, settings
+from family import descend, images, make_ensemble, settings
 from representations import PERFECT, view
 
 from aebench import corruptions, storage
@@ -16,7 +16,7 @@ from aebench.errors import InputError
 from aebench.evaluation.arrays import contraction
 from aebench.evaluation.metrics import METRICS
 from aebench.randomness import Streams
-from aebench.reporting import claims, ledger
+from aebench.reporting import claims, claims_summary
 from aebench.reporting.claims import NOT_TESTED, REFUTED, SUPPORTED, UNDECIDED, Claim, Test
 from aebench.reporting.results import read
 from aebench.reporting.tables.claims import effect
@@ -123,7 +123,7 @@ def test_a_claim_needs_all_of_its_tests(project):
 
 @pytest.mark.parametrize("test", TESTS)
 def test_every_test_of_the_lecture_can_be_supported_and_refuted(project, monkeypatch, test):
-    """Values within the bounds support it, values outside refute it."""
+    """Values within the bounds support the claim, values outside refute it."""
     low, high = (-math.inf if test.above is None else test.above), (math.inf if test.below is None else test.below)
     inside = (low + high) / 2 if math.isfinite(low + high) else max(low + 1, -1e9) if math.isfinite(low) else high - 1
     outside = high + 1 if math.isfinite(high) else low - 1
@@ -135,19 +135,19 @@ def test_every_test_of_the_lecture_can_be_supported_and_refuted(project, monkeyp
         assert claims.verdict(read(fake_runs.DATASET), Claim(says="", figure="card", tests=[test]))[0] == expected
 
 
-# A broken model loses its claim: small models, trained here, replace those that the claim names
+# Claims about broken models: small models, trained here, replace those that the claim names
 
 
 def trained(kind, **changes):
-    family = ensemble(kind, (0, 1, 2), **changes)
-    family.model.fit(family, images(), descend(settings(epochs=60, learning_rate=0.03)))
-    return family
+    ensemble = make_ensemble(kind, (0, 1, 2), **changes)
+    ensemble.model.fit(ensemble, images(), descend(settings(epochs=60, learning_rate=0.03)))
+    return ensemble
 
 
-def scores(family, name):
-    """A metric of each replica on the images it was trained on."""
+def scores(ensemble, name):
+    """Values of a metric for each replica on its training images."""
     x, values = images().train, []
-    for seed, replica in enumerate(family.replicas()):
+    for seed, replica in enumerate(ensemble.replicas()):
         trained_view = view(replica, x, x[:, 0].long(), seed)
         keep, add = corruptions.masking(*x.shape, 0.3, Streams(seed).torch("evaluation"))
         reconstructed = trained_view.decode(trained_view.encode(corruptions.corrupt(x, (keep, add))))
@@ -163,17 +163,19 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("claim", "model", "metric", "kind", "sound", "broken", "control"), BROKEN, ids=[b[0] for b in BROKEN])
-def test_a_broken_model_loses_its_claim(tmp_path, claim, model, metric, kind, sound, broken, control):
-    models = {model: f"{{kind: {kind}, target: 0.1}}"} | ({control[0]: "{kind: vanilla}"} if control else {})
+@pytest.mark.parametrize(
+    ("claim", "model", "metric", "kind", "sound", "broken", "baseline"), BROKEN, ids=[b[0] for b in BROKEN]
+)
+def test_a_broken_model_does_not_support_its_claim(tmp_path, claim, model, metric, kind, sound, broken, baseline):
+    models = {model: f"{{kind: {kind}, target: 0.1}}"} | ({baseline[0]: "{kind: vanilla}"} if baseline else {})
     fake_runs.write_fake_suite(tmp_path)
     with chdir(tmp_path):
         fake_runs.write_params([fake_runs.DATASET], list(models))
         fake_runs.write_conf(fake_runs.DATASET, models)
         for name in models:
             fake_runs.write_run(fake_runs.DATASET, name, 0.5, 8, fake_runs.SEEDS)
-        if control:
-            overwrite(control[0], metric, scores(trained(kind, **control[1]), metric))
+        if baseline:
+            overwrite(baseline[0], metric, scores(trained(kind, **baseline[1]), metric))
         verdicts = []
         for changes in (sound, broken):
             overwrite(model, metric, scores(trained(kind, **changes), metric))
@@ -210,17 +212,17 @@ def test_an_invalid_claim_is_an_input_error(tmp_path, text, message):
 
 def test_claims_md_and_lecture_md_have_the_verdicts_of_every_report(project):
     results = read(fake_runs.DATASET)
-    ledger.write(results)
-    ledger.write_all()
-    first = [path.read_bytes() for path in (ledger.LEDGER, ledger.LECTURE)]
+    claims_summary.write(results)
+    claims_summary.write_all()
+    first = [path.read_bytes() for path in (claims_summary.SUMMARY, claims_summary.LECTURE)]
     table = claims.table(results)
-    text = ledger.LEDGER.read_text()
+    text = claims_summary.SUMMARY.read_text()
     for row in table.to_dict("records"):
         part = text.partition(f"\n### {row['claim']}\n")[2].partition("\n### ")[0]
         assert f"**{fake_runs.DATASET}: {row['verdict']}**" in part and row["says"] in part
         assert f"{row['measured']}: {effect(row).strip()}" in part and row["outcome"] in part
-        assert row["says"] in ledger.LECTURE.read_text()
+        assert row["says"] in claims_summary.LECTURE.read_text()
     assert set(table["verdict"]) > {NOT_TESTED}, "the fake suite has models of some claims"
-    ledger.write(results)
-    ledger.write_all()
-    assert [path.read_bytes() for path in (ledger.LEDGER, ledger.LECTURE)] == first
+    claims_summary.write(results)
+    claims_summary.write_all()
+    assert [path.read_bytes() for path in (claims_summary.SUMMARY, claims_summary.LECTURE)] == first

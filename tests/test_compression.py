@@ -1,4 +1,4 @@
-"""Rate and distortion of quantised codes: cells, values and code lengths, and levels chosen on validation images."""
+"""Tests of quantised codes: cells, values, code lengths, and the choice of levels on validation images."""
 
 import math
 from dataclasses import replace
@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from family import KINDS, pictures
-from representations import PERFECT, seen, trained, view
+from family import KINDS, random_images
+from representations import PERFECT, represented, trained, view
 from scipy.stats import entropy
 from sklearn.preprocessing import KBinsDiscretizer
 
@@ -40,7 +40,7 @@ def quantised(replica, images, settings=None, **changes):
 
 
 def scores(part):
-    """bits_per_image, then the three profiles."""
+    """The metric bits_per_image and the three profiles of compression."""
     r = replace(PERFECT, compression=part)
     return METRICS["bits_per_image"].measure(r), *(PROFILES[name].measure(r) for name in NAMES)
 
@@ -105,7 +105,7 @@ def test_a_unit_that_is_constant_in_training_is_constant_in_test_codes():
 
 
 def test_nan_reconstructions_and_codes_give_nan_without_an_error():
-    bits, at_rate, errors, _ = scores(quantised(Raw(lambda h: h * math.nan), pictures(40)))
+    bits, at_rate, errors, _ = scores(quantised(Raw(lambda h: h * math.nan), random_images(40)))
     assert math.isnan(bits) and all(math.isnan(x) for x in [*at_rate.values(), *errors.values()])
     codes = torch.tensor([[math.nan], [1], [math.inf]])
     assert Quantiser(codes, 2).cells(codes).tolist() == [[0], [0], [0]]
@@ -134,7 +134,7 @@ def test_pixels_of_256_grey_levels_are_exact_at_8_bits():
 
 def test_a_useless_code_has_the_same_error_at_any_rate_and_needs_no_bits():
     """Every code is decoded to the same image."""
-    bits, at_rate, errors, lengths = scores(quantised(Raw(lambda h: torch.full_like(h, 0.5)), pictures(300)))
+    bits, at_rate, errors, lengths = scores(quantised(Raw(lambda h: torch.full_like(h, 0.5)), random_images(300)))
     assert len({*errors.values(), *at_rate.values()}) == 1
     assert bits == 0 and lengths["8"] > 60
 
@@ -146,7 +146,7 @@ def test_adversarial_a_rescaled_code_has_the_same_rate_and_error():
         def __call__(self, method, x):
             return (x - 7) / scale if method == "decode" else scale * x + 7
 
-    plain, scaled = (scores(quantised(model, pictures(300)))[2:] for model in (Raw(), Scaled()))
+    plain, scaled = (scores(quantised(model, random_images(300)))[2:] for model in (Raw(), Scaled()))
     for a, b in zip(plain, scaled, strict=True):
         assert a == pytest.approx(b, rel=1e-2, abs=1e-4)
 
@@ -157,7 +157,7 @@ def coded(errors, lengths, exact=1.0):
 
 
 def test_levels_are_chosen_on_validation_images_and_reported_on_test_images():
-    """Chosen on test images they would be other levels."""
+    """Test images would choose other levels."""
     validation = coded([9, 1.2, 1.1, 1.05], [0, 10, 20, 30])
     bits, at_rate, errors, lengths = scores(
         Quantised((0, 1, 2, 3), (5, 20, 29, 30), validation, coded([1, 2, 4, 3], [0, 11, 22, 31]))
@@ -178,13 +178,13 @@ def test_scores_are_undefined_without_quantised_codes():
 
 
 def test_within_a_budget_the_level_of_least_error_is_used():
-    """It is not the finest one where errors increase with the rate."""
+    """The chosen level is not the finest one if the error increases with the rate."""
     level = coded([2, 1, 3], [0, 10, 20])
     assert scores(Quantised((0, 1, 2), (5, 15, 25), level, level))[1] == {"5": 2, "15": 1, "25": 1}
 
 
 def test_cells_depend_on_training_codes_alone():
-    train, other = pictures(200), 5 * pictures(200, seed=4)
+    train, other = random_images(200), 5 * random_images(200, seed=4)
     plain = quantised(Raw(), train, reference=torch.cat([train, train]))
     moved = quantised(Raw(), train, reference=torch.cat([train, other]))
     assert torch.equal(plain.test.errors, moved.test.errors) and torch.equal(plain.test.lengths, moved.test.lengths)
@@ -194,14 +194,14 @@ def test_cells_depend_on_training_codes_alone():
 
 
 def test_a_subset_of_the_images_is_evenly_spaced():
-    every, few = (quantised(Raw(), pictures(100), {"images": n}) for n in (1000, 25))
+    every, few = (quantised(Raw(), random_images(100), {"images": n}) for n in (1000, 25))
     assert every.test.errors.shape == (4, 100) and few.test.errors.shape == few.validation.lengths.shape == (4, 25)
     assert torch.equal(few.test.errors, every.test.errors[:, ::4])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_model_has_rates_and_errors(kind):
-    (r,) = seen(trained(kind, seeds=(3,))[0], compression=BITS)
+    (r,) = represented(trained(kind, seeds=(3,))[0], compression=BITS)
     profiles = [PROFILES[name].measure(r) for name in NAMES]
     assert all(math.isfinite(x) and x >= 0 for profile in profiles for x in profile.values())
     lengths = profiles[2]
@@ -211,5 +211,5 @@ def test_every_model_has_rates_and_errors(kind):
 
 
 def test_the_mean_image_needs_no_bits():
-    bits, _, errors, lengths = scores(seen(trained("mean_image", seeds=(0,))[0], compression=BITS)[0].compression)
+    bits, _, errors, lengths = scores(represented(trained("mean_image", seeds=(0,))[0], compression=BITS)[0].compression)
     assert bits == 0 and set(lengths.values()) == {0} and len(set(errors.values())) == 1

@@ -1,4 +1,4 @@
-"""The settings: every mistake is one line with path, constraint, value and nearest name, before anything runs."""
+"""Mistakes in settings are reported in one line with path, constraint, value and nearest name, before anything runs."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ DIGITS = "conf/digits.yaml"
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with the shipped settings."""
+    """A folder with the settings of the repository."""
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -55,11 +55,20 @@ def test_the_stage_check_reports_a_mistake_in_one_line_with_status_1(project):
     assert done.stderr.startswith("error: params.yaml:suite.datasets must be one of") and done.stderr.count("\n") == 1
 
 
+def test_the_error_about_an_unknown_data_set_names_where_it_was_given(project):
+    with pytest.raises(InputError, match=r"^DATASET must be one of .*, got 'foo'"):
+        config.models("foo", config.suite())
+    Path(DIGITS).unlink()
+    for name in config.suite().datasets:
+        with pytest.raises(InputError, match=rf"^conf/{name}\.yaml must be a file, got none"):
+            config.models(name, config.suite())
+
+
 MISTAKES = [  # file, text, its replacement; how the message starts and ends
     ("params.yaml", "[digits]", "[digit]", "params.yaml:suite.datasets must be one of", "got 'digit' (did you mean 'digits'?)"),
     ("params.yaml", "[digits]", "[]", "params.yaml:suite.datasets must have at least 1 item", "got []"),
     ("params.yaml", "ae_2d", "ae2d", "params.yaml:suite.models", "(did you mean 'ae_2d'?)"),
-    ("params.yaml", "[0, 1", "[0, 0", "params.yaml:suite.seeds must be without repetition, got [0, 0", "]"),
+    ("params.yaml", "[0, 1", "[0, 0", "params.yaml:suite.seeds must not contain duplicates, got [0, 0", "]"),
     ("params.yaml", "[0, 1", "[-1, 1", "params.yaml:suite.seeds.0 must be greater than or equal to 0", "got -1"),
     ("params.yaml", "seeds:", "seed:", "a key of params.yaml:suite must be one of", "(did you mean 'seeds'?)"),
     ("params.yaml", "suite:", "suit:", "params.yaml must be one block named suite", "got suit"),
@@ -88,7 +97,7 @@ MISTAKES = [  # file, text, its replacement; how the message starts and ends
 
 
 @pytest.mark.parametrize(("file", "old", "new", "start", "end"), MISTAKES)
-def test_a_mistake_is_one_line_before_anything_runs(project, file, old, new, start, end):
+def test_a_mistake_is_reported_in_one_line_before_anything_runs(project, file, old, new, start, end):
     replace(file, old, new)
     line = message()
     assert line.startswith(start) and line.endswith(end), line
@@ -218,7 +227,7 @@ def test_values_in_lists_unions_and_nested_blocks_are_explained(value, expected)
 
 def test_a_latent_dim_above_the_pixels_fails_in_check(project):
     replace(DIGITS, "pca: {kind: pca, latent_dim: 8}", "pca: {kind: pca, latent_dim: 65}")
-    assert message() == f"{DIGITS}:models.pca.latent_dim must be at most 64, the pixels of an image, got 65"
+    assert message() == f"{DIGITS}:models.pca.latent_dim must be at most 64, the number of pixels of an image, got 65"
     replace(DIGITS, "latent_dim: 65", "latent_dim: 64")
     checks.check_dataset("digits", config.suite())
 
@@ -242,7 +251,7 @@ def test_models_are_checked_against_the_image_size_where_it_is_known(project, da
         checks.check_dataset("digits", suite)
     else:
         with pytest.raises(
-            InputError, match=f"models.pca.latent_dim must be at most {pixels}, the pixels of an image, got 785"
+            InputError, match=f"models.pca.latent_dim must be at most {pixels}, the number of pixels of an image, got 785"
         ):
             checks.check_dataset("digits", suite)
 
@@ -273,7 +282,7 @@ def test_select_keeps_the_models_that_all_data_sets_have_and_otherwise_takes_all
 
 def test_select_of_an_unknown_name_leaves_the_file_unchanged(project):
     before = Path("params.yaml").read_bytes()
-    with pytest.raises(InputError, match="did you mean 'smoke'"):
+    with pytest.raises(InputError, match=r"^--datasets must be one of .*did you mean 'smoke'"):
         config.select({"datasets": ["smok"]})
     with pytest.raises(InputError, match=r"^params.yaml:suite.models .* got 'pac' \(did you mean 'pca'\?\)"):
         config.select({"models": ["pac"]})

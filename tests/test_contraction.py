@@ -1,4 +1,4 @@
-"""Contraction: spectra of Jacobians on and off the data, effective rank and saturation."""
+"""Tests of the encoder's Jacobians: norms, spectra on and off the data, effective rank and saturation."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from family import KINDS, PIXELS
-from representations import PERFECT, contraction, seen, trained, view
+from representations import PERFECT, contraction, represented, trained, view
 
 from aebench.evaluation.arrays import contraction as arrays
 from aebench.evaluation.metrics import METRICS
@@ -17,7 +17,7 @@ from aebench.evaluation.representation import Evaluation
 X = torch.rand(7, 12, generator=torch.Generator().manual_seed(2))
 
 
-def of(jacobians, off=None, pixels=None):
+def representation_of(jacobians, off=None, pixels=None):
     """A representation with Jacobians (m, k, d)."""
     images = torch.rand(len(jacobians), pixels or jacobians.shape[2])
     return replace(PERFECT, images=images, contraction=contraction(jacobians, off))
@@ -33,15 +33,15 @@ def sigmoid_layer(units, scale=1.0, bias=0.0):
 
 @pytest.mark.parametrize("units", [5, 12, 40])
 def test_spectra_match_autograd_jacobians_in_blocks_of_any_size(units, monkeypatch):
-    """With fewer units than pixels, equally many and more; block sizes divide neither images nor units."""
+    """There are fewer units than pixels, as many or more. Numbers of images and units are not multiples of the block sizes."""
     encode = sigmoid_layer(units)
     expected = [torch.autograd.functional.jacobian(lambda x: encode(x[None])[0], row).double() for row in X]
     for name, value in (("UNITS", 3), ("IMAGES", 4), ("FULL_JACOBIANS", 2)):
         monkeypatch.setattr(arrays, name, value)
     computed = arrays.spectra(encode, X)
     torch.testing.assert_close(computed, torch.linalg.svdvals(torch.stack(expected)), rtol=1e-5, atol=1e-6)
-    norms, slopes = arrays.norms(encode, X)
-    torch.testing.assert_close(slopes.double(), torch.stack(expected).norm(dim=2), rtol=1e-5, atol=1e-7)
+    norms, unit_norms = arrays.norms(encode, X)
+    torch.testing.assert_close(unit_norms.double(), torch.stack(expected).norm(dim=2), rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(norms.double(), computed.square().sum(1).sqrt(), rtol=1e-5, atol=1e-7)
 
 
@@ -67,11 +67,11 @@ def test_noise_images_are_uniform_and_depend_on_the_seed_alone():
 @pytest.mark.parametrize("kind", KINDS)
 def test_squared_singular_values_sum_to_the_squared_norm_for_every_model(kind):
     model, _ = trained(kind, seeds=(3,))
-    (r,) = seen(model, contraction={"images": 6, "spectra": 4})
+    (r,) = represented(model, contraction={"images": 6, "spectra": 4})
     part, k = r.contraction, r.codes.shape[1]
-    assert part.spectra.shape == part.noise_spectra.shape == (4, min(k, PIXELS)) and part.slopes.shape == (6, k)
+    assert part.spectra.shape == part.noise_spectra.shape == (4, min(k, PIXELS)) and part.unit_norms.shape == (6, k)
     torch.testing.assert_close(part.spectra.square().sum(1).sqrt(), part.norms[:4].double(), rtol=1e-5, atol=1e-7)
-    torch.testing.assert_close(part.slopes.square().sum(1).sqrt(), part.norms, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(part.unit_norms.square().sum(1).sqrt(), part.norms, rtol=1e-5, atol=1e-7)
     moves = bool(part.norms.any())
     assert math.isnan(metrics.jacobian_rank(r)) != moves and math.isnan(metrics.saturation(r)) != moves
     assert not moves or 1 <= metrics.jacobian_rank(r) <= min(k, PIXELS) + 1e-9
@@ -84,21 +84,23 @@ def test_squared_singular_values_sum_to_the_squared_norm_for_every_model(kind):
 def test_effective_rank_of_equal_singular_values_is_their_number(rank):
     rows = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(0))).Q[:rank]
     mixed = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1))).Q[:, :rank] @ rows
-    assert metrics.jacobian_rank(of(5 * mixed[None])) == pytest.approx(rank, abs=1e-4)
+    assert metrics.jacobian_rank(representation_of(5 * mixed[None])) == pytest.approx(rank, abs=1e-4)
 
 
 def test_effective_rank_uses_singular_values_not_their_squares():
     shares = np.array([3, 1]) / 4
     expected = math.exp(-(shares * np.log(shares)).sum())
-    assert metrics.jacobian_rank(of(torch.diag(torch.tensor([3.0, 1.0]))[None])) == pytest.approx(expected, abs=1e-7)
+    assert metrics.jacobian_rank(representation_of(torch.diag(torch.tensor([3.0, 1.0]))[None])) == pytest.approx(
+        expected, abs=1e-7
+    )
 
 
 def test_adversarial_rank_is_1_if_each_image_has_one_direction_of_its_own():
-    """The rank of the mean spectrum, or of all Jacobians together, would be 4."""
+    """The mean spectrum, or all Jacobians together, would have rank 4."""
     one_each = torch.stack([torch.outer(row, row) for row in torch.eye(4)])
-    assert metrics.jacobian_rank(of(one_each)) == pytest.approx(1)
+    assert metrics.jacobian_rank(representation_of(one_each)) == pytest.approx(1)
     uneven = torch.stack([torch.diag(torch.tensor([1.0, 0, 0, 0])), 100 * torch.eye(4), torch.zeros(4, 4)])
-    assert metrics.jacobian_rank(of(uneven)) == pytest.approx(2.5)
+    assert metrics.jacobian_rank(representation_of(uneven)) == pytest.approx(2.5)
 
 
 # On and off the data
@@ -119,30 +121,30 @@ def test_a_linear_code_has_a_ratio_of_1_and_no_saturation():
 
 def test_the_ratio_is_the_mean_norm_on_the_data_over_that_on_noise():
     on = torch.stack([torch.eye(3), 3 * torch.eye(3)])
-    assert metrics.jacobian_on_off(of(on, 4 * on)) == pytest.approx(1 / 4)
-    assert metrics.jacobian_on_off(of(on, torch.stack([torch.eye(3), torch.zeros(3, 3)]))) == pytest.approx(4)
-    assert math.isnan(metrics.jacobian_on_off(of(on, 0 * on)))
-    assert metrics.jacobian_on_off(of(0 * on, on)) == 0
+    assert metrics.jacobian_on_off(representation_of(on, 4 * on)) == pytest.approx(1 / 4)
+    assert metrics.jacobian_on_off(representation_of(on, torch.stack([torch.eye(3), torch.zeros(3, 3)]))) == pytest.approx(4)
+    assert math.isnan(metrics.jacobian_on_off(representation_of(on, 0 * on)))
+    assert metrics.jacobian_on_off(representation_of(0 * on, on)) == 0
 
 
 # Saturation
 
 
 @pytest.mark.parametrize("scale", [1, 5, 20])
-def test_saturation_of_a_sigmoid_layer_is_the_share_of_activations_below_005_or_above_095(scale):
-    """The batch includes the image 0, at which every unit without a bias is 1/2."""
+def test_saturation_of_a_sigmoid_layer_is_the_fraction_of_activations_below_005_or_above_095(scale):
+    """The batch includes an image of zeros, for which every unit without a bias is 1/2."""
     encode, x = sigmoid_layer(30, scale), torch.cat([X - 0.5, torch.zeros(1, 12)])
-    slopes = arrays.norms(encode, x)[1]
+    unit_norms = arrays.norms(encode, x)[1]
     h = encode(x)
     expected = 100 * float(((h < 0.05) | (h > 0.95)).double().mean())
-    assert metrics.saturation(replace(PERFECT, contraction=replace(PERFECT.contraction, slopes=slopes))) == expected
+    assert metrics.saturation(replace(PERFECT, contraction=replace(PERFECT.contraction, unit_norms=unit_norms))) == expected
     assert (expected > 50) == (scale == 20) and (expected == 0) == (scale == 1)
 
 
 def test_adversarial_saturation_compares_each_unit_with_itself():
-    """A unit of a hundredth of the scale is not saturated; a constant one is not counted."""
-    slopes = torch.tensor([[1.0, 0.01, 0], [0.1, 0.01, 0], [0.2, 0.01, 0], [1.0, 0.001, 0]])
-    part = replace(PERFECT.contraction, slopes=slopes)
+    """A unit with a hundredth of the scale is not saturated, and a constant unit is not counted."""
+    unit_norms = torch.tensor([[1.0, 0.01, 0], [0.1, 0.01, 0], [0.2, 0.01, 0], [1.0, 0.001, 0]])
+    part = replace(PERFECT.contraction, unit_norms=unit_norms)
     assert metrics.saturation(replace(PERFECT, contraction=part)) == pytest.approx(100 * 2 / 8)
 
 
@@ -159,7 +161,7 @@ def test_a_constant_code_has_no_ratio_rank_or_saturation():
 def test_singular_values_are_means_over_images_by_index():
     values = torch.tensor([9.0, 7, 5, 4, 2])
     on = torch.stack([torch.diag(values.flip(0)), torch.diag(3 * values)])
-    r = of(on, 2 * on)
+    r = representation_of(on, 2 * on)
     assert metrics.singular_values(r) == pytest.approx({"1": 18, "2": 14, "3": 10, "5": 4})
     assert metrics.singular_values_off(r) == pytest.approx({"1": 36, "2": 28, "3": 20, "5": 8})
 
@@ -167,7 +169,7 @@ def test_singular_values_are_means_over_images_by_index():
 def test_indices_depend_on_the_image_size_and_are_nan_above_the_number_of_units():
     indices = ["1", "2", "3", "5", "10", "20", "30", "50", "100", "200", "300", "500"]
     for units in (1, 2, 30, 40):
-        computed = metrics.singular_values(of(torch.ones(2, units, 45), pixels=784))
+        computed = metrics.singular_values(representation_of(torch.ones(2, units, 45), pixels=784))
         assert list(computed) == indices
         assert [index for index, value in computed.items() if not math.isnan(value)] == [p for p in indices if int(p) <= units]
 
@@ -182,7 +184,7 @@ def test_jacobian_is_the_mean_norm_not_the_root_of_the_mean_square():
 
 
 def test_adversarial_halving_a_code_halves_its_jacobian_and_keeps_its_neighbours():
-    """So neither direction is better."""
+    """A smaller Jacobian is therefore neither better nor worse."""
     x = torch.rand(6, 4)
     full, half = (arrays.norms(lambda x, c=c: c * torch.tanh(x), x)[0] for c in (1, 0.5))
     torch.testing.assert_close(half, full / 2)
@@ -192,9 +194,9 @@ def test_adversarial_halving_a_code_halves_its_jacobian_and_keeps_its_neighbours
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_jacobian_norms_agree_with_finite_differences(kind):
-    model, family = trained(kind, seeds=(3,))
-    (r,) = seen(model, contraction={"images": 5})
-    replica, x, step = next(family.replicas()), r.images[:5].double(), 1e-6
+    model, ensemble = trained(kind, seeds=(3,))
+    (r,) = represented(model, contraction={"images": 5})
+    replica, x, step = next(ensemble.replicas()), r.images[:5].double(), 1e-6
     replica.state = {name: value.double() for name, value in replica.state.items()}
     moves = step * torch.eye(PIXELS, dtype=torch.float64)
     columns = [(replica("encode", x + move) - replica("encode", x - move)) / (2 * step) for move in moves]
@@ -202,7 +204,7 @@ def test_jacobian_norms_agree_with_finite_differences(kind):
     torch.testing.assert_close(r.contraction.norms.double(), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_jacobian_norms_of_the_controls_are_known():
-    constant, pixels = (seen(trained(kind, seeds=(0,))[0])[0].contraction.norms for kind in ("mean_image", "raw_pixels"))
+def test_jacobian_norms_of_the_baselines_are_known():
+    constant, pixels = (represented(trained(kind, seeds=(0,))[0])[0].contraction.norms for kind in ("mean_image", "raw_pixels"))
     assert torch.equal(constant, torch.zeros(30))
     torch.testing.assert_close(pixels, torch.full((30,), 4.0))

@@ -1,4 +1,4 @@
-"""Data sources: the same images from every format, stratified splits, and one line for every bad input."""
+"""Data sources: every format gives the same images, splits are stratified, and bad input is reported in one line."""
 
 import dataclasses
 import gzip
@@ -97,7 +97,7 @@ def test_a_second_prepare_writes_the_same_bytes():
 
 
 def identities(splits: dict[str, storage.Split]) -> dict[str, list[int]]:
-    """The indices into IMAGES, whose images are distinct, of each split."""
+    """Indices of the images of each split in IMAGES, whose images are distinct."""
     index = {np.float32(image / np.float32(255)).tobytes(): i for i, image in enumerate(IMAGES)}
     return {name: [index[image.tobytes()] for image in split.images] for name, split in splits.items()}
 
@@ -269,7 +269,7 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def server(tmp_path):
-    """The URL of a web server of the folder `web`, and the paths requested from it."""
+    """The URL of a web server for the folder `web`, and a list of the requested paths."""
     requested = []
 
     class Handler(SimpleHTTPRequestHandler):
@@ -290,7 +290,7 @@ def server(tmp_path):
 
 
 def put(folder: Path, compressed: bool = True, dotted: bool = False) -> Path:
-    """The four files in `folder`, under one of their usual names."""
+    """Write the four files to `folder` under one of their usual names."""
     folder.mkdir(parents=True)
     for file, content in TINY.items():
         name = (file.replace("-idx", ".idx") if dotted else file) + (".gz" if compressed else "")
@@ -358,12 +358,12 @@ def test_without_network_the_error_says_where_to_put_the_file(tiny, monkeypatch)
     assert not Path("data").exists()
 
 
-def test_a_wrong_file_in_your_own_folder_is_an_error(tiny, tmp_path, monkeypatch):
+def test_a_wrong_file_in_a_local_folder_is_an_error(tiny, tmp_path, monkeypatch):
     tiny()
     folder = put(tmp_path / "mine" / "mnist", compressed=False)
     (folder / FILE).write_bytes(TINY[FILE][:-1] + b"?")
     monkeypatch.setenv(external.DATA_DIR, str(tmp_path / "mine"))
-    with pytest.raises(InputError, match=rf"mnist/{FILE} must have SHA-256 [0-9a-f]{{64}} when unpacked, got [0-9a-f]{{64}}$"):
+    with pytest.raises(InputError, match=rf"mnist/{FILE} must have SHA-256 \w{{64}} when decompressed, got \w{{64}}$"):
         prepared(MNIST)
 
 
@@ -376,7 +376,7 @@ def test_the_data_folder_must_exist(tiny, monkeypatch):
 
 @pytest.mark.skipif(not REAL, reason=f"{external.DATA_DIR} is not set")
 @pytest.mark.parametrize(("kind", "mean", "sd"), [("mnist", 0.1307, 0.3081), ("fashion_mnist", 0.2860, 0.3530)])
-def test_the_real_files_have_the_known_mean_and_deviation(monkeypatch, kind, mean, sd):
+def test_the_real_files_have_the_known_mean_and_standard_deviation(monkeypatch, kind, mean, sd):
     monkeypatch.setenv(external.DATA_DIR, REAL)
     raw = data.read(data.check({"source": kind, "validation": 6000}, "data"))
     assert pixel_moments(raw.train.images) == pytest.approx((mean, sd), abs=5e-5)
@@ -387,17 +387,17 @@ def test_the_real_files_have_the_known_mean_and_deviation(monkeypatch, kind, mea
 
 
 def keys(**change):
-    """A valid npz with changed settings."""
+    """A valid npz file with changed settings."""
     return lambda: as_npz() | change
 
 
 def arrays(change: dict | None = None, **arrays: np.ndarray):
-    """An npz with other arrays."""
+    """An npz file with other arrays."""
     return lambda: as_npz(**arrays) | (change or {})
 
 
 def bytes_of(write, path: str, change):
-    """A file of some format with changed bytes."""
+    """The files of `write` with the bytes of `path` changed."""
 
     def make() -> dict:
         settings = write()
@@ -408,7 +408,7 @@ def bytes_of(write, path: str, change):
 
 
 def cell(text: str, column: int = 1):
-    """A CSV in which one cell of image 4 is `text`; column 0 is the label."""
+    """A CSV file in which one cell of image 4 is `text`; column 0 is the label."""
 
     def make() -> dict:
         settings = as_csv()
@@ -421,7 +421,7 @@ def cell(text: str, column: int = 1):
 
 
 def picture(**new: int | str):
-    """Pictures, one of them with another `mode` or `size`, as named by Pillow."""
+    """A folder of pictures, one of which has another `mode` or `size` (Pillow's names)."""
 
     def make() -> dict:
         settings = as_folder()
@@ -437,7 +437,7 @@ def no_pictures() -> dict:
 
 
 def pixel(value: float) -> np.ndarray:
-    """Images in [0, 1] except for one pixel of image 17."""
+    """Images in [0, 1], except that one pixel of image 17 is `value`."""
     images = IMAGES / 255
     images[17, 2, 3] = value
     return images
@@ -468,7 +468,7 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     "two test sets": (keys(test_images="a", test_labels="b"), EITHER),
     "half a test set": (keys(test=None, test_images="a"), EITHER),
     "no test set": (keys(test=None), EITHER),
-    "classes twice": (keys(classes=["a", "a", "b"]), "data.classes must be without repetition, got ['a', 'a', 'b']"),
+    "classes twice": (keys(classes=["a", "a", "b"]), "data.classes must not contain duplicates, got ['a', 'a', 'b']"),
     "maximum 0": (keys(maximum=0), "data.maximum must be greater than 0, got 0"),
     "test for MNIST": (lambda: MNIST | {"test": 5}, "data must be one of source, split_seed, validation, got 'test'"),
     "no file": (keys(path="no.npz"), "no.npz must exist in ... or in AEBENCH_DATA_DIR, got none at no.npz"),
@@ -543,22 +543,25 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     "csv without a label": (cell("", column=0), "data.csv: column 'kind' must be filled, got nothing for image 4"),
     "pictures in a file": (
         lambda: {"source": "folder", "path": as_npz()["path"]},
-        "data.npz must be a folder with a sub-folder for each class, got a file",
+        "data.npz must be a folder with one subfolder per class, got a file",
     ),
-    "no pictures": (no_pictures, "pictures must be a folder with a sub-folder of pictures for each class, got no picture"),
+    "no pictures": (no_pictures, "pictures must be a folder with one subfolder of image files per class, got none"),
     "no picture": (
         bytes_of(as_folder, "pictures/cat/000.png", lambda b: b"?"),
-        "cat/000.png must be a picture that Pillow reads",
+        "cat/000.png must be an image file that Pillow reads",
     ),
-    "picture cut short": (bytes_of(as_folder, "pictures/cat/000.png", lambda b: b[:50]), "cat/000.png must be a picture that"),
+    "picture cut short": (
+        bytes_of(as_folder, "pictures/cat/000.png", lambda b: b[:50]),
+        "cat/000.png must be an image",
+    ),
     "picture of another size": (picture(size=(4, 5)), "cat/a.png must be (4, 4) like pictures/cat/000.png ... , got (5, 4)"),
     "picture in colour": (picture(mode="RGB"), "cat/a.png must be (4, 4) like pictures/cat/000.png ... , got (4, 4, 3)"),
-    "picture of 16 bits": (picture(mode="I;16"), "cat/a.png must be a picture with 8 bits per channel, got mode I;16"),
+    "picture of 16 bits": (picture(mode="I;16"), "cat/a.png must be an image file with 8 bits per channel, got mode I;16"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(case):
+def test_bad_input_is_reported_in_one_line_and_leaves_nothing(case):
     make, message = BAD[case]
     write_conf("mine", HELD | make())
     with pytest.raises(InputError, match=".*".join(map(re.escape, message.split(" ... ")))) as error:

@@ -1,4 +1,4 @@
-"""Bounds of log p(x) where it is known: by hand, probabilistic PCA, quadrature; and the laws of importance weighting."""
+"""Tests of bounds on log p(x): known values, probabilistic PCA, quadrature, and the laws of importance weighting."""
 
 import math
 from dataclasses import replace
@@ -28,7 +28,7 @@ def few(**changes):
 
 
 class Stub:
-    """A replica with these methods; without a posterior and a likelihood it is a point model."""
+    """A replica with these methods; it is a point model unless it has a posterior and a likelihood."""
 
     def __init__(self, **methods):
         self.methods = {"posterior": lambda x: (), "nll": lambda x, z: None} | methods
@@ -45,14 +45,14 @@ def numbers(*shape, seed=0):
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def density_view(replica, x, constant_model=FEW, **changes):
+def density_view(replica, x, density_settings=FEW, **changes):
     """A view with x (n, d) as training, validation and test images."""
-    return view(replica, x, torch.arange(len(x)) % 3, settings=Evaluation(density=constant_model), **changes)
+    return view(replica, x, torch.arange(len(x)) % 3, settings=Evaluation(density=density_settings), **changes)
 
 
-def measured(replica, x, constant_model=FEW, **changes):
+def measured(replica, x, density_settings=FEW, **changes):
     """A representation with the codes and densities of x."""
-    test_view = density_view(replica, x, constant_model, **changes)
+    test_view = density_view(replica, x, density_settings, **changes)
     return replace(PERFECT, codes=test_view.codes, density=density.density(test_view))
 
 
@@ -77,7 +77,7 @@ def test_weights_are_averaged_as_probabilities_not_as_logarithms():
 
 
 def test_effective_sample_sizes_by_hand():
-    """Equal weights: all samples; one dominant weight: one sample; weights 1 and 3: 16 / 10 of 2."""
+    """Equal weights count as all samples, one dominant weight as one sample, and weights 1 and 3 as 16 / 10 of 2."""
     equal, one, pair = torch.zeros(3, 8), torch.tensor([[0.0] + [-900.0] * 7]), torch.tensor([[1.0, 3.0]]).log()
     for weights, share in ((equal, 100), (one, 100 / 8), (pair, 80)):
         for scale in (0, -5000, 5000):
@@ -153,7 +153,7 @@ def test_useless_a_posterior_equal_to_the_prior_has_no_kl_and_no_active_units():
 
 
 def test_adversarial_a_degenerate_posterior_lowers_every_bound():
-    """Its KL is ½ (40 - 1) per unit, which importance weights cannot recover, since all draws are equal."""
+    """The KL is ½ (40 - 1) per unit, and importance weights cannot recover it, since all draws are equal."""
     r = measured(constant_model(0.0, -40.0), numbers(40, 4))
     assert score(r, "posterior_kl") == pytest.approx(3 * 39 / 2)
     assert score(r, "elbo") == pytest.approx(-score(r, "expected_nll") - 3 * 39 / 2)
@@ -183,7 +183,7 @@ def test_an_aggregate_posterior_equal_to_the_prior_has_divergence_0():
 
 
 def test_aggregate_divergence_by_hand():
-    """N(1, 4) from N(0, 1): (4 + 1 - 1 - log 4) / 2; units add up; a correlation r contributes -log(1 - r²) / 2."""
+    """N(1, 4) has divergence (4 + 1 - 1 - log 4) / 2; divergences of units add up; a correlation r adds -log(1 - r²) / 2."""
     codes = 1 + 2 * torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
     assert aggregated(codes, torch.zeros(1)) == pytest.approx((4 - math.log(4)) / 2)
     both = torch.cat([codes, torch.zeros(2, 1)], 1)
@@ -199,9 +199,9 @@ def test_codes_without_variance_in_some_direction_have_no_aggregate_divergence()
 
 def test_posterior_variance_is_the_mean_over_images_and_0_for_point_models():
     x = images(40)
-    constant_model = Stub(encode=lambda x: x[:, :2], decode=lambda h: x[:1], posterior=lambda x: (x[:, :2], x[:, :2].log() + 1))
+    variational = Stub(encode=lambda x: x[:, :2], decode=lambda h: x[:1], posterior=lambda x: (x[:, :2], x[:, :2].log() + 1))
     expected = x[:, :2].double().mean(0) * math.e
-    assert torch.allclose(density.posterior_variance(density_view(constant_model, x)), expected)
+    assert torch.allclose(density.posterior_variance(density_view(variational, x)), expected)
     point = Stub(encode=lambda x: x[:, :2])
     assert not density.posterior_variance(density_view(point, x)).any()
 
@@ -245,7 +245,7 @@ LINEAR = {
 
 @pytest.mark.parametrize("kind", LINEAR)
 def test_expost_density_of_a_linear_decoder_is_its_exact_marginal(kind):
-    """Signed, wide and constant codes; for any draws, up to float32 rounding."""
+    """The density is exact up to float32 rounding for signed, wide and constant codes, for any draws."""
     test_view = density_view(next(fitted(kind, **LINEAR[kind])[0].replicas()), images(40), few(draws=2, images=40))
     computed = density.density(test_view)
     expected = exact(test_view, computed.variance)
@@ -271,12 +271,12 @@ def test_the_mean_image_is_a_gaussian_with_the_variance_of_validation_images():
 
 
 def bent(h):
-    """(..., 1) -> (..., 3): a curve in space."""
+    """Points (..., 3) on a curve in space, for positions (..., 1) on it."""
     return torch.cat([h, torch.sin(2 * h), 0.3 * h**2], -1)
 
 
 def test_expost_density_of_a_curved_decoder_matches_quadrature():
-    """Within 0.05 nat of log p(x) although ESS is below 95 %; fewer draws give a lower bound."""
+    """The density is within 0.05 nat of log p(x) although the ESS is below 95 %; fewer draws give a lower bound."""
     codes, x, variance = 1 + 0.8 * numbers(500, 1), 0.3 * numbers(6, 3, seed=1), 0.05
     expost = ExpostDensity.fit(bent, codes, 1)
     mean, deviation = codes.mean(), codes.std(correction=0)
@@ -320,7 +320,7 @@ def test_directions_are_those_of_largest_variance():
 
 
 def test_constant_pixels_do_not_make_the_density_infinite():
-    """With perfect reconstructions the variance is that of rounding to grey levels; more levels give a higher density."""
+    """Perfect reconstructions have the variance of rounding to grey levels, and more levels give a higher density."""
     x = images(40)
     x[:, ::2] = 0
     model = next(fitted("raw_pixels")[0].replicas())
@@ -362,9 +362,3 @@ def test_test_images_select_nothing_and_only_training_codes_are_fitted():
     expost = [exact(replace(test_view, reference=torch.cat([train, c * validation])), computed.variance) for c in (1, 0.2)]
     assert torch.equal(*expost)
     torch.testing.assert_close(computed.expost_log_weights.mean(1), expost[0][::2], atol=0.05, rtol=0)
-
-
-def test_images_are_spread_evenly_over_the_test_set():
-    assert density.spread(torch.arange(10), 3).tolist() == [0, 3, 6]
-    assert density.spread(torch.arange(4), 9).tolist() == [0, 1, 2, 3]
-    assert density.spread(torch.arange(10_000), 100).tolist() == list(range(0, 10_000, 100))

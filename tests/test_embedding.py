@@ -1,4 +1,4 @@
-"""Trustworthiness and continuity of perfect, random, torn and folded maps; the t-SNE map and its figure."""
+"""Tests of trustworthiness and continuity on maps with known scores, and of the t-SNE map and its figure."""
 
 import math
 from dataclasses import replace
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from family import KINDS
-from representations import PERFECT, USELESS, clouds, representation, seen, trained, view
+from representations import PERFECT, USELESS, clouds, representation, represented, trained, view
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness as reference
 
@@ -33,7 +33,7 @@ def normal(*shape, seed=0):
 
 
 def chance(n, k):
-    """Expected score if a neighbour in the map has any rank from 1 to n - 1 with equal probability."""
+    """Expected score if the rank of a neighbour in the map is uniform from 1 to n - 1."""
     return 1 - (n - k) * (n - k - 1) / ((n - 1) * (2 * n - 3 * k - 1))
 
 
@@ -52,20 +52,20 @@ def test_a_random_map_scores_chance_on_both(n, k):
     assert np.mean(draws, 0) == pytest.approx(chance(n, k), abs=0.01)
 
 
-def test_adversarial_tearing_a_cluster_is_trustworthy_but_not_continuous():
-    """One cluster becomes two far apart: neighbours in the map are true, but half of the true neighbours are lost."""
+def test_adversarial_splitting_a_cluster_is_trustworthy_but_not_continuous():
+    """One cluster becomes two distant ones: neighbours in the map are correct, but half of the neighbours are lost."""
     points = torch.cat([normal(100, 2), normal(100, 2, seed=1) + 100])
-    torn = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
-    trust, continuity = faithfulness(points, torn, 12)
+    split = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
+    trust, continuity = faithfulness(points, split, 12)
     assert trust > 0.97
     assert continuity < trust - 0.1
 
 
 def test_adversarial_folding_two_clusters_is_continuous_but_not_trustworthy():
-    """The reverse: half of the neighbours in the map are false, from the other cluster."""
+    """Two clusters become one: half of the neighbours in the map are from the other cluster."""
     points = torch.cat([normal(100, 2), normal(100, 2, seed=1) + 100])
-    torn = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
-    trust, continuity = faithfulness(torn, points, 12)
+    split = points + 1000 * (torch.arange(200) % 2 * (torch.arange(200) < 100))[:, None]
+    trust, continuity = faithfulness(split, points, 12)
     assert continuity > 0.97
     assert trust < continuity - 0.1
 
@@ -91,7 +91,7 @@ def test_constant_codes_score_chance():
 
 
 def test_tied_distances_score_the_mean_over_all_orders():
-    """Against the formula itself, over every order of equal distances."""
+    """The expected value is the mean of the formula over every order of equal distances."""
     points, codes = normal(6, 2), torch.tensor([[0.0], [0], [0], [1], [1], [3]])
     orders = list(permutations(range(6)))
     expected = [np.mean([formula(*pair, 2, order) for order in orders]) for pair in ((points, codes), (codes, points))]
@@ -99,7 +99,7 @@ def test_tied_distances_score_the_mean_over_all_orders():
 
 
 def formula(original, points, k, order):
-    """The formula of trustworthiness, with ties broken by `order`."""
+    """Trustworthiness by its formula, with ties broken by `order`."""
     n, total = len(original), 0
     for i in range(n):
         far, near = (np.lexsort((order, (x - x[i]).norm(dim=1))) for x in (original, points))
@@ -133,7 +133,7 @@ def test_useless_map_predicts_classes_by_chance():
 
 
 def test_adversarial_an_image_is_not_its_own_neighbour():
-    """Six classes at each point: if an image counted among its own neighbours, some predictions would be right."""
+    """Six classes at each point: if an image counted among its own neighbours, some predictions would be correct."""
     points_2d = torch.arange(20.0).repeat_interleave(6)[:, None] * torch.tensor([100.0, 0]) + 0.1 * normal(120, 2)
     labels = torch.arange(6).repeat(20)
     r = representation(points_2d, points_2d, labels, labels)
@@ -189,8 +189,8 @@ def test_a_wide_code_is_mapped_by_its_leading_components():
 
 
 def test_only_the_first_seed_and_the_first_images_are_mapped():
-    _, family = trained("vanilla")
-    replica, images = next(family.replicas()), torch.rand(40, 16, generator=torch.Generator().manual_seed(0))
+    _, ensemble = trained("vanilla")
+    replica, images = next(ensemble.replicas()), torch.rand(40, 16, generator=torch.Generator().manual_seed(0))
     settings = Evaluation(embedding={"images": 30, "neighbours": 4, "perplexity": 5, "exaggerated": 5, "iterations": 5})
     first, later = (embedded(view(replica, images, torch.arange(40) % 3, settings=settings, first=f)) for f in (True, False))
     assert first.map.shape == (30, 2) and later.map is None
@@ -200,7 +200,7 @@ def test_only_the_first_seed_and_the_first_images_are_mapped():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_model_is_measured(kind):
-    (r,) = seen(trained(kind, seeds=(3,))[0], embedding={"perplexity": 5, "exaggerated": 5, "iterations": 5})
+    (r,) = represented(trained(kind, seeds=(3,))[0], embedding={"perplexity": 5, "exaggerated": 5, "iterations": 5})
     assert 0 <= METRICS["trustworthiness"].measure(r) <= 1 and 0 <= METRICS["continuity"].measure(r) <= 1
     constant = bool((r.codes == r.codes[0]).all())
     assert all(math.isnan(METRICS[name].measure(r)) == constant for name in MAP)

@@ -1,4 +1,4 @@
-"""The feature classifier: reproducible, named by its weights, and trained without test images."""
+"""The feature classifier is reproducible, named by its weights and trained without test images."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ QUICK = FeatureClassifierSettings(hidden=[32, 16], updates=400)
 
 
 def digits(classes=10):
-    """Train and validation."""
+    """Training and validation images of the digits."""
     x, y = load_digits(return_X_y=True)
     x, y = (x[y < classes] / 16).astype("f4"), y[y < classes]
     return Split(x[:-180], y[:-180]), Split(x[-180:], y[-180:])
@@ -26,7 +26,7 @@ def classifier():
 
 
 def accuracy(classifier, split):
-    """Share in % of the images whose label has the largest logit."""
+    """Percentage of the images whose label has the largest logit."""
     logits = classifier.logits(classifier.features(torch.from_numpy(split.images)))
     return 100 * float((logits.argmax(1).numpy() == split.labels).mean())
 
@@ -116,7 +116,7 @@ def test_the_stage_needs_no_test_images_and_follows_the_settings(project, capsys
     assert classifier.name == feature_classifier.fit(*digits(), QUICK).name
     assert classifier.name in capsys.readouterr().err
     assert storage.run_folder("toy", "x").parent not in feature_classifier.file("toy").parents, (
-        "reports depend on the folder of the models"
+        "the report depends on the folder of the models"
     )
 
 

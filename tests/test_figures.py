@@ -1,4 +1,4 @@
-"""Figures draw the numbers of the files: lines, points, ellipses, images, names and captions are compared with them."""
+"""Lines, points, ellipses, images, names and captions of figures are compared with the numbers in the files."""
 
 import math
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import fake_runs
 import numpy as np
 import pytest
 import torch
-from representations import seen, trained
+from representations import represented, trained
 
 from aebench import storage
 from aebench.evaluation import pictures
@@ -28,7 +28,7 @@ LABELS = torch.arange(len(PIXELS)) % 3
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """The results of a fake project."""
+    """Results of a fake project."""
     fake_runs.write_fake_suite(tmp_path)
     monkeypatch.chdir(tmp_path)
     return read(fake_runs.DATASET)
@@ -40,12 +40,12 @@ def draw(name, results):
 
 
 def panels(name, results):
-    """Title -> axes."""
+    """Axes by title."""
     return {axes.get_title(): axes for axes in draw(name, results).axes}
 
 
 def lines(axes):
-    """Label -> (x, y) of the lines in the legend."""
+    """Coordinates (x, y) of the lines in the legend, by label."""
     return {line.get_label(): (line.get_xdata(), line.get_ydata()) for line in axes.get_lines() if line.get_label()[0] != "_"}
 
 
@@ -54,11 +54,11 @@ def measured(model, file, column):
 
 
 def profile(model, name):
-    return [np.mean(measured(model, "profiles.csv", f"{name}/{place}")) for place in (1, 2)]
+    return [np.mean(measured(model, "profiles.csv", f"{name}/{i}")) for i in (1, 2)]
 
 
 def without(results, array):
-    """The same models, none of which has the array."""
+    """The same results without the array."""
     for model in results.models:
         model.pictures.pop(array, None)
     return results
@@ -98,7 +98,7 @@ def test_a_caption_quotes_the_numbers_of_this_report(name, text, results):
 
 
 def test_captions_and_grids_agree_with_the_images_that_were_decoded():
-    assert (generation.STEPS, generation.PLACES, generation.REACH) == (pictures.STEPS, pictures.PLACES, pictures.REACH)
+    assert (generation.STEPS, generation.POSITIONS, generation.REACH) == (pictures.STEPS, pictures.POSITIONS, pictures.REACH)
     assert generation.TAIL == pictures.TAIL
 
 
@@ -126,14 +126,14 @@ def test_no_more_filters_than_fit_in_a_strip():
     assert len(filters(replica, 16)["filters"]) == FILTERS
 
 
-def test_a_matrix_without_a_column_a_pixel_is_no_filter():
+def test_a_matrix_without_one_column_per_pixel_is_not_a_filter():
     later, first = torch.ones(3, 16), torch.zeros(5, 7)
-    found = filters(SimpleNamespace(state={"bias": torch.ones(16), "before": first, "weight": later}), 16)
-    assert torch.equal(found["filters"], later)
+    arrays = filters(SimpleNamespace(state={"bias": torch.ones(16), "before": first, "weight": later}), 16)
+    assert torch.equal(arrays["filters"], later)
 
 
 @pytest.mark.parametrize("kind", ["mean_image", "raw_pixels"])
-def test_what_has_no_units_has_no_filters(kind):
+def test_models_without_units_have_no_filters(kind):
     replica = next(trained(kind, seeds=(0,))[1].replicas())
     assert filters(replica, 16) == posterior(replica, PIXELS, LABELS) == {}
 
@@ -148,8 +148,8 @@ def test_posteriors_are_those_of_the_first_test_images():
 
 
 def test_pictures_have_the_filters_and_the_posterior_of_the_first_seed():
-    model, family = trained("variational", seeds=(0,))
-    (r,), replica = seen(model), next(family.replicas())
+    model, ensemble = trained("variational", seeds=(0,))
+    (r,), replica = represented(model), next(ensemble.replicas())
     arrays = pictures.pictures(model, r, Evaluation().pictures)
     expected = filters(replica, r.images.shape[1]) | posterior(replica, r.images[:POSTERIORS], r.labels[:POSTERIORS])
     assert all(np.array_equal(arrays[name], value) for name, value in expected.items())
@@ -225,28 +225,28 @@ def test_sparsity_is_not_drawn_without_a_target(results):
 # Linear probes
 
 
-def test_accuracy_is_drawn_at_the_shares_of_the_labels_beside_the_controls(results):
+def test_accuracy_is_drawn_at_the_fractions_of_labels_with_that_of_the_baselines(results):
     results.models[1].settings["kind"] = "raw_pixels"
     axes = panels("accuracy_by_labels", results)
     assert list(axes) == ["mean", "ae", "ae_2d", "sae"]
     for label, model in {"model in the title": "ae", "pca_2": "pca_2"}.items():
         accuracy = [
-            np.mean(measured(model, "classification.csv", f"linear_probe_by_labels/{share}")) for share in ("0.1", "1.0")
+            np.mean(measured(model, "classification.csv", f"linear_probe_by_labels/{fraction}")) for fraction in ("0.1", "1.0")
         ]
         np.testing.assert_allclose(lines(axes["ae"])[label], [(6, 60), accuracy])
 
 
-def test_confusions_are_those_of_the_best_model_and_the_controls_in_percent(results):
+def test_confusions_are_those_of_the_best_model_and_the_baselines_in_percent(results):
     results.models[1].settings["kind"] = "raw_pixels"
-    best, control = draw("confusions", results).axes
-    assert [axes.get_title().split(",")[0] for axes in (best, control)] == ["ae", "pca_2"]
+    best, baseline = draw("confusions", results).axes
+    assert [axes.get_title().split(",")[0] for axes in (best, baseline)] == ["ae", "pca_2"]
     assert [text.get_text() for text in best.texts[:4]] == ["93", "3.3", "3.3", "3.3"]
 
 
 # Error and training time
 
 
-def test_the_pareto_front_is_what_no_other_point_dominates():
+def test_the_pareto_front_has_the_points_that_no_other_point_dominates():
     points = np.array([[1, 9], [2, 5], [3, 5], [2, 7], [4, 1], [5, 1], [4, 1]])
     assert pareto(points).tolist() == [True, True, False, False, True, False, True]
 
@@ -319,7 +319,7 @@ def test_posteriors_are_ellipses_of_one_standard_deviation_beside_point_codes(re
 
 @pytest.fixture
 def reports(tmp_path, monkeypatch):
-    """Writes reports/<data set>/table.csv with means of SSE and 5-NN accuracy."""
+    """A function that writes reports/<data set>/table.csv with means of SSE and 5-NN accuracy."""
     monkeypatch.chdir(tmp_path)
 
     def write(dataset, sse, knn_5):
@@ -373,7 +373,7 @@ def test_each_fit_is_at_a_minimum_of_its_divergence():
     assert forward(covering.means[0], covering.deviations[0]) < divergences.divergence(p, lowest)
     assert divergences.divergence(lowest, p) < divergences.divergence(covering, p)
     assert divergences.divergence(lowest, p) < divergences.divergence(other, p)
-    assert lowest.means[0] == pytest.approx(p.means[0], abs=0.1), "the heavier mode"
+    assert lowest.means[0] == pytest.approx(p.means[0], abs=0.1), "the mode with more mass"
 
 
 def test_the_legend_has_both_divergences_of_each_fit():

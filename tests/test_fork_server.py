@@ -1,4 +1,4 @@
-"""A stage forked by the server does what Python would do; any other command, or one without a server, goes to Python."""
+"""Tests of the fork server, which must run a stage exactly as Python does, and of the parallel map."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aebench.evaluation.parallel import side_by_side
+from aebench.evaluation.parallel import parallel_map
 from aebench.pipeline import fork_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere stages start cold")
@@ -26,7 +26,7 @@ exec(sys.argv[1])
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A project of one stage, which records how it was started and executes its first argument."""
+    """A project with one stage, which records how it was started and executes its first argument."""
     root = tmp_path_factory.mktemp("project")
     (root / "stages").mkdir()
     (root / "stages" / "__init__.py").touch()
@@ -65,10 +65,10 @@ def run(command, env, folder):
 
 def test_a_forked_stage_has_the_libraries_but_no_module_of_the_project(served, folder):
     assert run(["python", "-m", "stages.record", "pass", "b c", ""], served, folder).returncode == 0
-    found = record(folder)
-    assert found["arguments"] == ["pass", "b c", ""] and found["name"] == "__main__"
-    assert Path(found["folder"]) == folder and Path(found["file"]) == folder / "stages" / "record.py"
-    assert found["libraries"] == ["torch", "sklearn", "stages"]
+    recorded = record(folder)
+    assert recorded["arguments"] == ["pass", "b c", ""] and recorded["name"] == "__main__"
+    assert Path(recorded["folder"]) == folder and Path(recorded["file"]) == folder / "stages" / "record.py"
+    assert recorded["libraries"] == ["torch", "sklearn", "stages"]
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_a_stage_ends_when_its_client_is_killed(served, folder):
 
 @pytest.mark.parametrize("command", [["-c", "print(6 * 7)"], ["-m", "this_is.no_stage"], ["-"]])
 def test_other_commands_go_to_python(served, folder, command):
-    found, expected = (
+    result, expected = (
         subprocess.run(
             [python, *command], env=served, cwd=folder, capture_output=True, text=True, check=False, input="print(1)"
         )
         for python in ("python", sys.executable)
     )
-    assert (found.returncode, found.stdout, found.stderr) == (expected.returncode, expected.stdout, expected.stderr)
+    assert (result.returncode, result.stdout, result.stderr) == (expected.returncode, expected.stdout, expected.stderr)
 
 
 def test_without_a_server_python_runs_the_stage(folder):
@@ -113,10 +113,10 @@ def test_without_a_server_python_runs_the_stage(folder):
     assert record(folder)["libraries"] == ["stages"]
 
 
-def test_side_by_side_keeps_the_order_and_uses_processes():
-    assert list(side_by_side(pow_2, range(5), 1)) == list(side_by_side(pow_2, range(5), 2)) == [1, 2, 4, 8, 16]
-    assert set(side_by_side(process, range(4), 1)) == {os.getpid()}
-    assert os.getpid() not in set(side_by_side(process, range(4), 2))
+def test_parallel_map_keeps_the_order_and_uses_processes():
+    assert list(parallel_map(pow_2, range(5), 1)) == list(parallel_map(pow_2, range(5), 2)) == [1, 2, 4, 8, 16]
+    assert set(parallel_map(process, range(4), 1)) == {os.getpid()}
+    assert os.getpid() not in set(parallel_map(process, range(4), 2))
 
 
 def pow_2(n):

@@ -1,4 +1,4 @@
-"""Every formula by hand, against a library, against autograd and in a limit, in float64."""
+"""Every formula is compared with a hand calculation, a library, autograd and a limit, in float64."""
 
 import math
 
@@ -43,7 +43,7 @@ L = numbers(5, 7, seed=2).requires_grad_()
 
 
 def test_squared_error_by_hand():
-    """Two images of two pixels, summed over pixels: 0.25 + 1, and 0."""
+    """The sums over the two pixels of two images are 0.25 + 1 and 0."""
     x, y = tensor([0.5, 1.0], [0.0, 1.0]), tensor([0.0, 0.0], [0.0, 1.0])
     assert squared_error(x, y).tolist() == [1.25, 0]
     assert squared_error(x, x).tolist() == [0, 0]
@@ -55,7 +55,7 @@ def test_the_gradient_of_the_squared_error_is_twice_the_difference():
 
 
 def test_bernoulli_by_hand():
-    """One pixel at p = sigmoid(log 3) = 3/4: -log(3/4) for a 1, -log(1/4) for a 0."""
+    """For p = sigmoid(log 3) = 3/4, a pixel of 1 has loss -log(3/4) and a pixel of 0 has -log(1/4)."""
     logit = tensor([math.log(3.0)])
     assert bernoulli_nll(torch.ones(1, 1), logit).item() == pytest.approx(-math.log(3 / 4))
     assert bernoulli_nll(torch.zeros(1, 1), logit).item() == pytest.approx(-math.log(1 / 4))
@@ -72,14 +72,14 @@ def test_the_gradient_of_bernoulli_is_probability_minus_pixel():
 
 
 def test_bernoulli_in_the_limit_of_certainty():
-    """A certain, correct pixel has loss 0, a certain, wrong one the logit; neither is infinite or NaN."""
+    """A correct pixel with a large logit has loss 0, a wrong one has the logit; neither is infinite or NaN."""
     logit = tensor([800.0])
     assert bernoulli_nll(torch.ones(1, 1), logit).item() == 0
     assert bernoulli_nll(torch.zeros(1, 1), logit).item() == 800
 
 
 def test_gaussian_nll_by_hand():
-    """½ log 2πσ² per pixel at the mean, and ½ more at a distance of σ."""
+    """The loss per pixel is ½ log 2πσ² at the mean and ½ more at a distance of σ."""
     assert gaussian_nll(tensor([3.0]), tensor([3.0]), 0.0).item() == pytest.approx(0.5 * math.log(2 * math.pi))
     assert gaussian_nll(tensor([5.0]), tensor([3.0]), math.log(4.0)).item() == pytest.approx(
         0.5 * math.log(2 * math.pi * 4) + 0.5
@@ -92,7 +92,7 @@ def test_gaussian_nll_equals_scipy():
 
 
 def test_a_gaussian_of_variance_one_half_is_the_squared_error_plus_a_constant():
-    """The lecture's MSE is a likelihood: ‖x - x̂‖² + d/2 log π, not half of it."""
+    """The MSE of the lecture is the negative log-likelihood ‖x - x̂‖² + d/2 log π, without a factor of ½."""
     expected = squared_error(X, Z) + 7 / 2 * math.log(math.pi)
     torch.testing.assert_close(gaussian_nll(X, Z, math.log(0.5)), expected)
 
@@ -104,7 +104,7 @@ def test_the_best_variance_of_a_gaussian_is_the_mean_squared_error():
 
 
 def test_gaussian_kl_by_hand():
-    """A mean of 1 gives ½, a variance of 4 gives ½ (4 - 1 - log 4), and units add up."""
+    """A mean of 1 gives ½, a variance of 4 gives ½ (4 - 1 - log 4), and the divergences of units are added."""
     mean, log_variance = tensor([1.0, 0.0], [0.0, 0.0]), tensor([0.0, math.log(4.0)], [0.0, 0.0])
     assert gaussian_kl(mean, log_variance).tolist() == pytest.approx([0.5 + 0.5 * (3 - math.log(4)), 0])
 
@@ -131,7 +131,7 @@ def test_gaussian_kl_has_its_minimum_0_at_the_standard_normal():
 
 
 def test_general_gaussian_kl_by_hand():
-    """From N(1, 4) to N(0, 2): ½ (4/2 + 1/2 - 1 + log 2/4)."""
+    """The divergence of N(1, 4) from N(0, 2) is ½ (4/2 + 1/2 - 1 + log 2/4)."""
     divergence = general_gaussian_kl(tensor(1.0), tensor([4.0]), tensor(0.0), tensor([2.0]))
     assert divergence.item() == pytest.approx(0.5 * (2 + 0.5 - 1 + math.log(0.5)))
 
@@ -176,14 +176,14 @@ def log_normal(z, mean=0.0, variance=1.0):
 
 
 def test_importance_bound_by_hand_with_one_sample():
-    """K = 1: log p(x|z) + log p(z) - log q(z), with q = N(1, 2) and z = 0.5."""
+    """The bound for K = 1 is log p(x|z) + log p(z) - log q(z), with q = N(1, 2) and z = 0.5."""
     bound = importance_bound(tensor([1.25]), tensor([[0.5]]), tensor([1.0]), tensor([math.log(2.0)]), ONE)
     assert bound.item() == pytest.approx(-1.25 + log_normal(0.5) - log_normal(0.5, 1, 2))
 
 
 @pytest.mark.parametrize("beta", [1.0, 0.5, 0.0])
 def test_importance_bound_by_hand_with_two_samples(beta):
-    """K = 2: the mean of two weights, not of their logs; β is the power of p(z) / q(z)."""
+    """The bound for K = 2 is the log of the mean weight, not the mean of logs; β is the power of p(z) / q(z)."""
     z, nll = [0.5, -1.0], [1.25, 3.0]
     weights = [math.exp(-n + beta * (log_normal(v) - log_normal(v, 1, 2))) for v, n in zip(z, nll, strict=True)]
     samples = torch.tensor(z, dtype=torch.float64)[None, :, None]
@@ -209,17 +209,17 @@ class LinearGaussian:
         self.centre = self.x @ weight @ self.spread / variance  # means of p(z|x)
 
     def nll(self, z):
-        """-log p(x|z), (4, ..., k) -> (4, ...)."""
+        """-log p(x|z), (4, ...), for z (4, ..., k)."""
         x = self.x.reshape(4, *[1] * (z.ndim - 2), -1)
         return gaussian_nll(x, z @ self.weight.T, math.log(self.variance))
 
     def elbo(self, mean, log_variance):
-        """Exact, (4,): E_q of the squared error is that of the mean and the trace of W Σ Wᵀ."""
+        """Exact ELBO (4,): E_q of the squared error is the error of the mean plus the trace of W Σ Wᵀ."""
         blur = (self.weight.square() @ log_variance.exp().T).sum(0) / (2 * self.variance)
         return -self.nll(mean) - blur - gaussian_kl(mean, log_variance)
 
     def bound(self, mean, log_variance, draws, k):
-        """The mean over `draws` of the bound with K = k, (4,)."""
+        """Mean (4,) over `draws` of the bound with K = k."""
         mean, log_variance, beta = mean[:, None], log_variance[:, None], torch.ones(4, 1, dtype=torch.float64)
         z = mean[..., None, :] + (log_variance / 2).exp()[..., None, :] * numbers(4, draws, k, 2, seed=k)
         return importance_bound(self.nll(z), z, mean, log_variance, beta).mean(1)
@@ -235,7 +235,7 @@ def test_evidence_minus_elbo_is_the_divergence_from_the_posterior(seed):
 
 
 def test_importance_bounds_increase_with_k_from_elbo_to_evidence():
-    """For a q that is too wide and biased; the standard errors are below 0.02 nat."""
+    """The posterior q is too wide and biased; the standard errors are below 0.02 nat."""
     model = LinearGaussian(numbers(6, 2, seed=8))
     q = model.centre + 0.3, (3 * model.spread.diagonal()).log().expand(4, 2)
     elbo = model.elbo(*q)
@@ -254,7 +254,7 @@ def test_importance_bound_is_the_evidence_for_all_samples_if_q_is_the_posterior(
 
 
 def test_activation_kl_by_hand():
-    """Batch means of 0.3, which is the target, and 0.5: only the second unit has a penalty."""
+    """The batch means are 0.3, which is the target, and 0.5, so that only the second unit has a penalty."""
     h = tensor([0.2, 0.1], [0.4, 0.9])
     assert activation_kl(h, 0.3).item() == pytest.approx(0.3 * math.log(0.3 / 0.5) + 0.7 * math.log(0.7 / 0.5))
 
@@ -266,7 +266,7 @@ def test_activation_kl_equals_torch_for_the_batch_mean():
 
 
 def test_activations_are_averaged_over_the_batch_and_not_over_units():
-    """A unit that is always on and one that is never on have the right mean together."""
+    """A unit that is always active and one that is never active have the target as mean over units, but not over the batch."""
     constant = tensor([1.0, 0.0], [1.0, 0.0])
     alternating = tensor([1.0, 0.0], [0.0, 1.0])
     assert activation_kl(alternating, 0.5).item() == 0
@@ -289,12 +289,12 @@ def test_l1_by_hand():
 
 
 def test_layer_contraction_by_hand():
-    """Slopes ½ and 2, rows of squared length 5 and 1: ¼ · 5 + 4 · 1."""
+    """Slopes ½ and 2 and rows of squared length 5 and 1 give ¼ · 5 + 4 · 1."""
     assert layer_contraction(tensor([0.5, 2.0]), tensor([1.0, 2.0], [0.0, 1.0])).tolist() == [5.25]
 
 
 def test_layer_contraction_equals_autograd():
-    """It is not the squared gradient of the sum over units, which is equal only for a code of one unit."""
+    """The squared gradient of the sum over units is equal only for a code of one unit."""
     weight, bias = numbers(3, 7, seed=3), numbers(3, seed=4)
     h = torch.sigmoid(X @ weight.T + bias)
     jacobian = torch.func.vmap(torch.func.jacrev(lambda x: torch.sigmoid(weight @ x + bias)))(X)
@@ -306,7 +306,7 @@ def test_squared_norm_by_hand():
 
 
 def symmetric_gaussian_kl(mean_0, covariance_0, mean_1, covariance_1):
-    """Symmetric covariances, because finite differences change single entries."""
+    """General KL with symmetrised covariances, because finite differences change single entries."""
     return general_gaussian_kl(mean_0, (covariance_0 + covariance_0.mT) / 2, mean_1, (covariance_1 + covariance_1.mT) / 2)
 
 
@@ -371,7 +371,7 @@ def test_masking_zeroes_its_fraction_and_keeps_the_rest():
 
 @pytest.mark.parametrize(("level", "zeroes"), [(0.3, 3), (0.25, 2), (0.38, 4), (1.0, 10)])
 def test_subset_masking_zeroes_the_same_number_of_pixels_in_every_image(level, zeroes):
-    """round(10 level) of 10 pixels, each pixel equally often."""
+    """In each image round(10 level) of 10 pixels are zeroed, and each pixel equally often."""
     kept, added = draw("subset_masking", level, 4000, 10)
     assert set(kept.unique().tolist()) <= {0.0, 1.0} and (added == 0).all()
     assert (kept.sum(1) == 10 - zeroes).all()

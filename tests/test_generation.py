@@ -1,4 +1,4 @@
-"""Generation: each score against its published definition, on real, random and deceptive samples; and the samplers."""
+"""Tests of the scores of generated images against their published definitions, and of the samplers."""
 
 import math
 from dataclasses import replace
@@ -43,7 +43,7 @@ def sampled(real, fake, shape=(4, 4), classes=None):
 
 
 def published(real, fake):
-    """The authors' definitions: distances of all pairs, k-th neighbours without the image itself."""
+    """Scores by their published definitions, from the distances of all pairs; an image is not its own neighbour."""
     own, others, cross = (pairwise_distances(a, b) for a, b in ((real, real), (fake, fake), (real, fake)))
     reach = {k: np.sort(own)[:, k] for k in (3, 5)}
     return {
@@ -78,7 +78,7 @@ def test_frechet_distance_of_shifted_and_scaled_samples_by_hand():
 
 
 def test_frechet_distance_is_exact_for_features_that_are_always_0():
-    """Covariances without full rank: square roots of rounding errors in eigenvalues would add up."""
+    """For covariances without full rank, square roots of rounding errors in eigenvalues would add up."""
     real = torch.cat([1e3 * normal(50, 3), torch.zeros(50, 40), normal(50, 3).repeat(1, 10)], 1)
     assert scores(real, real)["frechet"] == pytest.approx(0, abs=1e-6)
     assert scores(real, real[:1].expand(50, -1))["frechet"] >= float(real.double().var(0).sum())
@@ -97,19 +97,19 @@ def test_real_images_as_samples_score_the_perfect_values():
 def test_other_real_images_score_what_theory_predicts():
     """Coverage of one distribution by itself is 1 - (n-1)...(n-5) / (2n-1)...(2n-5) (Naeem et al., Lemma 2); density is 1."""
     computed = [scores(normal(400, 2, seed), normal(400, 2, 100 + seed)) for seed in range(10)]
-    share = 1 - math.prod((400 - j) / (800 - j) for j in range(1, 6))
-    assert np.mean([f["coverage"] for f in computed]) == pytest.approx(share, abs=0.005)
+    coverage = 1 - math.prod((400 - j) / (800 - j) for j in range(1, 6))
+    assert np.mean([f["coverage"] for f in computed]) == pytest.approx(coverage, abs=0.005)
     assert np.mean([f["density"] for f in computed]) == pytest.approx(1, abs=0.02)
     assert np.mean([f["precision"] - f["recall"] for f in computed]) == pytest.approx(0, abs=0.02)
     few, many = (np.mean([scores(normal(n, 6, s), normal(n, 6, 100 + s))["frechet"] for s in range(10)]) for n in (50, 400))
-    assert few == pytest.approx(8 * many, rel=0.2), "biased by 1 / n"
+    assert few == pytest.approx(8 * many, rel=0.2), "the bias is proportional to 1 / n"
 
 
 def test_useless_samples_far_from_the_images_score_0():
     computed = scores(normal(300), 20 + normal(300, seed=1))
     assert computed["precision"] == computed["recall"] == computed["density"] == computed["coverage"] == 0
     assert computed["frechet"] == pytest.approx(6 * 20**2, rel=0.05)
-    assert METRICS["sharpness"].measure(USELESS) == pytest.approx(1, abs=0.1), "noise compared with noise"
+    assert METRICS["sharpness"].measure(USELESS) == pytest.approx(1, abs=0.1), "the images and reconstructions are both noise"
 
 
 def test_adversarial_one_repeated_image_has_precision_but_no_recall_or_coverage():
@@ -117,7 +117,7 @@ def test_adversarial_one_repeated_image_has_precision_but_no_recall_or_coverage(
     computed, distances = scores(real, real[:1].expand(300, -1)), pairwise_distances(real.double())
     reach = np.sort(distances)[:, 5]
     assert computed["precision"] == 1
-    assert computed["recall"] == 1 / 300, "only that image"
+    assert computed["recall"] == 1 / 300, "only the repeated image"
     assert computed["coverage"] == (distances[0] < reach).mean() < 0.05
     assert computed["density"] == pytest.approx((distances[0] < reach).sum() / 5)
     spread = float((real - real[0]).double().mean(0).square().sum() + real.double().var(0).sum())
@@ -137,7 +137,7 @@ def test_adversarial_memorising_half_of_the_classes_has_precision_1_and_recall_o
 
 
 def test_adversarial_widely_spread_samples_have_recall_but_no_precision():
-    """Recall uses the neighbourhoods of samples, precision those of images; exchanged, both would look plausible."""
+    """Recall uses the neighbourhoods of samples, precision those of images; exchanged, both would be plausible."""
     real = normal(300)
     computed = scores(real, 6 * normal(300, seed=1))
     assert computed["recall"] > 0.9 and computed["precision"] < 0.1
@@ -254,7 +254,7 @@ def test_test_images_are_drawn_by_the_seed_and_the_same_for_every_model():
     few = Evaluation(generation=Generation(samples=20))
     first, other = (generation_arrays(view_of(replica(kind), settings=few)).real.images for kind in ("vanilla", "pca"))
     assert torch.equal(first, other) and len(first.unique(dim=0)) == 20
-    assert not torch.equal(first, view_of(replica("pca")).images[:20]), "the first ones may be easier"
+    assert not torch.equal(first, view_of(replica("pca")).images[:20]), "the first test images may be easier"
     assert not torch.equal(first, generation_arrays(view_of(replica("pca"), settings=few, seed=4)).real.images)
 
 
@@ -262,7 +262,7 @@ def test_sampled_codes_are_reproducible_and_depend_on_the_seed():
     first, again, other = (dict(sampled_codes(view_of(replica("variational"), seed=seed), 20)) for seed in (3, 3, 4))
     for name, codes in first.items():
         assert torch.equal(codes, again[name]) and not torch.equal(codes, other[name]), name
-    assert torch.equal(first["prior"], first["N(0, I)"]), "the same noise"
+    assert torch.equal(first["prior"], first["N(0, I)"]), "both samplers use the same noise"
 
 
 def test_samplers_are_fitted_to_training_images_alone():
@@ -271,9 +271,9 @@ def test_samplers_are_fitted_to_training_images_alone():
     computed = [dict(sampled_codes(view_of(Linear(), test, **settings), 300)) for test in (images, far)]
     for name in ("normal", "mixture"):
         assert torch.equal(computed[0][name], computed[1][name]), "test images have no influence"
-        assert computed[0][name].mean().abs() < 0.2, "nor have validation images"
+        assert computed[0][name].mean().abs() < 0.2, "validation images have no influence"
     part = generation_arrays(view_of(Linear(), far, **settings)).samples["training images"].images
-    assert (part < 1).any(1).all(), "training images come from the training set"
+    assert (part < 1).any(1).all(), "the sampler draws training images only"
 
 
 def test_normal_and_mixture_have_the_moments_of_the_codes_on_all_axes():
@@ -313,7 +313,7 @@ def test_dead_units_stay_dead_in_fitted_samplers():
     codes = torch.cat([normal(200, 4), torch.zeros(200, 3)], 1)
     by_sampler = dict(sampled_codes(view_of(Linear(), codes), 50))
     assert by_sampler["normal"][:, 4:].abs().max() < 1e-5 and by_sampler["mixture"][:, 4:].abs().max() < 1e-5
-    assert by_sampler["N(0, I)"][:, 4:].abs().max() > 1, "N(0, I) ignores the codes"
+    assert by_sampler["N(0, I)"][:, 4:].abs().max() > 1, "samples from N(0, I) do not depend on the codes"
 
 
 def test_pixels_are_clipped_before_features_are_computed():

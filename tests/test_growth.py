@@ -1,5 +1,8 @@
-"""The cost of growth: a model is one file, one registry line and one params block; a metric one function and one line; a
-data set one params block. Each is added to a clone and must appear in every table and in MLflow with nothing else changed."""
+"""A model, a metric and a data set are added to a clone and must appear in every table and in MLflow.
+
+A model is one file and one line of settings; a built-in model also has a line in the registry. A metric is one function and
+one entry in METRICS. A data set is one file of settings.
+"""
 
 import csv
 import sqlite3
@@ -57,7 +60,7 @@ METRICS = {
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory):
-    """A clone with a toy of each kind, run."""
+    """A clone with an additional model, metric and data set, after a run."""
     project = clone(tmp_path_factory.mktemp("growth"), models="pca ae")
     (project.folder / "aebench/models/toy.py").write_text(MODEL)
     project.replace("aebench/models/__init__.py", '        "pca":', '        "toy": "aebench.models.toy:Toy",\n        "pca":')
@@ -86,7 +89,7 @@ def table(project):
     return {row["model"]: row for row in csv.DictReader((project.folder / "reports/mine/table.csv").open())}
 
 
-def test_the_toys_are_in_every_table(grown):
+def test_the_new_model_and_metric_are_in_every_table(grown):
     rows = table(grown)
     assert list(rows) == ["pca", "toy"]
     assert float(rows["toy"]["length.mean"]) > 0
@@ -96,12 +99,12 @@ def test_the_toys_are_in_every_table(grown):
     assert "toy" in grown.output
 
 
-def test_the_toys_term_is_in_the_history(grown):
+def test_the_term_of_the_new_model_is_in_the_history(grown):
     header = (grown.folder / "runs/mine/toy/history.csv").read_text().splitlines()[0]
     assert {"train.penalty", "validation.penalty", "train.loss"} <= set(header.split(","))
 
 
-def test_the_toys_are_in_mlflow(grown):
+def test_the_new_model_and_metric_are_in_mlflow(grown):
     with sqlite3.connect(grown.folder / "mlflow.db") as database:
         metrics = {key for (key,) in database.execute("select distinct key from latest_metrics")}
         models = {value for (value,) in database.execute("select distinct value from params where key = 'model'")}
@@ -109,14 +112,14 @@ def test_the_toys_are_in_mlflow(grown):
     assert models == {"pca", "toy"}
 
 
-def test_the_toy_model_inherits_the_laws(grown):
+def test_the_new_model_is_tested_by_the_laws(grown):
     grown.replace("tests/family.py", '    "pca": {', '    "toy": {"latent_dim": 3, "weight": 0.1},\n    "pca": {')
     output = grown.run("python", "-m", "pytest", "tests/test_laws.py", "-k", "toy", "-p", "no:cacheprovider", status=0)
     assert output.count(".") > 9
 
 
-def test_a_new_chapter_retrains_no_other_row(grown):
-    """The registry's table is not behaviour: rows trained before the toy came are still valid."""
+def test_a_new_model_retrains_no_other_model(grown):
+    """Code hashes leave out the table of a registry, so models trained before a new entry stay valid."""
     grown.aebench("select", "--models", "pca")
     first = (grown.folder / "runs/code/mine/pca.json").read_text()
     grown.replace("aebench/models/__init__.py", '        "toy": "aebench.models.toy:Toy",\n', "")

@@ -1,4 +1,4 @@
-"""dvc.lock: parsing, fingerprints, and the archive of data sets that the suite does not name; repair after an interruption."""
+"""dvc.lock: parsing, fingerprints, the archive of data sets outside the suite, and repair after an interruption."""
 
 import subprocess
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_without_dvc_there_are_no_stages_and_nothing_is_written(tmp_path, monkey
 
 
 def test_the_format_is_that_of_dvc(project):
-    """DVC rewrites the file after each stage; only the lines of that stage should then change."""
+    """DVC rewrites the file after each stage; only the lines of that stage should change."""
     serialize = pytest.importorskip("dvc.utils.serialize")
     archive_other_datasets(["digits"])
     before = LOCK.read_text()

@@ -1,4 +1,4 @@
-"""Every metric on a perfect representation, the registry's texts, representations of trained models, and throughput."""
+"""Metrics of a perfect representation, descriptions of metrics, representations of models, and throughput."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,11 @@ def test_every_metric_is_described(name):
 
 
 def test_each_seed_is_represented_on_clean_images():
-    model, family = trained("denoising", hidden=[4], latent_dim=2, corruption=1.0)
+    model, ensemble = trained("denoising", hidden=[4], latent_dim=2, corruption=1.0)
     x, y = torch.rand(10, PIXELS).numpy(), np.arange(10) % 3
     splits = (Split(x, y), Split(x[:2], y[:2])), Split(x[:4], y[:4])
     representations = [represent(each) for each in views(model, *splits, Evaluation(contraction={"images": 3}), CPU)]
-    for replica, r in zip(family.replicas(), representations, strict=True):
+    for replica, r in zip(ensemble.replicas(), representations, strict=True):
         torch.testing.assert_close(r.codes, replica("encode", torch.from_numpy(x[:4])))
         torch.testing.assert_close(r.reconstructions, replica("decode", r.codes))
         assert r.reference_codes.shape == (12, 2) and r.validation == 2

@@ -1,4 +1,4 @@
-"""Model checks: every built-in model passes them, a wrong model fails them by name, and a new model has them at once."""
+"""Model checks: every built-in model passes, each wrong model fails the expected check, and new models are checked."""
 
 import ast
 import os
@@ -26,12 +26,12 @@ def in_the_project(monkeypatch):
 
 def problems(kind, **settings):
     """ "<term>, <check>" of every failure of a toy model."""
-    found = report({"kind": f"wrong_models:{kind}", "latent_dim": 4, "weight": 0.1} | settings).problems
-    return [problem.partition(":")[0] for problem in found]
+    failures = report({"kind": f"wrong_models:{kind}", "latent_dim": 4, "weight": 0.1} | settings).problems
+    return [problem.partition(":")[0] for problem in failures]
 
 
 def aebench(monkeypatch, capsys, *arguments):
-    """Exit status, lines of standard output and lines of standard error of a command."""
+    """Exit status, lines of stdout and lines of stderr of a command."""
     monkeypatch.setattr(sys, "argv", ["aebench", *arguments])
     with pytest.raises(SystemExit) as done:
         main()
@@ -64,16 +64,16 @@ WRONG = {
     "HalfTheError": "reconstruction, value",
     "NoisyTarget": "reconstruction, value",
     "MeanOverUnits": "length, value",
-    "WholeDivision": "length, depends",
+    "WholeDivision": "length, has_gradient",
     "DoubleGradient": "length, gradient",
     "WrongSign": "length, sign",
     "FixedBatchSize": "length, mean",
     "PairsOfImages": "length, mean",
     "NotANumber": "length, sign",
-    "NoiseInPlace": "reconstruction, pure",
-    "ImagesInPlace": "reconstruction, pure",
-    "RandomnessOfItsOwn": "all terms, pure",
-    "Memory": "length, pure",
+    "NoiseInPlace": "reconstruction, no_side_effects",
+    "ImagesInPlace": "reconstruction, no_side_effects",
+    "RandomnessOfItsOwn": "all terms, no_side_effects",
+    "Memory": "length, no_side_effects",
     "ForgottenTerm": "length, value",
     "UnknownTerm": "extra, value",
     "WrongCode": "length, shape",
@@ -87,9 +87,9 @@ def test_a_wrong_model_fails_and_the_term_and_check_are_named(kind):
     assert WRONG[kind] in problems(kind)
 
 
-def test_a_penalty_with_zero_gradient_fails_although_its_value_is_right():
+def test_a_penalty_with_zero_gradient_fails_although_its_value_is_correct():
     """A defect of a widely read contractive autoencoder: integer division."""
-    assert problems("WholeDivision") == ["length, gradient", "length, depends"]
+    assert problems("WholeDivision") == ["length, gradient", "length, has_gradient"]
 
 
 def test_without_an_oracle_everything_but_the_values_is_checked():
@@ -112,10 +112,10 @@ def test_check_model_raises_with_every_failure():
 def test_a_penalty_without_weight_needs_no_gradient(settings):
     result = report({"latent_dim": 4} | settings)
     assert result.problems == []
-    assert any(row[2 + list(CHECKS).index("depends")] == "-" for row in result.rows)
+    assert any(row[2 + list(CHECKS).index("has_gradient")] == "-" for row in result.rows)
 
 
-DEFECTS = {  # a formula, as it was wrong somewhere; the example that uses it; the check that fails
+DEFECTS = {  # formula: a wrong version from another implementation, an example that uses it, and the check that fails
     "squared_error": (lambda x, y: (x - y).square().mean(-1), "vanilla", "reconstruction, value"),
     "bernoulli_nll": (lambda x, z: -(x * z.sigmoid().log()).sum(-1), "variational", "reconstruction, value"),
     "gaussian_kl": (lambda m, v: 0.5 * (m**2 + v.exp() - 1 - v).mean(-1), "variational", "divergence, value"),
@@ -135,7 +135,7 @@ def test_a_wrong_formula_fails_the_check_of_its_term(formula, monkeypatch):
     assert any(p.startswith(expected) for p in report({"kind": kind} | EXAMPLES[example], oracle=ORACLES[kind]).problems)
 
 
-def test_a_wrong_value_is_shown_beside_the_right_one():
+def test_a_wrong_value_is_shown_with_the_expected_one():
     (problem,) = report({"kind": "wrong_models:MeanOverUnits", "latent_dim": 4, "weight": 0.1}).problems
     got, expected = (float(text) for text in problem.partition("got ")[2].replace(" for 1 images, expected", "").split())
     assert expected == pytest.approx(4 * got, rel=1e-4)
@@ -162,17 +162,17 @@ def test_the_command_fails_with_one_line_per_problem(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vanila", "(did you mean 'vanilla'?)"),
+        ("vanila", "got 'vanila' (did you mean 'vanilla'?); `aebench list` shows all names"),
         ("digits:daee", "(did you mean 'digits:dae'?)"),
         ("no_such:Model", "No module named 'no_such'"),
         ("wrong_models:Rihgt", "has no attribute 'Rihgt'"),
         ("wrong_models:RightSettings", "must be a class with Settings, latent_dim, encode"),
     ],
 )
-def test_an_unknown_name_is_one_line(name, message, monkeypatch, capsys):
+def test_an_unknown_name_is_reported_in_one_line(name, message, monkeypatch, capsys):
     status, out, err = aebench(monkeypatch, capsys, "check-model", name)
     assert (status, out, len(err)) == (1, [], 1)
-    assert message in err[0]
+    assert message in err[0] and len(err[0]) < 200
 
 
 def test_the_settings_of_a_model_may_name_a_class():
@@ -227,7 +227,7 @@ def test_another_package_adds_models_data_sources_and_metrics(tmp_path):
         (line,) = (line for line in listed if line.startswith(title))
         assert f"plugged_{name}" in line
     titles = python("from aebench.evaluation.metrics import METRICS; print([m.title for m in METRICS.values()])")
-    assert titles.startswith("['SSE'") and titles.count("Length") == 1, "a built-in name wins"
+    assert titles.startswith("['SSE'") and titles.count("Length") == 1, "a built-in name has precedence"
     python("from aebench.testing import check_model; check_model('plugged_model', {'latent_dim': 4, 'weight': 0.1})")
 
 
@@ -258,7 +258,7 @@ def test_a_new_model_passes_its_checks_until_it_is_broken(grown):
 
 
 @pytest.mark.slow
-def test_a_new_model_obeys_the_laws_and_the_style(grown):
+def test_a_new_model_passes_the_laws_and_the_linter(grown):
     laws = grown.run("python", "-m", "pytest", "tests/test_laws.py", "-k", "my_model", "-p", "no:cacheprovider", status=0)
     assert laws.count(".") > 9
     grown.run("ruff", "check", "aebench/models/my_model.py", status=0)
@@ -267,7 +267,7 @@ def test_a_new_model_obeys_the_laws_and_the_style(grown):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["MyModel", "2d", "my-model", "class", "none", "dense", "pca", "ae", "raw_pixels", "my_model"])
-def test_a_bad_name_is_one_line_and_writes_nothing(grown, name):
+def test_a_bad_name_is_reported_in_one_line_and_writes_nothing(grown, name):
     before = grown.run("git", "status", "--short", "--untracked-files=all"), (grown.folder / "conf/digits.yaml").read_text()
     (line,) = grown.aebench("new-model", name, status=1).splitlines()
     assert line.startswith("error: NAME must be") and repr(name) in line
@@ -276,7 +276,7 @@ def test_a_bad_name_is_one_line_and_writes_nothing(grown, name):
 
 
 @pytest.mark.slow
-def test_a_new_model_for_an_unknown_data_set_is_one_line(grown):
+def test_an_unknown_data_set_is_reported_in_one_line(grown):
     (line,) = grown.aebench("new-model", "other", "--dataset", "digit", status=1).splitlines()
     assert line.endswith("(did you mean 'digits'?)")
     assert not (grown.folder / "aebench/models/other.py").exists()

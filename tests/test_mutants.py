@@ -1,7 +1,7 @@
-"""Mutation tests: known mistakes are put into copies of the project, one in each, and the named test must fail.
+"""Mutation tests: known mistakes are introduced into copies of the project, one per copy, and the named test must fail.
 
-The first group are defects of widely read implementations of autoencoders; the second are mistakes that would change numbers
-in silence.
+The first group contains defects of widely read implementations of autoencoders; the second, mistakes that would silently
+change numbers.
 """
 
 import shutil
@@ -17,11 +17,11 @@ PARTS = ("aebench", "conf", "stages", "tests", "dvc.yaml", "params.yaml", "pypro
 
 @dataclass(frozen=True)
 class Mutant:
-    """`right` in `file` becomes `wrong`; `test`, in tests/, must fail."""
+    """A mistake: `correct` in `file` is replaced by `wrong`, and `test` in tests/ must fail."""
 
     name: str
     file: str
-    right: str
+    correct: str
     wrong: str
     test: str
 
@@ -60,14 +60,14 @@ DEFECTS = [
         f"{LIMITS}_the_effective_beta_is_the_reported_one",
     ),
     Mutant(
-        "another weight of the KL in validation",
+        "validation with another weight of the KL",
         MINIMISE,
         "self.ensemble.draw(len(indices), noise))",
         "self.ensemble.draw(len(indices), noise, 0.0))",
         f"{LIMITS}_validation_uses_the_final_beta",
     ),
     Mutant(
-        "KL of the wrong sign",
+        "KL with the wrong sign",
         VARIATIONAL,
         '"divergence": (beta *',
         '"divergence": (-beta *',
@@ -116,18 +116,18 @@ DEFECTS = [
         "test_laws.py::test_the_seed_determines_the_initial_weights",
     ),
     Mutant(
-        "resume that ignores the seeds",
+        "resuming that ignores the seeds",
         "training/experiment.py",
         "[self.seeds, ",
         "[",
-        "test_resume.py::test_seeds_are_part_of_the_identity_of_a_training",
+        "test_resume.py::test_seeds_are_part_of_the_identity_of_a_training_run",
     ),
     Mutant(
         "optimiser state saved but not loaded",
         "training/checkpoint.py",
         "loop.optimiser.state[loop.ensemble.weights] = moments",
         "pass",
-        "test_resume.py::test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit",
+        "test_resume.py::test_a_resumed_training_run_equals_an_uninterrupted_one_bit_for_bit",
     ),
     Mutant(
         "epochs chosen on test images",
@@ -137,9 +137,9 @@ DEFECTS = [
         "test_laws.py::test_training_reads_no_test_image",
     ),
 ]
-OWN = [
+SILENT = [
     Mutant(
-        "deviation for variance in a density",
+        "standard deviation instead of variance in a density",
         OBJECTIVES,
         "* (-log_variance).exp()",
         "* (-log_variance / 2).exp()",
@@ -274,37 +274,37 @@ OWN = [
     Mutant(
         "wall times in the fingerprint of the lock",
         "pipeline/lock.py",
-        "not in TIMED",
+        "not in WITH_WALL_TIMES",
         "not in ()",
         "test_lock.py::test_the_fingerprint_changes_with_results_but_not_with_wall_times",
     ),
 ]
-MUTANTS = DEFECTS + OWN
+MUTANTS = DEFECTS + SILENT
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_mistake_can_still_be_made(mutant):
-    assert (ROOT / "aebench" / mutant.file).read_text().count(mutant.right) == 1
+def test_the_text_to_replace_occurs_once(mutant):
+    assert (ROOT / "aebench" / mutant.file).read_text().count(mutant.correct) == 1
 
 
 @pytest.mark.slow
-def test_the_named_tests_pass_without_a_mistake():
+def test_the_named_tests_pass_on_the_unchanged_code():
     assert run(ROOT, *{mutant.test for mutant in MUTANTS}).returncode == 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mistake_fails_the_test_named_after_it(mutant, tmp_path):
+def test_a_mutant_fails_its_test(mutant, tmp_path):
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         copy(ROOT / part, tmp_path / part)
     file = tmp_path / "aebench" / mutant.file
-    file.write_text(file.read_text().replace(mutant.right, mutant.wrong))
+    file.write_text(file.read_text().replace(mutant.correct, mutant.wrong))
     done = run(tmp_path, mutant.test)
     assert done.returncode == 1, done.stdout[-2000:]
 
 
 def run(folder, *tests):
-    """Run tests with the code in `folder`; exit status 1 means that a test failed, 0 that all passed."""
+    """Run tests with the code in `folder`; the exit status is 1 if a test failed and 0 if all passed."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Exact search where float32 is not enough, k-NN accuracy and the choice of k, and known results on MNIST."""
+"""Tests of the exact search for nearest neighbours, k-NN accuracy and the choice of k, with known results on MNIST."""
 
 import os
 from dataclasses import replace
@@ -27,7 +27,7 @@ def normals(n, d, seed=0):
 
 
 def assert_nearest(queries, reference, k):
-    """The distances are those of scikit-learn, which computes differences in float64."""
+    """Check that distances agree with scikit-learn, which computes differences in float64."""
     rows = neighbours.neighbours(queries, reference, k)
     distances = (queries[:, None].double() - reference[rows].double()).norm(dim=2)
     exact = NearestNeighbors(n_neighbors=k, algorithm="kd_tree").fit(reference.double().numpy())
@@ -45,7 +45,7 @@ def test_search_agrees_with_scikit_learn_in_blocks_of_any_size(dim, reference, k
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 def test_search_is_exact_where_float32_is_not(offset):
-    """3000 codes of 100 units on a line, whose differences are below the rounding errors of their squares."""
+    """The differences of 3000 codes of 100 units on a line are below the rounding errors of their squares."""
     line = torch.ones(100) + offset
     rows, queries = (normals(n, 1, n) * line / 10 + offset for n in (3000, 20))
     assert_nearest(queries, rows, 5)
@@ -58,7 +58,7 @@ def test_a_result_is_certain_only_if_rounding_cannot_have_excluded_a_nearer_row(
 
 
 def test_padding_is_never_a_neighbour():
-    """All rows are far from their mean, where the padding is."""
+    """All rows are far from the mean, which is the value of the padding."""
     rows = 100 * torch.eye(40)[:35]
     assert neighbours.neighbours(torch.zeros(1, 40), rows, 35).sort().values[0].tolist() == list(range(35))
 
@@ -94,27 +94,27 @@ def test_tied_votes_go_to_the_lowest_class():
     assert metrics.knn_accuracy(representation(codes, reference, labels, reference_labels), 4) == 100
 
 
-def test_a_constant_code_scores_the_share_of_a_class():
+def test_a_constant_code_scores_the_fraction_of_a_class():
     labels = torch.arange(100) % 4
     r = representation(torch.full((100, 3), 0.1), torch.full((100, 3), 0.1), labels, labels)
     assert [METRICS[name].measure(r) for name in KNN] == [25, 25, 25]
 
 
 def noisy(n=600, seed=0):
-    """Clouds with a third of the labels wrong, where few neighbours predict badly."""
+    """Clouds with a third of the labels wrong, so that few neighbours give poor predictions."""
     codes, labels = clouds(0.2, n, seed)
     wrong = torch.rand(n, generator=torch.Generator().manual_seed(seed)) < 1 / 3
     return codes, torch.where(wrong, (labels + 1) % CLASSES, labels)
 
 
-def test_the_best_k_is_chosen_on_validation_codes_from_train_codes_alone():
-    """With validation codes in the reference each would find itself, and k = 1 would always be best."""
+def test_the_best_k_is_chosen_on_validation_codes_from_training_codes_alone():
+    """If validation codes were in the reference, each would be its own neighbour, and k = 1 would always be best."""
     (codes, labels), (reference, reference_labels) = noisy(), noisy(seed=1)
     r = replace(representation(codes, reference, labels, reference_labels), validation=200)
-    train, validation = slice(400), slice(400, None)
+    training, validation = slice(400), slice(400, None)
 
     def score(k):
-        fitted = KNeighborsClassifier(k, algorithm="brute").fit(reference[train], reference_labels[train])
+        fitted = KNeighborsClassifier(k, algorithm="brute").fit(reference[training], reference_labels[training])
         return accuracy_score(reference_labels[validation], fitted.predict(reference[validation]))
 
     expected = max(metrics.NEIGHBOURS, key=score)
@@ -127,7 +127,7 @@ def test_the_smallest_of_equally_good_k_is_chosen():
     assert METRICS["knn_best_k"].measure(PERFECT) == 1
 
 
-def test_k_is_at_most_the_number_of_train_codes():
+def test_k_is_at_most_the_number_of_training_codes():
     codes, labels = clouds(0.01, 5)
     r = representation(codes, codes, labels, labels)
     assert METRICS["knn_best_k"].measure(r) <= 4 and METRICS["knn_1"].measure(r) == 100
@@ -144,7 +144,7 @@ def test_five_metrics_share_two_searches(monkeypatch):
 
 @pytest.mark.slow
 def test_raw_mnist_pixels_score_the_known_errors():
-    """1-NN 3.09 % and 5-NN 3.12 % on 10,000 test images, with 60,000 reference images."""
+    """The error is 3.09 % for 1-NN and 3.12 % for 5-NN on 10,000 test images with 60,000 reference images."""
     folder = Path(os.environ.get("AEBENCH_DATA_DIR", Path(__file__).parent.parent / "data")) / "mnist"
     files = [folder / f"{name}.npz" for name in storage.SPLITS]
     if not all(file.exists() for file in files):

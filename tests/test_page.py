@@ -1,4 +1,4 @@
-"""The page: self-contained, well-formed, and in a browser without errors, with tables that sort, on a phone too."""
+"""The page is self-contained and well-formed, has no errors in a browser, sorts its tables and fits on a phone."""
 
 import json
 import re
@@ -29,12 +29,13 @@ addEventListener("load", () => {
   document.querySelectorAll("details").forEach((each) => (each.open = true));
   const table = document.querySelector("table");
   const column = (i) => [...table.tBodies[0].rows].map((row) => row.cells[i].textContent);
-  const heads = [...table.tHead.rows[0].cells];
-  const sse = heads.findIndex((head) => head.textContent.startsWith("SSE ↓"));
+  const headers = [...table.tHead.rows[0].cells];
+  const find = (text) => headers.findIndex((header) => header.textContent.startsWith(text));
+  const sse = find("SSE ↓");
   const result = { failures, images: [...document.images].map((i) => i.naturalWidth), before: column(0), clicks: [] };
-  for (const i of [sse, sse, 0, sse + 3]) {
-    heads[i].querySelector("button").click();
-    result.clicks.push([i, heads[i].getAttribute("aria-sort"), column(i), heads.filter((h) => h.ariaSort).length]);
+  for (const i of [sse, sse, 0, find("5-NN ↑")]) {
+    headers[i].querySelector("button").click();
+    result.clicks.push([i, headers[i].getAttribute("aria-sort"), column(i), headers.filter((h) => h.ariaSort).length]);
   }
   result.wide = document.documentElement.scrollWidth > innerWidth;
   result.width = innerWidth;
@@ -47,7 +48,7 @@ addEventListener("load", () => {
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The root of a fake project with its page."""
+    """Root of a fake project with a page."""
     root = tmp_path_factory.mktemp("page")
     fake_runs.write_fake_suite(root)
     with chdir(root):
@@ -58,7 +59,7 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browsed(written):
-    """What a browser reports on a phone in light mode and in dark mode."""
+    """Results of `AFTER` in a browser window of a phone's width, in light and dark mode."""
     if BROWSER is None:
         pytest.skip("no Chromium")
     text = (written / page.INDEX).read_text().replace("<head>", "<head>" + BEFORE).replace("</body>", AFTER + "</body>")
@@ -96,12 +97,12 @@ def test_a_click_sorts_by_the_mean_best_first_and_a_second_reverses(browsed):
     assert means == sorted(means) and len(set(means)) == len(fake_runs.BLOCKS)
     assert worst_first == best_first[::-1]
     assert names == sorted(names) and sorted(browsed["light"]["before"]) == names
-    assert order == "descending", "5-NN: higher is better"
+    assert order == "descending", "higher is better for 5-NN"
     assert higher == sorted(higher, key=lambda cell: -float(cell.replace("\u2007", "").partition(" ")[0]))
 
 
 @pytest.mark.slow
-def test_a_phone_need_not_scroll_sideways_and_dark_mode_is_dark(browsed):
+def test_a_phone_needs_no_horizontal_scrolling_and_dark_mode_has_another_background(browsed):
     assert not browsed["light"]["wide"] and browsed["light"]["width"] <= 500
     assert browsed["light"]["paper"] != browsed["dark"]["paper"]
 
@@ -120,7 +121,7 @@ def test_every_section_has_its_tables_and_figures(written):
 
 
 class Page(HTMLParser):
-    """Checks that elements are closed in order, and collects elements and ids."""
+    """Parser that checks that elements are closed in order, and collects elements and ids."""
 
     EMPTY = ("meta", "img", "br", "hr", "link", "input")
 

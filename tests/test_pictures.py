@@ -1,4 +1,4 @@
-"""Pictures for the figures: which images and codes are shown, and what is decoded."""
+"""Tests of the arrays for the figures: the selection of images and codes, and the codes that are decoded."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from family import PIXELS
-from representations import representation, seen, trained
+from representations import representation, represented, trained
 
 from aebench.evaluation import pictures as module
 from aebench.evaluation.settings import Pictures
@@ -28,7 +28,7 @@ def test_images_alternate_between_classes_and_the_scatter_has_the_first_of_each(
 def test_interpolations_are_straight_lines_between_test_images_of_different_classes(classes):
     labels = torch.arange(40) % classes
     codes = torch.stack([labels.float(), torch.arange(40.0)], 1)
-    lines = module.interpolated(representation(codes, codes, labels, labels)).reshape(module.PAIRS, module.STEPS, 2)
+    lines = module.interpolate(representation(codes, codes, labels, labels)).reshape(module.PAIRS, module.STEPS, 2)
     assert (lines[:, 0, 0] != lines[:, -1, 0]).all()
     codes_of_images = {tuple(code) for code in codes.tolist()}
     assert {tuple(code) for code in lines[:, [0, -1]].reshape(-1, 2).tolist()} <= codes_of_images
@@ -36,18 +36,18 @@ def test_interpolations_are_straight_lines_between_test_images_of_different_clas
     assert len({tuple(line[0].tolist()) for line in lines}) == module.PAIRS
 
 
-def test_traversals_move_the_most_variable_units_by_two_deviations_around_the_mean():
+def test_traversals_move_the_most_variable_units_by_two_standard_deviations_around_the_mean():
     generator = torch.Generator().manual_seed(0)
     codes = 5 + torch.randn(500, 10, generator=generator) * torch.arange(10.0)
     labels = torch.arange(500) % 3
-    lines = module.traversed(representation(codes, codes, labels, labels)).reshape(module.UNITS, module.PLACES, 10)
+    lines = module.traverse(representation(codes, codes, labels, labels)).reshape(module.UNITS, module.POSITIONS, 10)
     mean, sd = codes.mean(0), codes.std(0)
     for line, unit in zip(lines, range(9, 1, -1), strict=True):
         torch.testing.assert_close(line[4], mean)
         torch.testing.assert_close(line[[0, -1], unit], mean[unit] + torch.tensor([-2.0, 2.0]) * sd[unit])
         others = [i for i in range(10) if i != unit]
-        assert torch.equal(line[:, others], mean[others].expand(module.PLACES, -1))
-    assert len(module.traversed(representation(codes[:, :3], codes[:, :3], labels, labels))) == 3 * module.PLACES
+        assert torch.equal(line[:, others], mean[others].expand(module.POSITIONS, -1))
+    assert len(module.traverse(representation(codes[:, :3], codes[:, :3], labels, labels))) == 3 * module.POSITIONS
 
 
 def test_the_manifold_spans_the_quantiles_with_the_second_unit_upwards():
@@ -62,15 +62,15 @@ DECODED = {"samples": 20, "interpolations": 40, "traversals": 18, "manifold": 22
 
 
 @pytest.mark.parametrize(("kind", "prior"), [("variational", True), ("vanilla", False)])
-def test_samples_come_from_the_prior_or_from_normals_fitted_to_the_codes(kind, prior):
-    model, family = trained(kind, latent_dim=2)
-    r, _ = seen(model)
+def test_samples_are_drawn_from_the_prior_or_from_independent_normals(kind, prior):
+    model, ensemble = trained(kind, latent_dim=2)
+    r, _ = represented(model)
     arrays = module.pictures(model, r, Pictures())
     assert {name: array.shape for name, array in arrays.items() if name in DECODED} == {
         name: (count, PIXELS) for name, count in DECODED.items()
     }
     assert bool(arrays["from_prior"]) == prior
-    replica, noise = next(family.replicas()), torch.randn(20, 2, generator=Streams(3).torch("evaluation", 1))
+    replica, noise = next(ensemble.replicas()), torch.randn(20, 2, generator=Streams(3).torch("evaluation", 1))
     expected = noise if prior else r.reference_codes.mean(0) + r.reference_codes.std(0) * noise
     torch.testing.assert_close(torch.from_numpy(arrays["samples"]), replica("decode", expected))
     middle = torch.zeros(2) if prior else r.reference_codes.median(0).values
@@ -81,7 +81,7 @@ def test_samples_come_from_the_prior_or_from_normals_fitted_to_the_codes(kind, p
 
 def test_pictures_are_reproducible():
     model, _ = trained("vanilla", latent_dim=2)
-    r, _ = seen(model)
+    r, _ = represented(model)
     first, second = (module.pictures(model, r, Pictures()) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
@@ -89,4 +89,4 @@ def test_pictures_are_reproducible():
 @pytest.mark.parametrize("kind", ["mean_image", "raw_pixels"])
 def test_nothing_is_decoded_from_constant_codes_or_raw_pixels(kind):
     model, _ = trained(kind, seeds=(0,))
-    assert not DECODED.keys() & set(module.pictures(model, seen(model)[0], Pictures()))
+    assert not DECODED.keys() & set(module.pictures(model, represented(model)[0], Pictures()))

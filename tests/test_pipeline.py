@@ -1,4 +1,4 @@
-"""The pipeline as a user runs it: it finishes, a second run does nothing, and a change reruns exactly what it should."""
+"""The pipeline as a user runs it: it finishes, a second run does nothing, and a change reruns only the stages it affects."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ STACK = "stacked"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A clone in which everything has run once."""
+    """A clone in which every stage has run once."""
     clone_ = clone(tmp_path_factory.mktemp("pipeline"), models=" ".join([*MODELS, STACK]))
     clone_.first_output = clone_.aebench("reproduce")
     clone_.commit()
@@ -30,16 +30,16 @@ def project(tmp_path_factory):
 
 @pytest.fixture
 def unchanged(project):
-    """The clone, restored afterwards."""
+    """The same clone, restored after the test."""
     yield project
     project.run("git", "checkout", "-q", "--", ".")
 
 
-AMOUNTS = ["10 a class", "0.01", "0.05", "0.1", "1.0"]
+AMOUNTS = ["10 per class", "0.01", "0.05", "0.1", "1.0"]
 ALWAYS = {"check", "index", "track"}
-"""They depend on all of conf/, and take a few seconds."""
+"""Stages that depend on all of conf/ and take a few seconds."""
 CONF = ALWAYS | {"report@smoke"}
-"""They depend on all of conf/smoke.yaml."""
+"""Stages that depend on all of conf/smoke.yaml."""
 
 
 def changed(project):
@@ -85,7 +85,7 @@ def test_a_second_run_does_nothing(project):
 
 TIMED = {f"tables/cost.{form}" for form in ("csv", "md", "tex")}
 TIMED |= {"timings.tex", "provenance.json", "figures/error_and_cost.png", "pdf/error_and_cost.pdf"}
-"""The files of a report that hold wall times, or checksums of files that do."""
+"""Files of a report that contain wall times, or checksums of such files."""
 
 
 def test_a_second_clone_writes_the_same_tables_except_for_wall_times(project, tmp_path):
@@ -102,7 +102,7 @@ def test_a_second_clone_writes_the_same_tables_except_for_wall_times(project, tm
 
 
 STACK_CLASSIFIED = stages("classify_stack", [STACK])
-"""It builds the stack from its settings."""
+"""The stage that classifies with a stack depends on the settings of the stack, from which the model is built."""
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_change_in_the_third_layer_retrains_neither_of_the_first_two(unchanged
     assert before["3.safetensors"] != after["3.safetensors"]
     unchanged.replace("conf/smoke.yaml", "pretrainer: dae, latent_dim: 32", "pretrainer: dae, latent_dim: 16")
     output = unchanged.run("dvc", "repro", "pretrain@smoke-stacked")
-    assert "unchanged" not in output, "what a layer is trained on has changed"
+    assert "unchanged" not in output, "the training images of the layer have changed"
     unchanged.run("git", "checkout", "-q", "--", ".")
     unchanged.run("dvc", "checkout", "-q")
     assert {file.name: file.read_bytes() for file in layers.glob("*.safetensors")} == before
@@ -170,7 +170,7 @@ def test_each_seed_has_its_own_labels_of_every_class(finetuning):
 
 
 def test_initialisations_differ_only_in_the_encoder(finetuning):
-    """`random` is the encoder before pretraining; the softmax layer starts at 0 everywhere."""
+    """`random` is the encoder before pretraining; the softmax layer is always initialised with 0."""
     tune, pretrained = finetuning
     random, fresh = tune.classifiers("random"), tune.experiment.ensemble()
     for name, value in fresh.state.items():
@@ -181,7 +181,7 @@ def test_initialisations_differ_only_in_the_encoder(finetuning):
     assert sizes[0] == sizes[1] == sizes[2]
 
 
-def test_controls_take_the_updates_of_pretraining_and_finetuning_together(finetuning, monkeypatch):
+def test_baselines_take_the_updates_of_pretraining_and_finetuning_together(finetuning, monkeypatch):
     tune, pretrained = finetuning
     assert pretrained.updates == 3 * 5, "three layers with one epoch of five batches each"
     updates = {}
@@ -210,7 +210,7 @@ def test_every_model_has_a_linear_probe_for_the_labels_of_every_seed(project):
     for model in MODELS:
         folder = project.folder / "runs/smoke" / model
         rows = list(csv.DictReader((folder / "classification.csv").open()))
-        assert [row["seed"] for row in rows] == ["0", "1"], "even a deterministic model: the labels are drawn"
+        assert [row["seed"] for row in rows] == ["0", "1"], "labels are drawn for every seed, also for a deterministic model"
         assert list(rows[0]) == ["seed", "linear_probe", *(f"linear_probe_by_labels/{amount}" for amount in AMOUNTS)]
         probes = json.loads((folder / "linear_probe.json").read_text())
         assert {a: each["labels"] for a, each in probes["amounts"].items()} == dict(
@@ -230,7 +230,9 @@ def test_a_changed_chapter_retrains_its_models_only_and_a_comment_nothing(unchan
     (unchanged.folder / "aebench/models/vanilla.py").open("a").write("\n# a comment\n")
     assert unchanged.repro() == ["check"]
     unchanged.run("git", "checkout", "-q", "--", ".")
-    assert not [name for name in unchanged.repro() if name.startswith(("train", "evaluate"))], "they are in the run cache"
+    assert not [name for name in unchanged.repro() if name.startswith(("train", "evaluate"))], (
+        "the results are in the run cache"
+    )
 
 
 def test_a_parameter_can_be_changed_on_the_command_line(unchanged):
@@ -250,7 +252,7 @@ def test_metrics_and_plots_can_be_shown(project):
 
 
 def test_no_path_leads_from_test_data_into_training(project):
-    """Follows the files of dvc.lock: everything computed from the test images is tainted, and no training reads it."""
+    """Training reads no file in dvc.lock that was computed, directly or indirectly, from the test images."""
     lock = YAML(typ="safe").load((project.folder / "dvc.lock").read_text())["stages"]
     paths = {name: ({d["path"] for d in s.get("deps", [])}, {o["path"] for o in s.get("outs", [])}) for name, s in lock.items()}
     tainted = {"data/smoke/test.npz", "data/smoke/card"}
@@ -268,12 +270,12 @@ def test_no_path_leads_from_test_data_into_training(project):
 
 
 def meets(a, b):
-    """One path is the other or contains it."""
+    """Whether one path is the other or contains it."""
     return a == b or Path(a) in Path(b).parents or Path(b) in Path(a).parents
 
 
 def test_training_needs_no_test_file(project):
-    """Without the test images training gives the same weights, and evaluation fails."""
+    """Without the test images, training gives the same weights and evaluation fails."""
     test, weights = project.folder / "data/smoke/test.npz", project.folder / "runs/smoke/dae/weights.safetensors"
     kept, trained = test.read_bytes(), weights.read_bytes()
     test.unlink()
@@ -288,7 +290,7 @@ def test_training_needs_no_test_file(project):
 
 
 def test_learning_rates_are_tuned_on_validation_images_only(project):
-    """Every model trained by gradient descent gets the same trials, with a seed outside the suite."""
+    """Every model trained by gradient descent has the same trials, with a seed outside the suite."""
     test, table = project.folder / "data/smoke/test.npz", project.folder / "reports/smoke/search.csv"
     kept = test.read_bytes()
     test.unlink()
@@ -322,7 +324,7 @@ def test_without_an_mlflow_server_only_track_fails(unchanged):
 
 
 def test_an_interrupted_run_is_repaired_and_continued(unchanged):
-    """DVC leaves an empty rwlock and half of dvc.lock."""
+    """After the interruption rwlock is empty and half of dvc.lock is missing."""
     lock = unchanged.folder / "dvc.lock"
     (unchanged.folder / ".dvc/tmp/rwlock").write_text("")
     lock.write_text(lock.read_text()[: len(lock.read_text()) // 2] + "\n  truncated: [")
@@ -339,5 +341,5 @@ def test_selecting_another_data_set_keeps_finished_stages(unchanged):
         "classify@digits-pca", "report@digits", "index", "track",
     ]  # fmt: skip
     unchanged.run("git", "checkout", "-q", "--", "params.yaml", "conf")
-    ran = set(unchanged.repro())  # by hand: all but the persistent layers comes from the run cache
+    ran = set(unchanged.repro())  # all but the persistent layers are restored from the run cache
     assert ran <= {"check", "pretrain@smoke-stacked", "report@smoke", "index", "track"}

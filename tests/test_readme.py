@@ -1,9 +1,11 @@
-"""The documents agree with the reports and their links exist."""
+"""The README agrees with the report, and linked files exist."""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from aebench.evaluation.metrics import QUESTIONS, question
 
 ROOT = Path(__file__).parent.parent
 LECTURE = ROOT / "aebench" / "reporting" / "templates" / "lecture.md"
@@ -17,6 +19,13 @@ def test_the_readme_shows_the_table_of_the_report():
     table = [line for line in comparison.splitlines() if line.startswith("|")]
     assert len(table) > 2
     assert shown.splitlines() == table
+
+
+def test_the_readme_lists_the_questions_and_links_their_files():
+    section = (ROOT / "README.md").read_text().split("\n## The questions\n")[1].split("\n## ")[0]
+    links = re.findall(r"^\| \[(.+)\]\((.+)\)", section, re.MULTILINE)
+    expected = [(question(next(iter(file.METRICS))), f"aebench/evaluation/metrics/{key}.py") for key, file in QUESTIONS.items()]
+    assert links == expected
 
 
 @pytest.mark.parametrize("page", [*PAGES, LECTURE], ids=lambda page: page.relative_to(ROOT).as_posix())

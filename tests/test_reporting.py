@@ -1,4 +1,4 @@
-"""Results are read, and reported with the models of the suite, the measured numbers and the same bytes every time."""
+"""Reports contain the models of the suite and the measured numbers, and are reproducible byte for byte."""
 
 import csv
 import json
@@ -37,7 +37,7 @@ TEXTS = (REPORT / "table.csv", REPORT / "table.md", COMPARISON, page.section_fil
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A fake project in the working directory, without a report."""
+    """A fake project as the working directory, without a report."""
     fake_runs.write_fake_suite(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Lock, "fingerprint", lambda self, dataset: LOCK)
@@ -46,7 +46,7 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A fake project reported twice: (root, bytes of each file the first time, and the second)."""
+    """The root of a fake project that was reported twice, and the bytes of each file after the first and second report."""
     root = tmp_path_factory.mktemp("finished")
     fake_runs.write_fake_suite(root)
     with chdir(root), pytest.MonkeyPatch.context() as patch:
@@ -56,7 +56,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def reported(finished, monkeypatch):
-    """The finished project in the working directory; only for reading."""
+    """The finished project as the working directory; tests do not change it."""
     monkeypatch.chdir(finished[0])
 
 
@@ -68,7 +68,7 @@ def write_everything() -> dict[str, bytes]:
 
 
 def write_texts() -> dict[str, str]:
-    """The report without its figures, by suffix."""
+    """The texts of the report, without figures, by suffix."""
     results = read(fake_runs.DATASET)
     tables.write(results)
     page.write(results)
@@ -96,7 +96,7 @@ def read_table() -> dict[str, dict[str, str]]:
 
 
 def row_of(model: str, text: str) -> str:
-    """The first row of a table that begins with the model's name."""
+    """The first row of a table whose first cell is the model's name."""
     return re.search(rf"^(?:\| |<tr><th scope=\"row\">)?{re.escape(model)}[ <].*$", text, re.MULTILINE)[0]
 
 
@@ -209,7 +209,7 @@ def test_the_linear_probe_is_compared_like_any_other_main_metric(reported):
     assert {row["linear_probe.best"] for row in read_table().values()} == {"True", "False"}
 
 
-def test_a_profile_has_a_column_per_place_and_a_row_per_place_in_profiles_csv(project, monkeypatch):
+def test_a_profile_has_a_column_per_position_and_a_row_per_position_in_profiles_csv(project, monkeypatch):
     profile = Profile(lambda r: {}, "Beauty by hour", "hours", "higher", "hearts", 1, "How pleasing an image is.")
     monkeypatch.setitem(PROFILES, "beauty", profile)
     overwrite("ae", "profiles.csv", **{"beauty/noon": [4.0, 5.0, 6.0], "beauty/night": [1.0, 1.0, 1.0]})
@@ -218,14 +218,14 @@ def test_a_profile_has_a_column_per_place_and_a_row_per_place_in_profiles_csv(pr
     assert "noon" in text and "5.0 ± 2.5" in row_of("ae", text) and "1.0 ± 0.0" in row_of("ae", text)
     assert row_of("mean", text).count("—") == 2
     with (REPORT / "profiles.csv").open() as stream:
-        (noon,) = [r for r in csv.DictReader(stream) if (r["model"], r["profile"], r["place"]) == ("ae", "beauty", "noon")]
+        (noon,) = [r for r in csv.DictReader(stream) if (r["model"], r["profile"], r["position"]) == ("ae", "beauty", "noon")]
     assert (float(noon["mean"]), float(noon["sd"]), noon["n"]) == (5.0, 1.0, "3")
 
 
 def test_the_columns_of_the_probe_by_labels_name_the_number_of_labels(reported):
     text = (REPORT / "tables" / "linear_probe_by_labels.md").read_text()
-    heads = [head.strip() for head in re.search(r"^\| model.*$", text, re.MULTILINE)[0].split("|")]
-    assert heads[2:-1] == ["10 % (6 labels)", "10 per class (30 labels)", "100 % (60 labels)"]
+    headers = [header.strip() for header in re.search(r"^\| model.*$", text, re.MULTILINE)[0].split("|")]
+    assert headers[2:-1] == ["10 % (6 labels)", "10 per class (30 labels)", "100 % (60 labels)"]
 
 
 def test_a_quantity_measured_for_the_first_seed_only_has_no_interval(project):
@@ -255,7 +255,7 @@ def test_the_notes_name_the_feature_classifier_and_its_accuracy(project, monkeyp
 
 
 def test_the_best_at_a_latent_dimension_and_ties_with_it_are_bold_in_every_format(project):
-    """At dimension 2, ae_2d is better than pca_2 with every seed; the other models are alone."""
+    """At dimension 2, ae_2d is better than pca_2 for every seed; the other models have unique dimensions."""
     texts = write_texts()
     bold = {".md": "**", ".tex": "\\bfseries", ".html": "<strong>"}
     directed = [name for name, metric in MAIN.items() if metric.better]
@@ -268,7 +268,7 @@ def test_the_best_at_a_latent_dimension_and_ties_with_it_are_bold_in_every_forma
     other = measured("pca_2", "sse")[0]
     overwrite("ae_2d", sse=[other - 1.0, other + 1.0, other + 0.5])
     write_texts()
-    assert read_table()["ae_2d"]["sse.best"] == read_table()["pca_2"]["sse.best"] == "True", "a tie"
+    assert read_table()["ae_2d"]["sse.best"] == read_table()["pca_2"]["sse.best"] == "True", "the models tie"
     overwrite("ae_2d", sse=[other + 1.0, other + 1.1, other + 0.9])
     write_texts()
     assert (read_table()["ae_2d"]["sse.best"], read_table()["pca_2"]["sse.best"]) == ("False", "True")
@@ -321,8 +321,8 @@ def test_a_metric_is_in_every_table_by_its_entry_in_METRICS(project, monkeypatch
     overwrite("ae", beauty=[4.0, 5.0, 6.0])
     texts = write_texts()
     assert float(read_table()["ae"]["beauty.mean"]) == 5.0
-    for suffix, head in {".md": "Beauty ↑ (hearts)", ".tex": r"Beauty $\uparrow$", ".html": "Beauty ↑"}.items():
-        assert head in texts[suffix]
+    for suffix, header in {".md": "Beauty ↑ (hearts)", ".tex": r"Beauty $\uparrow$", ".html": "Beauty ↑"}.items():
+        assert header in texts[suffix]
         assert re.search(r"5\.0 ± 2\.5|5\.0\(25\)", row_of("ae", texts[suffix])), suffix
         assert "How pleasing an image is." in texts[suffix]
     assert "5.0 ± 2.5" in row_of("ae", comparison.terminal(fake_runs.DATASET))
@@ -356,7 +356,7 @@ def test_the_cost_table_has_times_memory_and_throughput(reported):
     assert "(tables/cost.md)" in (REPORT / "table.md").read_text()
     cells = [cell.strip() for cell in row_of("ae", text).split("|")]
     assert cells[1:8] == ["ae", "12,345", "40", "3.50", "1,500", "9,870", "2,350,000"]
-    assert "—" in row_of("mean", text), "no updates"
+    assert "—" in row_of("mean", text), "models without updates have no time per update"
 
 
 # Names, remarks, recipes
@@ -418,7 +418,7 @@ def test_remarks_are_printed_below_the_comparison(project):
 
 
 def test_recipes_have_settings_facts_and_processor_of_each_model(project):
-    columns = {column.head: column.cells for column in recipes.columns(read(fake_runs.DATASET))}
+    columns = {column.header: column.cells for column in recipes.columns(read(fake_runs.DATASET))}
     settings, facts = (dict(zip(columns["model"], columns[head], strict=True)) for head in ("settings", "facts"))
     assert settings["ae"] == "kind: vanilla, hidden: [16], latent_dim: 8"
     assert (facts["ae_2d"], facts["ae"]) == ("effective beta: 1.0, observation: bernoulli", "")
@@ -434,7 +434,7 @@ def test_recipes_have_the_layers_of_a_stack_and_its_own_stage(project):
     fake_runs.write_run(fake_runs.DATASET, "deep", 0.7, 4, fake_runs.SEEDS)
     results = read(fake_runs.DATASET)
     assert [model.name for model in results.models] == [*fake_runs.BLOCKS, "deep"]
-    columns = {column.head: column.cells[-1] for column in recipes.columns(results)}
+    columns = {column.header: column.cells[-1] for column in recipes.columns(results)}
     assert (columns["settings"], columns["command"]) == (block[1:-1], "dvc repro evaluate_stack@fake-deep")
 
 
@@ -448,7 +448,7 @@ def test_reporting_twice_gives_the_same_bytes(finished):
 
 
 def test_only_provenance_json_has_the_lock(finished):
-    """A file whose numbers did not change must not change."""
+    """Files do not change if their numbers do not change."""
     assert [name for name, content in finished[1].items() if LOCK.encode() in content] == [str(REPORT / "provenance.json")]
 
 
@@ -483,7 +483,7 @@ def test_curves_csv_is_the_history_to_six_digits(reported):
     assert [int(row["seed"]) for row in rows] == history["seed"]
 
 
-def test_a_missing_file_is_one_line_and_writes_nothing(project, capsys, monkeypatch):
+def test_a_missing_file_is_reported_in_one_line_and_writes_nothing(project, capsys, monkeypatch):
     missing = file_of("ae", "metrics.csv")
     missing.unlink()
     monkeypatch.setattr(sys, "argv", ["stages.report", fake_runs.DATASET])
@@ -541,7 +541,7 @@ def test_decoded_codes_are_drawn_for_the_models_that_have_them(project):
 
 @pytest.mark.parametrize(("name", "across"), [("interpolations", 10), ("traversals", 9), ("manifold", 15)])
 def test_a_grid_has_the_images_in_their_order(project, name, across):
-    """Tiles are 12 pixels and a gap of one: the first image of the second row is below the first of the first."""
+    """Tiles have 12 pixels and a gap of one pixel; the second row of images starts below the first."""
     results = read(fake_runs.DATASET)
     with canvas.style():
         axes = FIGURES[name].draw(results).axes[0]

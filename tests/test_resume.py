@@ -1,4 +1,4 @@
-"""A training that is killed at any moment is resumed bit for bit, and only from its own checkpoint."""
+"""A training run that is killed at any moment is resumed bit for bit, and only from its own checkpoint."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from family import ensemble, images, pictures, settings
+from family import images, make_ensemble, random_images, settings
 
 from aebench.models import Images
 from aebench.training.checkpoint import Checkpoint
@@ -19,8 +19,8 @@ from aebench.training.minimise import TrainingLoop, minimise
 SETTINGS = settings(epochs=12, learning_rate=0.1, patience=3, schedule="cosine")
 
 
-def outcome(family, history):
-    return family.state, {name: torch.tensor(values) for name, values in history.terms.items()}, history.best.tolist()
+def outcome(ensemble, history):
+    return ensemble.state, {name: torch.tensor(values) for name, values in history.terms.items()}, history.best.tolist()
 
 
 def same(a, b):
@@ -40,12 +40,12 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("kind", ["vanilla", "denoising", "contractive/hutchinson", "variational", "stacked"])
 @pytest.mark.parametrize("epoch", [1, 4, 7])
-def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(kind, epoch, tmp_path, monkeypatch):
+def test_a_resumed_training_run_equals_an_uninterrupted_one_bit_for_bit(kind, epoch, tmp_path, monkeypatch):
     kill_and_resume(kind, images(), epoch, tmp_path, monkeypatch)
 
 
 def test_resume_with_images_by_seed_and_no_validation_images(tmp_path, monkeypatch):
-    own = torch.stack([pictures(112, seed=10 + seed) for seed in range(3)])
+    own = torch.stack([random_images(112, seed=10 + seed) for seed in range(3)])
     kill_and_resume("denoising", Images(own, own[:, :0]), 4, tmp_path, monkeypatch)
 
 
@@ -55,14 +55,17 @@ def test_resume_after_some_seeds_have_stopped(kind, tmp_path, monkeypatch):
 
 
 def test_resume_with_images_by_seed_after_some_seeds_have_stopped(tmp_path, monkeypatch):
-    own, others = (torch.stack([pictures(n, seed=10 + seed) for seed in range(3)]) for n in (112, 32))
+    own, others = (torch.stack([random_images(n, seed=10 + seed) for seed in range(3)]) for n in (112, 32))
     stopped = kill_and_resume("vanilla", Images(own, others), 9, tmp_path, monkeypatch)
     assert 0 < len(stopped) < 3
 
 
 def kill_and_resume(kind, data, epoch, tmp_path, monkeypatch):
-    """Kill a training before `epoch`, resume it, and compare with an uninterrupted one. Returns the seeds stopped by then."""
-    uninterrupted = ensemble(kind, (0, 1, 2))
+    """Kill a training run before `epoch`, resume it and compare it with an uninterrupted run.
+
+    Returns the seeds that have stopped before `epoch`.
+    """
+    uninterrupted = make_ensemble(kind, (0, 1, 2))
     history = minimise(uninterrupted, data, SETTINGS)
     expected, stopped = outcome(uninterrupted, history), (history.updates < 4 * (epoch + 1)).nonzero()[0]
 
@@ -76,13 +79,13 @@ def kill_and_resume(kind, data, epoch, tmp_path, monkeypatch):
 
     monkeypatch.setattr(TrainingLoop, "run_epoch", die)
     with pytest.raises(Killed):
-        minimise(ensemble(kind, (0, 1, 2)), data, SETTINGS, Checkpoint(path, "this", seconds=0))
+        minimise(make_ensemble(kind, (0, 1, 2)), data, SETTINGS, Checkpoint(path, "this", seconds=0))
     monkeypatch.setattr(TrainingLoop, "run_epoch", run_epoch)
     assert path.exists()
 
     epochs = []
     monkeypatch.setattr(TrainingLoop, "run_epoch", lambda self: (epochs.append(self.epoch), run_epoch(self)))
-    resumed = ensemble(kind, (0, 1, 2))
+    resumed = make_ensemble(kind, (0, 1, 2))
     history = minimise(resumed, data, SETTINGS, Checkpoint(path, "this", seconds=0))
     assert epochs[0] == epoch
     assert same(outcome(resumed, history), expected)
@@ -90,12 +93,12 @@ def kill_and_resume(kind, data, epoch, tmp_path, monkeypatch):
     return stopped
 
 
-def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_training_run_is_not_resumed(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.safetensors"
-    loop = TrainingLoop(ensemble("vanilla"), images(), SETTINGS)
+    loop = TrainingLoop(make_ensemble("vanilla"), images(), SETTINGS)
     loop.run_epoch()
     Checkpoint(path, {"learning_rate": 1}, seconds=0).save_if_due(loop)
-    fresh = TrainingLoop(ensemble("vanilla"), images(), SETTINGS)
+    fresh = TrainingLoop(make_ensemble("vanilla"), images(), SETTINGS)
     Checkpoint(path, {"learning_rate": 2}).restore(fresh)
     assert fresh.epoch == 0
     Checkpoint(path, {"learning_rate": 1}).restore(fresh)
@@ -106,19 +109,19 @@ def test_the_seconds_of_interrupted_processes_are_counted(tmp_path, monkeypatch)
     path, clock = tmp_path / "checkpoint.safetensors", [100.0]
     monkeypatch.setattr("aebench.training.checkpoint.time.monotonic", lambda: clock[0])
     for spent in (7.0, 5.0):
-        family = ensemble("vanilla")
-        loop, saved = TrainingLoop(family, images(), SETTINGS), Checkpoint(path, "this", seconds=0)
+        ensemble = make_ensemble("vanilla")
+        loop, saved = TrainingLoop(ensemble, images(), SETTINGS), Checkpoint(path, "this", seconds=0)
         saved.restore(loop)
         loop.run_epoch()
         clock[0] += spent
         saved.save_if_due(loop)
-    assert minimise(ensemble("vanilla"), images(), SETTINGS, Checkpoint(path, "this")).earlier == 12.0
-    assert minimise(ensemble("vanilla"), images(), SETTINGS, Checkpoint(path, "this")).earlier == 0.0
+    assert minimise(make_ensemble("vanilla"), images(), SETTINGS, Checkpoint(path, "this")).earlier == 12.0
+    assert minimise(make_ensemble("vanilla"), images(), SETTINGS, Checkpoint(path, "this")).earlier == 0.0
 
 
 def test_checkpoints_are_saved_at_most_every_n_seconds(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
-    loop = TrainingLoop(ensemble("vanilla"), images(), SETTINGS)
+    loop = TrainingLoop(make_ensemble("vanilla"), images(), SETTINGS)
     loop.run_epoch()
     Checkpoint(path, "this", seconds=1000).save_if_due(loop)
     assert not path.exists()
@@ -129,13 +132,13 @@ def test_resume_after_sigkill(tmp_path):
     program = textwrap.dedent("""
         import sys, torch
         from pathlib import Path
-        from family import ensemble, images, settings
+        from family import images, make_ensemble, settings
         from aebench.training.checkpoint import Checkpoint
         from aebench.training.minimise import minimise
         torch.set_num_threads(1)
-        family = ensemble("denoising", (0, 1))
-        minimise(family, images(), settings(epochs=int(sys.argv[2])), Checkpoint(Path(sys.argv[1]), "x", seconds=0))
-        print(sum(value.double().abs().sum().item() for value in family.state.values()).hex())
+        ensemble = make_ensemble("denoising", (0, 1))
+        minimise(ensemble, images(), settings(epochs=int(sys.argv[2])), Checkpoint(Path(sys.argv[1]), "x", seconds=0))
+        print(sum(value.double().abs().sum().item() for value in ensemble.state.values()).hex())
     """)
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
@@ -155,8 +158,8 @@ def test_resume_after_sigkill(tmp_path):
     assert start("killed", 200).communicate()[0] == expected != ""
 
 
-def test_seeds_are_part_of_the_identity_of_a_training(monkeypatch):
-    """A defect of other implementations: a resume that ignores the seed."""
+def test_seeds_are_part_of_the_identity_of_a_training_run(monkeypatch):
+    """A defect of other implementations: a run with another seed was resumed."""
     from project import ROOT
 
     from aebench import config, storage

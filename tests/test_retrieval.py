@@ -1,4 +1,4 @@
-"""P@10 and mAP of perfect, useless and adversarial codes, average precision against scikit-learn, examples and their figure."""
+"""Tests of precision at 10 and mean average precision, and of the examples of retrieval and their figure."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from representations import CLASSES, USELESS, clouds, representation, seen, trained, view
+from representations import CLASSES, USELESS, clouds, representation, represented, trained, view
 from sklearn.metrics import average_precision_score
 
 from aebench.evaluation.arrays import retrieval as arrays
@@ -20,13 +20,13 @@ NAMES = ["precision_10", "mean_average_precision"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_random_codes_score_the_share_of_a_class(name):
+def test_random_codes_score_the_fraction_of_a_class(name):
     assert METRICS[name].measure(USELESS) == pytest.approx(100 / CLASSES, abs=2)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_constant_code_scores_chance(name):
-    """For classes of unequal size, chance is the sum of their squared shares."""
+    """For classes of unequal size, chance is the sum of their squared fractions."""
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 2, 2, 2]).repeat(12)[torch.randperm(120, generator=torch.manual_seed(0))]
     codes = torch.full((120, 5), 0.1)
     chance = 100 * (0.4**2 + 0.3**2 + 0.3**2)
@@ -36,7 +36,7 @@ def test_a_constant_code_scores_chance(name):
 
 
 def test_adversarial_codes_of_another_class_have_no_hit_among_ten_and_rank_their_class_late():
-    """40 of 200 reference codes have the query's class, and at least 40 others are nearer."""
+    """40 of 200 reference codes have the query's class, and at least 40 others are closer."""
     (codes, labels), (reference, reference_labels) = clouds(0.01), clouds(0.01, seed=1)
     r = representation(codes, reference, (labels + 1) % CLASSES, reference_labels)
     assert METRICS["precision_10"].measure(r) == 0
@@ -44,8 +44,8 @@ def test_adversarial_codes_of_another_class_have_no_hit_among_ten_and_rank_their
     assert 100 * worst <= METRICS["mean_average_precision"].measure(r) <= 100 * best
 
 
-def test_adversarial_precision_is_the_share_of_hits_not_a_vote():
-    """Six of ten neighbours are right: a vote would score 100, the share of the class that is found 10."""
+def test_adversarial_precision_is_the_fraction_of_hits_not_a_vote():
+    """Six of ten neighbours have the query's class. A majority vote would score 100, recall 10."""
     reference = torch.cat([torch.linspace(0, 0.1, 10), torch.linspace(5, 6, 90)])[:, None]
     labels = torch.cat([torch.zeros(6), torch.ones(4), torch.zeros(54), torch.ones(36)]).long()
     r = representation(torch.zeros(3, 1), reference, torch.zeros(3).long(), labels)
@@ -55,7 +55,7 @@ def test_adversarial_precision_is_the_share_of_hits_not_a_vote():
 @pytest.mark.parametrize("dim", [1, 2, 30, 100])
 @pytest.mark.parametrize("ties", [False, True])
 def test_average_precision_agrees_with_scikit_learn(dim, ties, monkeypatch):
-    """Ties come from binary codes, most of which are at the same distance as many others."""
+    """With `ties`, codes are binary, so that many have the same distance."""
     monkeypatch.setattr(retrieval, "BLOCK", 7)
     rng = np.random.default_rng(0)
     codes, reference = (rng.normal(10, 1, (n, dim)) for n in (40, 500))
@@ -85,25 +85,25 @@ def test_map_uses_the_first_queries_and_leaves_out_classes_without_reference(mon
 
 
 def test_examples_are_the_neighbours_of_the_first_test_image_of_each_class():
-    (r,) = seen(trained("vanilla", seeds=(3,))[0])
+    (r,) = represented(trained("vanilla", seeds=(3,))[0])
     examples, hits = r.retrieval.images.reshape(3, 9, -1), nearest(r)[:3, : arrays.HITS]
     reference = torch.cat([r.images, r.images])
     assert torch.equal(examples[:, 0], r.images[:3]) and torch.equal(examples[:, 1:], reference[hits])
-    assert torch.equal(r.retrieval.right, (r.reference_labels[hits] == torch.arange(3)[:, None]).flatten())
+    assert torch.equal(r.retrieval.correct, (r.reference_labels[hits] == torch.arange(3)[:, None]).flatten())
 
 
 def test_examples_are_of_the_first_seed_and_of_codes_that_are_not_constant():
-    first, second = seen(trained("vanilla")[0])
+    first, second = represented(trained("vanilla")[0])
     assert first.retrieval is not None and second.retrieval is None
-    assert seen(trained("mean_image", seeds=(0,))[0])[0].retrieval is None
+    assert represented(trained("mean_image", seeds=(0,))[0])[0].retrieval is None
 
 
 def test_examples_have_at_most_ten_queries_and_no_more_hits_than_reference_images():
-    _, family = trained("vanilla", seeds=(3,))
+    _, ensemble = trained("vanilla", seeds=(3,))
     x = torch.rand(24, 16, generator=torch.Generator().manual_seed(0))
-    few = arrays.retrieval(view(next(family.replicas()), x[:3], torch.arange(3)))
-    assert few.images.shape == (3 * 7, 16) and few.right.shape == (18,)
-    assert arrays.retrieval(view(next(family.replicas()), x, torch.arange(24))).right.shape == (80,)
+    few = arrays.retrieval(view(next(ensemble.replicas()), x[:3], torch.arange(3)))
+    assert few.images.shape == (3 * 7, 16) and few.correct.shape == (18,)
+    assert arrays.retrieval(view(next(ensemble.replicas()), x, torch.arange(24))).correct.shape == (80,)
 
 
 # Figure

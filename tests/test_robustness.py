@@ -1,4 +1,4 @@
-"""Corruptions of test images, denoising gain, code displacement, accuracy under corruption, and the heat map."""
+"""Tests of corruptions of test images, denoising gain, code displacement, accuracy under corruption, and the heat map."""
 
 import hashlib
 import math
@@ -12,7 +12,7 @@ import torch
 from family import KINDS, PIXELS
 from PIL import Image
 from pydantic import ValidationError
-from representations import CLASSES, PERFECT, PLACES, USELESS, clouds, representation, seen, trained
+from representations import CLASSES, PERFECT, POSITIONS, USELESS, clouds, representation, represented, trained
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
@@ -40,8 +40,8 @@ CHECKSUMS = {
     "occlusion": "ed33d2a5c8d27307",
     "shift": "1d4ec1d8c95af79e",
 }
-"""First digits of the SHA-256 of twenty digits under the default levels, rounded to 1 / 61.7: processors differ in the
-last bits, and no value is close to the middle between two steps."""
+"""First hexadecimal digits of the SHA-256 of twenty images at the default levels. Values are rounded to multiples of 1 / 61.7,
+since processors differ in the last bits; no value is close to a rounding boundary."""
 FEW = {"robustness": {"images": 12, "levels": {"masking": [0.2, 0.6], "shift": [0.25]}}}
 
 
@@ -60,7 +60,7 @@ def under_corruption(r, **changes):
 
 @pytest.mark.parametrize("name", LEVELS)
 def test_corrupted_digits_have_not_changed(name):
-    """A change of torch's generator, of a formula or of a stream's name shows here before it shows in the tables."""
+    """A change of torch's generator, of a formula or of the name of a stream changes the checksum."""
     images = torch.cat(list(arrays.corrupt_images(DIGITS, (8, 8), {name: LEVELS[name]}).values()))
     rounded = np.rint(61.7 * images.numpy()).astype("<i2")
     assert hashlib.sha256(rounded.tobytes()).hexdigest()[:16] == CHECKSUMS[name]
@@ -143,15 +143,15 @@ def test_sse_corrupted_can_use_every_corruption_of_training():
 
 
 def test_corrupted_reconstructions_use_the_noise_of_the_seed_for_every_model():
-    """For raw pixels they are x̃ itself."""
+    """The reconstructions by raw pixels are x̃."""
     settings = Robustness(noise="gaussian", corruption=0.5)
-    (pixels,) = seen(trained("raw_pixels", seeds=(3,))[0], robustness=settings)
+    (pixels,) = represented(trained("raw_pixels", seeds=(3,))[0], robustness=settings)
     noisy = pixels.corrupted_reconstructions
     assert torch.equal(noisy, arrays.corrupted(pixels.images, settings, 3))
     assert float((noisy - pixels.images).std()) == pytest.approx(0.5, rel=0.1)
-    model, family = trained("vanilla")
-    r, other = seen(model, robustness=settings)
-    replica = next(family.replicas())
+    model, ensemble = trained("vanilla")
+    r, other = represented(model, robustness=settings)
+    replica = next(ensemble.replicas())
     torch.testing.assert_close(r.corrupted_reconstructions, replica("decode", replica("encode", noisy)))
     assert not torch.allclose(other.corrupted_reconstructions, r.corrupted_reconstructions, atol=1e-3)
 
@@ -167,16 +167,16 @@ def test_the_noise_of_sse_corrupted_differs_from_that_of_training_and_between_se
 
 
 def test_all_models_and_seeds_get_the_same_corrupted_images():
-    first, second = seen(trained("vanilla")[0], **FEW)
-    (pixels,) = seen(trained("raw_pixels", seeds=(0,))[0], **FEW)
+    first, second = represented(trained("vanilla")[0], **FEW)
+    (pixels,) = represented(trained("raw_pixels", seeds=(0,))[0], **FEW)
     assert torch.equal(pixels.robustness.reconstructions, pixels.robustness.images)
     assert all(torch.equal(r.robustness.images, pixels.robustness.images) for r in (first, second))
 
 
 def test_codes_and_reconstructions_are_those_of_the_corrupted_images():
-    model, family = trained("denoising")
-    r, _ = seen(model, **FEW)
-    replica = next(family.replicas())
+    model, ensemble = trained("denoising")
+    r, _ = represented(model, **FEW)
+    replica = next(ensemble.replicas())
     assert r.robustness.corruptions == (("masking", 0.2), ("masking", 0.6), ("shift", 0.25))
     assert r.robustness.images.shape == (3, 12, 16)
     for corruption, x, codes, y in zip(*vars(r.robustness).values(), strict=True):
@@ -187,11 +187,11 @@ def test_codes_and_reconstructions_are_those_of_the_corrupted_images():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_model_has_all_profiles(kind):
-    (r,) = seen(trained(kind, seeds=(3,))[0], **FEW)
-    places = ["masking 0.2", "masking 0.6", "shift 0.25"]
+    (r,) = represented(trained(kind, seeds=(3,))[0], **FEW)
+    positions = ["masking 0.2", "masking 0.6", "shift 0.25"]
     gain, displacement = robustness.gain_by_corruption(r), robustness.displacement_by_corruption(r)
-    assert list(gain) == list(displacement) == places
-    assert list(robustness.knn_by_corruption(r)) == list(robustness.probe_by_corruption(r)) == ["clean", *places]
+    assert list(gain) == list(displacement) == positions
+    assert list(robustness.knn_by_corruption(r)) == list(robustness.probe_by_corruption(r)) == ["clean", *positions]
     assert all(map(math.isfinite, gain.values()))
     constant = bool((r.codes == r.codes[0]).all())
     assert all(math.isnan(value) == constant for value in displacement.values())
@@ -222,10 +222,10 @@ def test_gain_is_1_if_restored_0_if_copied_and_negative_if_worse():
 
 
 def test_adversarial_an_image_with_little_noise_does_not_dominate_the_gain():
-    """One of four images is hardly corrupted and not restored: a mean of ratios would be far below 0."""
+    """One of four images is hardly corrupted and not restored, so that a mean of ratios would be far below 0."""
     images, reconstructions = torch.ones(1, 4, 16), torch.zeros(1, 4, 16)
     images[0, 0], reconstructions[0, 0] = 1e-3, 1
-    part = arrays.Corrupted(PLACES[:1], images, PERFECT.robustness.codes[:1, :4], reconstructions)
+    part = arrays.Corrupted(POSITIONS[:1], images, PERFECT.robustness.codes[:1, :4], reconstructions)
     r = replace(PERFECT, images=torch.zeros(4, 16), robustness=part)
     assert robustness.denoising_gain(r) == pytest.approx(1 - 1 / 3, abs=1e-5)
 
@@ -263,7 +263,7 @@ def test_random_codes_score_chance(name):
 
 
 def test_adversarial_codes_that_move_to_another_class_are_integrated_over_levels():
-    """Clean and masking 0.25 are right, masking 0.5 and blur are wrong."""
+    """Predictions are correct for clean images and masking 0.25, and wrong for masking 0.5 and blur."""
     same, _ = clouds(0.01)
     other = same.roll(1, 0)
     r = under_corruption(PERFECT, codes=torch.stack([same, other, other]))
@@ -279,21 +279,21 @@ def test_accuracies_are_those_of_k_nn_and_of_the_ridge_probe():
     noisy = codes + 0.4 * torch.randn(3, 150, 8, generator=generator)
     r = representation(codes, reference, labels, reference_labels)
     images = r.robustness.images[:, :100]
-    r = replace(r, robustness=arrays.Corrupted(PLACES, images, noisy[:, :100], images))
-    for place, queries in zip(robustness.knn_by_corruption(r), (codes, *noisy), strict=True):
+    r = replace(r, robustness=arrays.Corrupted(POSITIONS, images, noisy[:, :100], images))
+    for position, queries in zip(robustness.knn_by_corruption(r), (codes, *noisy), strict=True):
         one = representation(queries[:100], reference, labels[:100], reference_labels)
-        assert robustness.knn_by_corruption(r)[place] == neighbours.knn_accuracy(one, 5)
+        assert robustness.knn_by_corruption(r)[position] == neighbours.knn_accuracy(one, 5)
         data = [x.numpy() for x in (reference.double(), reference_labels, queries[:100].double(), labels[:100])]
         accuracy = 100 * RidgeClassifier(alpha=1.0).fit(*data[:2]).score(*data[2:])
-        assert robustness.probe_by_corruption(r)[place] == pytest.approx(accuracy, abs=1e-9)
+        assert robustness.probe_by_corruption(r)[position] == pytest.approx(accuracy, abs=1e-9)
         assert ridge_accuracy(*data) == pytest.approx(accuracy, abs=1e-9)
 
 
 def test_the_mean_weighs_levels_by_their_distance():
-    """Three levels near 0 and one far away: the plain mean over levels would be 25."""
+    """Three levels are near 0 and one is distant; the unweighted mean over levels would be 25."""
     corruptions = tuple(("gaussian", level) for level in (0.01, 0.02, 0.03, 1.0))
-    right, wrong = PERFECT.codes, PERFECT.codes.roll(1, 0)
-    images, codes = torch.zeros(4, 200, 16), torch.stack([wrong, wrong, wrong, right])
+    correct, wrong = PERFECT.codes, PERFECT.codes.roll(1, 0)
+    images, codes = torch.zeros(4, 200, 16), torch.stack([wrong, wrong, wrong, correct])
     part = arrays.Corrupted(corruptions, images, codes, images)
     assert robustness.knn_under_corruption(replace(PERFECT, robustness=part)) == pytest.approx(100 * (0.005 + 0.97 / 2))
 
@@ -303,7 +303,7 @@ def test_the_mean_weighs_levels_by_their_distance():
 
 @dataclass(frozen=True)
 class Profiled(ModelResults):
-    """Results of a model with profiles."""
+    """Results of a model with only profiles."""
 
     profiles: dict = field(default_factory=dict)
 
@@ -312,12 +312,12 @@ def results(root, monkeypatch, accuracies=lambda i, j: 90 - 10 * i - 3 * j):
     fake_runs.write_fake_suite(root)
     monkeypatch.chdir(root)
     suite = read(fake_runs.DATASET)
-    places = [f"{name} {level:g}" for name, levels in LEVELS.items() for level in levels]
+    positions = [f"{name} {level:g}" for name, levels in LEVELS.items() for level in levels]
     models = []
     for i, model in enumerate(suite.models):
         profiles = {
-            "knn_by_corruption": {p: estimate([accuracies(i, j)] * 2) for j, p in enumerate(["clean", *places])},
-            "denoising_gain_by_corruption": {p: estimate([0.5 - 0.3 * i - 0.01 * j]) for j, p in enumerate(places)},
+            "knn_by_corruption": {p: estimate([accuracies(i, j)] * 2) for j, p in enumerate(["clean", *positions])},
+            "denoising_gain_by_corruption": {p: estimate([0.5 - 0.3 * i - 0.01 * j]) for j, p in enumerate(positions)},
         }
         models.append(Profiled(**vars(model) | {"profiles": profiles}))
     return replace(suite, models=models)

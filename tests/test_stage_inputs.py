@@ -1,9 +1,9 @@
-"""A stage reads nothing but its `deps` and `params` in dvc.yaml.
+"""A stage reads only its `deps` and `params` in dvc.yaml.
 
-Two projects, `given` and `other`, differ in every parameter. Each stage runs twice: in the whole of `given`, and alone with
-only its declared files and parameters from there. All other files are then missing, and all other parameters are those of
-`other`. Its outputs must be the same byte for byte: an undeclared input either fails (a missing file, a device that does not
-exist) or changes them.
+Two projects, `given` and `other`, differ in every parameter. Each stage runs twice: in the complete project `given`, and in a
+folder with only its declared files and parameters from `given`. In that folder all other files are missing, and all other
+parameters are those of `other`. The outputs of both runs must be equal byte for byte: an undeclared input causes an error (a
+missing file, a device that does not exist) or changes the outputs.
 """
 
 import json
@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from aebench.config import read_yaml
-from aebench.pipeline.lock import TIMED
+from aebench.pipeline.lock import WITH_WALL_TIMES
 
 ROOT = Path(__file__).parent.parent
 DATASET, MODEL, STACK = "given", "vae", "stacked"
@@ -80,13 +80,13 @@ STAGES = (
     "prepare", "train", "pretrain", "finetune", "train_feature_classifier", "evaluate", "evaluate_stack", "classify",
     "classify_stack", "report", "index",
 )  # fmt: skip
-"""Without `check` and `track`, which depend on whole folders: all code and parameters, and all results."""
+"""All stages but `check`, which depends on all code and parameters, and `track`, which depends on all results."""
 UNDECLARED = {"index": [f"reports/{DATASET}"]}
-"""The claims of every report in Git. Their file names are not fixed; `report` writes them together with runs/pages."""
+"""Undeclared inputs by stage: `index` reads the claims of all reports in Git, whose file names are not fixed."""
 
 
 def declared(stage):
-    """The command, deps, params (file -> keys, None for all) and outs of a stage in dvc.yaml, for the model of this file."""
+    """The command, deps, params (file -> keys, None for all) and outs of a stage in dvc.yaml, for MODEL or STACK."""
     model = MODEL if stage in ("train", "evaluate", "classify") else STACK
     entry = PIPELINE[stage]
     text = json.dumps({part: entry.get(part, []) for part in ("cmd", "deps", "params", "outs", "metrics", "plots")})
@@ -111,7 +111,7 @@ def write(file, document):
 
 
 def mixed(given, other, keys):
-    """The keys that are declared from `given`, all others from `other`."""
+    """The document `other` with the values of these keys from `given`."""
     if keys is None:
         return given
     result = json.loads(json.dumps(other))
@@ -132,14 +132,14 @@ def copy(source, target):
         shutil.copy(source, target)
 
 
-def alone(stage, whole, folder):
-    """A folder with the declared inputs of a stage only."""
+def alone(stage, complete, folder):
+    """Write the declared inputs of a stage to a new folder."""
     _, deps, params, _ = declared(stage)
     write(folder / "params.yaml", mixed({"suite": SUITE}, {"suite": OTHER_SUITE}, params["params.yaml"]))
     write(folder / f"conf/{DATASET}.yaml", mixed(GIVEN, OTHER, params.get(f"conf/{DATASET}.yaml", [])))
     for dep in deps:
-        if (whole / dep).exists():
-            copy(whole / dep, folder / dep)
+        if (complete / dep).exists():
+            copy(complete / dep, folder / dep)
 
 
 def run(jobs, errors):
@@ -155,43 +155,43 @@ def text_of(file):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The project in which every stage ran, and a folder per stage in which it ran alone, with its error."""
-    whole, folders, errors = (tmp_path_factory.mktemp(name) for name in ("whole", "alone", "errors"))
-    write(whole / "params.yaml", {"suite": SUITE})
-    write(whole / f"conf/{DATASET}.yaml", GIVEN)
-    jobs = {"check": (["stages.check"], whole)} | {stage: (declared(stage)[0], whole) for stage in STAGES}
+    """The complete project after every stage, the folders in which single stages ran, and the folder of their errors."""
+    complete, folders, errors = (tmp_path_factory.mktemp(name) for name in ("complete", "alone", "errors"))
+    write(complete / "params.yaml", {"suite": SUITE})
+    write(complete / f"conf/{DATASET}.yaml", GIVEN)
+    jobs = {"check": (["stages.check"], complete)} | {stage: (declared(stage)[0], complete) for stage in STAGES}
     run(jobs, errors)
     assert not list(errors.iterdir()), text_of(next(errors.iterdir()))
     for stage in STAGES:
-        alone(stage, whole, folders / stage)
+        alone(stage, complete, folders / stage)
     run({stage: (declared(stage)[0], folders / stage) for stage in STAGES}, errors)
-    return whole, folders, errors
+    return complete, folders, errors
 
 
 def contents(folder, outs):
-    """Path -> bytes of every file of the outputs, without those that hold wall times."""
+    """Map the path of each output file to its bytes, except files with wall times."""
     paths = [path for out in outs for path in [folder / out, *(folder / out).rglob("*")]]
     paths = [path.relative_to(folder) for path in paths if path.is_file()]
-    return {path: (folder / path).read_bytes() for path in paths if not set(path.parts) & set(TIMED)}
+    return {path: (folder / path).read_bytes() for path in paths if not set(path.parts) & set(WITH_WALL_TIMES)}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_reads_only_its_declared_inputs(runs, stage):
-    whole, folders, errors = runs
+    complete, folders, errors = runs
     assert not text_of(errors / stage), text_of(errors / stage)
     outs = declared(stage)[3]
-    expected, found = contents(whole, outs), contents(folders / stage, outs)
-    assert expected.keys() == found.keys() and expected
-    assert not [str(path) for path in expected if expected[path] != found[path]]
+    expected, actual = contents(complete, outs), contents(folders / stage, outs)
+    assert expected.keys() == actual.keys() and expected
+    assert not [str(path) for path in expected if expected[path] != actual[path]]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_code_behind_it(stage):
     command, deps, *_ = declared(stage)
-    verb, of_model = command[0].removeprefix("stages."), f"runs/code/{'/'.join(command[1:])}.json"
-    code = {of_model if verb in ("train", "pretrain", "finetune") else f"runs/code/{verb}.json"}
+    verb, model_code = command[0].removeprefix("stages."), f"runs/code/{'/'.join(command[1:])}.json"
+    code = {model_code if verb in ("train", "pretrain", "finetune") else f"runs/code/{verb}.json"}
     if verb in ("evaluate", "classify"):
-        code.add(of_model)  # the code that turns weights into a model
+        code.add(model_code)  # the code that turns weights into a model
     if verb == "prepare":
         code = {f"runs/code/{DATASET}/prepare.json"}
     if verb in ("report", "index"):

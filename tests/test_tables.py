@@ -1,4 +1,4 @@
-"""Every table has three formats with the same numbers, every number has a macro, and LaTeX compiles them."""
+"""Every table has three formats with the same numbers, every number has a LaTeX macro, and LaTeX compiles both."""
 
 import csv
 import math
@@ -28,7 +28,7 @@ NUMBER = re.compile(r"\\aebenchdefine\{fake\}\{(.*?)\}\{(.*?)\}\{(.*?)\}\{(.*?)\
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The tables of a fake project in which the name of one model has characters that are special in LaTeX."""
+    """Tables of a fake project in which the name of one model has characters that are special in LaTeX."""
     root = tmp_path_factory.mktemp("tables")
     fake_runs.write_fake_suite(root)
     with chdir(root):
@@ -58,7 +58,7 @@ def test_every_table_has_three_formats(all_tables):
 
 def test_every_special_character_in_titles_and_notes_has_a_latex_form(all_tables):
     texts = [text for table in all_tables for text in (table.title, table.note, *(c for c in table.columns[0].cells))]
-    texts += [text for table in all_tables for column in table.columns for text in (column.head, column.unit)]
+    texts += [text for table in all_tables for column in table.columns for text in (column.header, column.unit)]
     characters = {character for text in texts for character in escaped(text) if not character.isascii()}
     assert not [character for character in characters if not unicodedata.name(character).startswith("LATIN")]
 
@@ -140,7 +140,7 @@ TEX = r"""\documentclass{article}
 
 
 def compiled(tmp_path, body):
-    """The log of LaTeX, and whether it succeeded."""
+    """The log of LaTeX, and whether compilation succeeded."""
     (tmp_path / "paper.tex").write_text(TEX % body)
     command = [
         "pdflatex",

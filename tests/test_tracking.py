@@ -1,4 +1,4 @@
-"""MLflow shows what the files hold after `stages.track`, however often it runs and whatever happened before."""
+"""After `stages.track`, MLflow shows the content of the files, even after repeated or interrupted runs."""
 
 import hashlib
 import json
@@ -27,13 +27,13 @@ import runpy, sys
 runpy.run_module("stages.track", run_name="__main__")
 assert "torch" not in sys.modules
 """
-HINT = "to see them: make ui, then Model training at the top left"
+HINT = "to browse the runs: make ui, then Model training at the top left"
 RUNS = 2 + 2 + 4 + 4 + 4  # a summary and the seeds of mean, pca_2, ae, ae_2d and sae
 
 
 @pytest.fixture(scope="module")
 def mirrored(tmp_path_factory):
-    """A project that `python -m stages.track` has mirrored into its default store; tests do not write to it."""
+    """A project that `python -m stages.track` has mirrored to its default database; tests do not change it."""
     root = tmp_path_factory.mktemp("mirrored")
     fake_runs.write_fake_suite(root)
     (root / "reports" / "fake" / "figures").mkdir(parents=True)
@@ -46,7 +46,7 @@ def mirrored(tmp_path_factory):
 
 @pytest.fixture
 def project(mirrored, tmp_path, monkeypatch):
-    """A copy of the project and its database, as the working folder."""
+    """A copy of the project and its database as the working directory."""
     folder = tmp_path / "project"
     shutil.copytree(mirrored, folder)
     monkeypatch.chdir(folder)
@@ -55,7 +55,7 @@ def project(mirrored, tmp_path, monkeypatch):
 
 
 def track(root, **environment):
-    """`python -m stages.track` in a process of its own."""
+    """Run `python -m stages.track` in a new process."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment = inherited | {"PYTHONPATH": str(REPOSITORY)} | environment
     return subprocess.run([sys.executable, "-c", STAGE], cwd=root, env=environment, capture_output=True, text=True)
@@ -70,7 +70,7 @@ def counts(tally):
 
 
 def shown(dataset="fake"):
-    """(model, seed) -> the run that the UI shows; there must be only one."""
+    """Map (model, seed) to the only run that the UI shows."""
     runs = {}
     for run in client().search_runs([experiment(dataset)]):
         key = run.data.params["model"], run.data.params["seed"]
@@ -90,7 +90,7 @@ def experiment(dataset="fake"):
 
 
 def points(database, table="metrics"):
-    """run id -> sorted (metric, step, value, time)."""
+    """Map the ID of each run to its sorted (metric, step, value, time)."""
     logged = {}
     with sqlite3.connect(database) as store:
         for run, *point in store.execute(f"SELECT run_uuid, key, step, value, timestamp FROM {table} ORDER BY 1, 2, 3"):
@@ -99,7 +99,7 @@ def points(database, table="metrics"):
 
 
 def content(database="mlflow.db"):
-    """(model, seed) -> all that the UI shows of the run, without ids."""
+    """Map (model, seed) to everything that the UI shows of the run except IDs."""
     logged = points(database)
     return {key: (details(run), logged[run.info.run_id]) for key, run in shown().items()}
 
@@ -175,7 +175,9 @@ def test_the_summary_is_the_mean_sd_and_interval_over_seeds(project):
 @pytest.mark.parametrize("model", ["ae", "pca_2"])
 def test_accuracies_by_number_of_labels_are_logged_per_seed_and_as_means(project, model):
     columns = storage.read_columns(storage.run_folder("fake", model) / "classification.csv")
-    assert all("classify/linear_probe" not in run.data.metrics for run in shown().values()), "it is a metric: test/linear_probe"
+    assert all("classify/linear_probe" not in run.data.metrics for run in shown().values()), (
+        "the linear probe is logged as the metric test/linear_probe"
+    )
     for name in set(columns) - {"seed", "linear_probe"}:
         logged = {seed: run.data.metrics[f"classify/{name}"] for (m, seed), run in shown().items() if m == model}
         assert logged.pop("all") == pytest.approx(np.mean(columns[name]), rel=1e-12)
@@ -190,7 +192,7 @@ def test_a_deterministic_model_has_one_seed_and_no_interval(project):
 
 
 def test_every_epoch_is_there(project, monkeypatch):
-    monkeypatch.setattr(fake_runs, "EPOCHS", 300)  # more points than MLflow takes in a call
+    monkeypatch.setattr(fake_runs, "EPOCHS", 300)  # more points than MLflow accepts in one call
     fake_runs.write_run("fake", "ae", 0.9, 8, (0, 1, 2))
     mirror()
     history = storage.read_columns(storage.run_folder("fake", "ae") / "history.csv")
@@ -344,7 +346,7 @@ def test_a_dead_server_is_a_one_line_error(project):
     start = time.monotonic()
     stage = track(project, MLFLOW_TRACKING_URI=f"http://me:secret@127.0.0.1:{port}")
     assert time.monotonic() - start < 20
-    expected = f"MLFLOW_TRACKING_URI must be a store that answers, got http://127.0.0.1:{port}: [Errno 111] Connection refused"
+    expected = f"MLFLOW_TRACKING_URI must be a reachable store, got http://127.0.0.1:{port}: [Errno 111] Connection refused"
     assert (stage.returncode, stage.stdout, stage.stderr) == (1, "", f"error: {expected}\n")
 
 
@@ -356,6 +358,6 @@ def test_the_timeout_for_a_silent_server_can_be_set(project, monkeypatch):
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         start = time.monotonic()
-        with pytest.raises(InputError, match=r"must be a store that answers, got http://127.0.0.1:.*timed out"):
+        with pytest.raises(InputError, match=r"must be a reachable store, got http://127.0.0.1:.*timed out"):
             mirror()
         assert time.monotonic() - start < 4

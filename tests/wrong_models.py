@@ -1,4 +1,4 @@
-"""A correct model with its oracle, and models that are wrong in one way each, which the model checks must tell apart."""
+"""A correct model with its oracle, and models with one mistake each, which the model checks must detect."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ class RightSettings(ModelSettings):
 
 
 class Right(Autoencoder):
-    """h = W x̃, x̂ = Wᵀ h, loss = E ‖x - x̂‖² + λ E ‖h‖², x̃ = x + ε."""
+    """The model h = W x̃, x̂ = Wᵀ h with loss E ‖x - x̂‖² + λ E ‖h‖², where x̃ = x + ε."""
 
     Settings = RightSettings
 

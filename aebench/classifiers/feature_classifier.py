@@ -3,9 +3,9 @@
     features(x) = relu(relu(x W_0 + b_0) W_1 + b_1)   (n, 64),     class(x) = argmax_c [features(x) W_2 + b_2]_c
 
 It is trained once, on the labelled training images, by scikit-learn's MLPClassifier (Adam on the cross-entropy), and shares no
-code with the models that it measures. Nothing is selected: validation images serve to report its accuracy, and test images are
-never read. Training takes one thread, so that the weights do not depend on the number of cores. Distances are comparable only
-if they are measured by the same classifier: `name` identifies it.
+code with the models that it measures. Nothing is selected: validation images are used only to report the accuracy, and test
+images are never read. Training uses one thread, so that the weights do not depend on the number of cores. Distances are
+comparable only in the features of the same classifier, which is identified by its `name`.
 """
 
 import hashlib
@@ -29,20 +29,23 @@ if TYPE_CHECKING:
 
 
 class FeatureClassifierSettings(Schema):
-    """conf/<dataset>.yaml:feature_classifier: how it is trained. Features are the activations of the last `hidden` layer."""
+    """Settings of the training, conf/<dataset>.yaml:feature_classifier."""
 
     hidden: list[PositiveInt] = Field([128, 64], min_length=1)
+    """Numbers of units of the hidden layers; features are the activations of the last one."""
     updates: PositiveInt = 2000
-    """Steps of Adam, rounded to full epochs: the same for data sets of any size."""
+    """Number of Adam steps, rounded to full epochs: the same for data sets of any size."""
     batch_size: PositiveInt = 128
+    """Number of images per batch."""
     learning_rate: PositiveFloat = 0.001
+    """Learning rate of Adam."""
     seed: NonNegativeInt = 0
-    """Of its weights and batches, independent of `suite.seeds`: all models and seeds are measured by the same classifier."""
+    """Seed of the weights and batches, independent of `suite.seeds`: one classifier measures all models and seeds."""
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureClassifier:
-    """`weights` (in, out) and `biases` (out,) of each layer; `accuracy` on validation images in %."""
+    """A trained feature classifier: `weights` (in, out) and `biases` (out,) of each layer, and validation `accuracy` in %."""
 
     weights: "tuple[Tensor, ...]"
     biases: "tuple[Tensor, ...]"
@@ -50,20 +53,20 @@ class FeatureClassifier:
 
     @cached_property
     def name(self) -> str:
-        """The first 8 hexadecimal digits of the SHA-256 of weights and biases."""
+        """First 8 hexadecimal digits of the SHA-256 of weights and biases."""
         digest = hashlib.sha256()
         for part in (*self.weights, *self.biases):
             digest.update(part.cpu().numpy().tobytes())
         return digest.hexdigest()[:8]
 
     def features(self, images: "Tensor") -> "Tensor":
-        """(n, d) -> (n, f), >= 0."""
+        """Features (n, f) >= 0 of images (n, d)."""
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             images = (images @ weight + bias).relu()
         return images
 
     def logits(self, features: "Tensor") -> "Tensor":
-        """(n, f) -> (n, C)."""
+        """Logits (n, C) of features (n, f)."""
         return features @ self.weights[-1] + self.biases[-1]
 
 
@@ -82,7 +85,8 @@ def fit(train: storage.Split, validation: storage.Split, settings: FeatureClassi
         learning_rate_init=settings.learning_rate,
         max_iter=epochs,
         n_iter_no_change=epochs,
-        random_state=Streams(settings.seed).state("judge") % 2**32,  # a stream of another name would give other weights
+        random_state=Streams(settings.seed).state("judge")
+        % 2**32,  # the stream keeps its old name, which determines the weights
     )
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # training ends after `updates`, converged or not
@@ -103,12 +107,12 @@ def train(dataset: str) -> None:
 
 
 def file(dataset: str) -> Path:
-    """The path of the data set's feature classifier, outside the folder of its models, which the report stage depends on."""
+    """Path of the feature classifier, outside the folder of the models because the report stage depends on that folder."""
     return storage.RUNS / "feature_classifiers" / f"{dataset}.safetensors"
 
 
 def save(classifier: FeatureClassifier, path: Path) -> None:
-    """Write weights as safetensors, with name and accuracy in the metadata."""
+    """Write the weights as safetensors, with name and accuracy in the metadata."""
     from safetensors.torch import save_file
 
     state = {f"{i}.weight": w for i, w in enumerate(classifier.weights)} | {
@@ -120,7 +124,7 @@ def save(classifier: FeatureClassifier, path: Path) -> None:
 
 
 def load(path: Path, device: "torch.device | str" = "cpu") -> FeatureClassifier:
-    """Read what `save` wrote; `InputError` if there is no such file."""
+    """Read a file written by `save`; `InputError` if there is no such file."""
     from safetensors.torch import load_file
 
     accuracy, state = summary(path)["accuracy"], load_file(path, str(device))
@@ -129,7 +133,7 @@ def load(path: Path, device: "torch.device | str" = "cpu") -> FeatureClassifier:
 
 
 def summary(path: Path) -> dict[str, Any]:
-    """`name` and `accuracy`, read without importing torch; `InputError` if there is no such file."""
+    """Read `name` and `accuracy` without importing torch; `InputError` if there is no such file."""
     from safetensors import safe_open
 
     with safe_open(storage.written(path), "np") as opened:

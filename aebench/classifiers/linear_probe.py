@@ -3,11 +3,11 @@
 The encoder is not trained further. Some training images are labelled: a fraction of them, stratified by class, or the same
 number per class. The seed decides which ones, so all models with the same seed are fitted to the same labels.
 
-For each number of labels the penalty with the highest accuracy is chosen, the strongest one in a tie. Labels that choose a
-penalty count, too: a classifier with 1 % of the training labels and a penalty chosen on the entire validation set has really
-used ten times as many. The penalty is therefore chosen by cross-validation within the labelled images, with `FOLDS` folds or as
-many as the rarest class has images. Where that is impossible (a class with a single image) or unnecessary (all training images
-are labelled), it is chosen on the same fraction of the validation images, with at least one of each class.
+For each number of labels the penalty with the highest accuracy is chosen, the strongest one in a tie. The choice must not use
+more labels than the probe: an entire validation set can have ten times as many labels as 1 % of the training set. The penalty
+is therefore chosen by cross-validation within the labelled images, with `FOLDS` folds or as many as the rarest class has
+images. If this is impossible (a class has a single image) or unnecessary (all training images are labelled), it is chosen on
+the same fraction of the validation images, with at least one image of each class.
 """
 
 from collections.abc import Sequence
@@ -25,22 +25,24 @@ from aebench.data.splits import shares, stratified_subset
 from aebench.randomness import Streams
 
 FOLDS = 5
+"""Maximum number of folds of the cross-validation."""
 
 
 class LinearProbeSettings(Schema):
-    """conf/<dataset>.yaml:linear_probe: numbers of labels, and the penalties to choose from."""
+    """Numbers of labels and candidate penalties, conf/<dataset>.yaml:linear_probe."""
 
     per_class: list[PositiveInt] = Field([10])
-    """Labelled training images of each class."""
+    """Numbers of labelled training images per class."""
     fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field([0.01, 0.05, 0.1, 1.0], min_length=1)
     """Fractions of the training images that are labelled."""
     penalties: list[PositiveFloat] = Field([1.0, 0.1, 0.01, 0.001, 0.0001], min_length=1)
-    """λ in mean cross-entropy + λ/2 ‖W‖²."""
+    """Candidates for λ in mean cross-entropy + λ/2 ‖W‖²."""
 
     @property
     def amounts(self) -> dict[str, int | float]:
-        """Name of the column -> number of labels per class (int) or fraction of the training images (float)."""
-        return {f"{count} a class": count for count in self.per_class} | {str(share): share for share in self.fractions}
+        """Name -> number of labels per class (int) or fraction of the training images (float)."""
+        per_class = {f"{count} per class": count for count in self.per_class}
+        return per_class | {str(fraction): fraction for fraction in self.fractions}
 
 
 class LabelledCodes(NamedTuple):
@@ -57,7 +59,7 @@ class LabelledCodes(NamedTuple):
 
 @dataclass(frozen=True)
 class FittedProbe:
-    """A fitted classifier: weights (C, k + 1), the number of labels it was fitted to, and the penalty that was chosen."""
+    """A fitted classifier: weights (C, k + 1), the number of labels it was fitted to, and the chosen penalty."""
 
     weights: Tensor
     labels: int
@@ -66,23 +68,23 @@ class FittedProbe:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """Predictions for the test images of a probe with this number of labels and this penalty."""
+    """Test result of a probe that was fitted to this number of labels with this penalty."""
 
     labels: int
     penalty: float
     confusion: np.ndarray
-    """(C, C): numbers of test images by true class (rows) and predicted class (columns)."""
+    """Numbers of test images (C, C) by true class (rows) and predicted class (columns)."""
 
     @property
     def accuracy(self) -> float:
-        """In %."""
+        """Test accuracy in %."""
         return 100 * float(self.confusion.trace() / self.confusion.sum())
 
 
 def probe(
     train: LabelledCodes, validation: LabelledCodes, test: LabelledCodes, settings: LinearProbeSettings, seed: int
 ) -> dict[str, ProbeResult]:
-    """Column name -> test result, for every number of labels in `settings`."""
+    """Fit and test a probe for every number of labels; results are keyed by the names of `settings.amounts`."""
     axes, results = Axes.of(train.codes), {}
     train, validation, test = (LabelledCodes(axes(codes), labels) for codes, labels in (train, validation, test))
     for name, amount in settings.amounts.items():
@@ -92,7 +94,7 @@ def probe(
 
 
 def confusion(fitted: FittedProbe, test: LabelledCodes) -> np.ndarray:
-    """(C, C): numbers of test images by true class (rows) and predicted class (columns)."""
+    """Numbers of test images (C, C) by true class (rows) and predicted class (columns)."""
     table = np.zeros((len(fitted.weights),) * 2, int)
     np.add.at(table, (test.labels.cpu().numpy(), predict(fitted.weights, test.codes).cpu().numpy()), 1)
     return table
@@ -101,7 +103,7 @@ def confusion(fitted: FittedProbe, test: LabelledCodes) -> np.ndarray:
 def fit(
     train: LabelledCodes, validation: LabelledCodes, axes: Axes, amount: float | int, penalties: Sequence[float], seed: int
 ) -> FittedProbe:
-    """The probe for one number of labels; codes are in the coordinates of `axes`.
+    """Fit the probe to one number of labels; codes are in the coordinates of `axes`.
 
     All folds are fitted at once: the first of the F fits is to all labelled images, the others each leave one fold out.
     """
@@ -145,7 +147,7 @@ def validation_subset(labels: np.ndarray, fraction: float, seed: int) -> np.ndar
 
 
 def folds(labels: np.ndarray) -> np.ndarray:
-    """(folds, n): true where an image is held out, once each, stratified by class; no folds if a class has a single image."""
+    """Folds (folds, n), stratified by class: true where an image is held out. No folds if a class has a single image."""
     rank = np.empty(len(labels), int)
     for c in np.unique(labels):
         rank[labels == c] = np.arange((labels == c).sum())

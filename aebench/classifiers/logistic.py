@@ -2,19 +2,19 @@
 
     min over W (C, k), b (C,)   -sum_i q_i log softmax(W z_i + b)_{y_i} + λ/2 ‖W‖²_F,   q_i >= 0, sum_i q_i = 1
 
-z is the code, each unit standardised by its mean and deviation over all training codes, which needs no labels; q_i is 1 / n, or
-0 for an image that is held out. scikit-learn's LogisticRegression has the same optimum at C = 1 / (λ n). Since the loss is a
-mean, λ means the same with few labels as with many.
+z is the code, each unit standardised by its mean and standard deviation over all training codes (no labels are needed); q_i is
+1 / n for the n images of the fit and 0 for an image that is held out. scikit-learn's LogisticRegression has the same optimum at
+C = 1 / (λ n). The loss is a mean, so the strength of a penalty λ does not depend on the number of labels.
 
-Solved by L-BFGS (Liu & Nocedal 1989) in coordinates in which the problem is well conditioned: z is rotated to its principal
-axes, which leaves the penalty unchanged, and axis j is scaled by sqrt(c v_j + λ), with v_j its variance. c v_j approximates the
-curvature of the loss as in the bound of Böhning (1992), which has c = 1/2; here c is the mean of p (1 - p) over images and
-classes at the solution for the previous penalty. Penalties run from the strongest to the weakest, each starting from the
-previous solution.
+The problem is solved by L-BFGS (Liu & Nocedal 1989) in coordinates in which it is well conditioned: z is rotated to its
+principal axes, which leaves the penalty unchanged, and axis j is scaled by sqrt(c v_j + λ), with v_j its variance. c v_j
+approximates the curvature of the loss as in the bound of Böhning (1992), which has c = 1/2; here c is the mean of p (1 - p)
+over images and classes at the solution for the previous penalty. Problems are solved from the strongest penalty to the weakest,
+each initialised at the previous solution.
 
-scikit-learn's solver takes 0.7 to 1.2 times as long (`python -m benchmarks --only libraries`). It is not used because it stops
-elsewhere, so that accuracies differ by up to two test images of digits, and because it can neither fit all folds at once nor
-use a GPU.
+scikit-learn's solver takes 0.7 to 1.2 times as long (`python -m benchmarks --only libraries`). It is not used because it can
+neither fit all folds at once nor use a GPU, and because its other stopping rule changes accuracies by up to two test images of
+digits.
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ from torch.nn.functional import one_hot, pad
 from aebench.objectives import principal_axes
 
 TOLERANCE = 3e-4
-"""Largest entry of the gradient, in the scaled coordinates, at which L-BFGS stops: accuracies are then within 0.1 points."""
+"""Largest entry of the gradient, in the scaled coordinates, at which L-BFGS stops: accuracies are then exact to 0.1 points."""
 NARROW = 128
 """Codes of at most this many units are fitted in float64; wider ones in float32, which takes half the time."""
 CONSTANT = 1e-6
-"""A unit whose deviation is below this share of its largest absolute value is constant: it is set to 0, not standardised."""
+"""A unit is constant, and not scaled, if its standard deviation is below this fraction of its largest absolute value."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Axes:
 
     @classmethod
     def of(cls, codes: Tensor) -> "Axes":
-        """The coordinates of codes (n, k)."""
+        """Compute the coordinates from codes (n, k)."""
         z = codes.to(torch.float64 if codes.shape[1] <= NARROW else torch.float32)
         mean, deviation = z.mean(0), z.std(0, correction=0)
         scale = torch.where(deviation > CONSTANT * z.abs().amax(0), deviation, 1.0)
@@ -53,7 +53,7 @@ class Axes:
         return cls(mean, scale, rotation.to(z.dtype), variances)
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """Codes (n, k) -> rows (n, k + 1): standardised, rotated, and a 1 for the intercept."""
+        """Transform codes (n, k) to rows (n, k + 1): standardised, rotated, with a 1 for the intercept."""
         return pad((codes.to(self.mean.dtype) - self.mean).div_(self.scale) @ self.rotation, (0, 1), value=1.0)
 
 
@@ -68,11 +68,11 @@ class Problem:
 
     @classmethod
     def of(cls, rows: Tensor, labels: Tensor, q: Tensor, axes: Axes, classes: int) -> "Problem":
-        """The problem with `labels` (n,) in 0 ... `classes` - 1."""
+        """Create the problem from `labels` (n,) in 0 ... `classes` - 1."""
         return cls(rows, one_hot(labels, classes).T.to(rows.dtype), q.to(rows.dtype), axes.variances)
 
     def path(self, penalties: Sequence[float]) -> Tensor:
-        """Weights (penalties, F, C, k + 1), in the order of `penalties`."""
+        """Weights (penalties, F, C, k + 1) of the solutions, in the order of `penalties`."""
         weights = self.variances.new_zeros(len(self.q), len(self.targets), self.rows.shape[1])
         curvature, solutions = self._curvature(weights), {}
         for penalty in sorted(penalties, reverse=True):
@@ -105,11 +105,11 @@ class Problem:
         return value, (errors @ self.rows).double() + decay * weights
 
     def _curvature(self, weights: Tensor) -> Tensor:
-        """(F, 1, 1): the mean of p (1 - p)."""
+        """Mean of p (1 - p) over images and classes, (F, 1, 1)."""
         p = torch.softmax(weights.to(self.rows.dtype) @ self.rows.T, 1)
         return ((p * (1 - p)).mean(1) * self.q).sum(1).double()[:, None, None]
 
 
 def predict(weights: Tensor, rows: Tensor) -> Tensor:
-    """The most probable class (..., n) of rows (n, k + 1), by weights (..., C, k + 1)."""
+    """Most probable class (..., n) of rows (n, k + 1), for weights (..., C, k + 1)."""
     return (weights.to(rows.dtype) @ rows.T).argmax(-2)

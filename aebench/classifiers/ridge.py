@@ -1,7 +1,7 @@
 """The ridge probe: ridge regression of the one-hot labels on frozen codes (scikit-learn's RidgeClassifier, penalty 1).
 
-The predicted class is the one with the largest output. Unlike the linear probe it has a closed form and nothing to choose, so
-it is cheap enough to be fitted often.
+The predicted class is the one with the largest output. Unlike the linear probe it has a closed-form solution and no
+hyperparameter to choose, so it is cheap enough to be fitted often.
 """
 
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fit(codes: "np.ndarray", labels: "np.ndarray") -> "RidgeClassifier":
-    """The probe fitted to codes (n, k) with labels (n,)."""
+    """Fit the probe to codes (n, k) with labels (n,)."""
     from sklearn.linear_model import RidgeClassifier
 
     return RidgeClassifier(alpha=1.0).fit(codes, labels)

@@ -1,7 +1,7 @@
-"""The table of contents of the data sources, and the way from the `data:` block of conf/<dataset>.yaml to data/<dataset>/.
+"""The registry of data sources, and `prepare`, which turns the `data:` block of conf/<dataset>.yaml into data/<dataset>/.
 
-Your own images need no code: `idx`, `npz`, `csv` and `folder` read them from the files named in the block. Any other source
-is a subclass of `aebench.data.base.Source` in one file, registered in one line here or by an entry point of `aebench.datasets`.
+User-provided images need no code: `idx`, `npz`, `csv` and `folder` read the files named in the block. Any other source is a
+subclass of `aebench.data.base.Source`, registered by an entry here or by an entry point of the group `aebench.datasets`.
 """
 
 from typing import Any
@@ -27,13 +27,13 @@ SOURCES = Registry(
 
 
 def check(settings: dict[str, Any], path: str) -> Source:
-    """The source described by a `data:` block, without reading its files; `path` is where the block is written."""
+    """Return the source described by a `data:` block, without reading its files; `path` is where the block is written."""
     schema = SOURCES.find(str(settings.get("source", "")), f"{path}.source")
     return config.check(schema, settings, path)
 
 
 def read(source: Source) -> Raw:
-    """Read `source` and check that the result fulfils the contract of `Raw`."""
+    """Read `source` and check its images and labels, see `accept`."""
     raw = source.read()
     accept(raw.train, raw.about, f"{raw.about.source} (train)")
     if isinstance(raw.test, storage.Split):
@@ -42,7 +42,7 @@ def read(source: Source) -> Raw:
 
 
 def prepare(dataset: str) -> dict[str, storage.Split]:
-    """Read, check, split and describe a data set, and write data/<dataset>/ only if all of that succeeds."""
+    """Read, check, split and describe a data set; write data/<dataset>/ only if all of these succeed."""
     path = f"{config.conf_file(dataset)}:data"
     source = check(config.dataset(dataset).data, path)
     raw = read(source)

@@ -1,4 +1,4 @@
-"""The contract of a data source: settings that can read their images."""
+"""The interface of data sources: settings with a method that reads the images."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -19,12 +19,15 @@ def _amount(value: Any) -> int | float:
 
 
 Amount = Annotated[int | float, PlainValidator(_amount)]
-"""Number of images to hold out: an integer is a count, a float a fraction."""
+"""Number (int) or fraction (float) of images to hold out."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A data set before it is split; `test` is the official test set, or how much of `train` to hold out as one."""
+    """A data set before it is split.
+
+    `test` is the official test set, or the number or fraction of images of `train` to hold out as a test set.
+    """
 
     train: Split
     about: About
@@ -37,22 +40,22 @@ class Source(Schema):
     source: str
     """A name in `aebench.data.SOURCES`."""
     validation: Amount
-    """Images held out of training to choose epochs and hyper-parameters: a count, or a fraction of all but the test set."""
+    """Number of images to hold out for choosing epochs and hyper-parameters, or their fraction of all but the test images."""
     split_seed: NonNegativeInt = 0
-    """The only seed of the choice of held-out images."""
+    """Seed of the random choice of held-out images, independent of the seeds of the models."""
 
     @property
     def pixels(self) -> int | None:
-        """Values per image where they are known before reading: `check` then rejects models that are too large for them."""
+        """Number of values per image if known before reading, else None; used to check models before anything runs."""
         return None
 
     def read(self) -> Raw:
-        """The images and labels; raises `InputError` if they cannot be read or used."""
+        """Read the images and labels; raises `InputError` if they cannot be read or used."""
         raise NotImplementedError
 
 
 def accept(split: Split, about: About, where: str) -> None:
-    """Raise `InputError` unless `split` fulfils its contract and every class has an image; `where` names the images."""
+    """Raise `InputError` unless `split` is valid and every class has an image; `where` identifies the images in messages."""
     images, labels = split.images, split.labels
     if not images.size or labels.ndim != 1 or images.shape != (len(labels), about.pixels):
         raise InputError(f"{where}: images must be (n >= 1, {about.pixels}) with n labels, got {images.shape}, {labels.shape}")

@@ -9,7 +9,7 @@ from aebench.storage import About, Split
 
 
 def describe(about: About, splits: dict[str, Split]) -> dict[str, Any]:
-    """The content of card.json: origin, image shape, pixel statistics of the training images, and a summary of each split."""
+    """Return the content of card.json: origin, image shape, training pixel statistics and a summary of each split."""
     mean, sd = pixel_moments(splits["train"].images)
     return {
         "title": about.title,
@@ -23,7 +23,7 @@ def describe(about: About, splits: dict[str, Split]) -> dict[str, Any]:
 
 
 def _describe_split(split: Split, classes: tuple[str, ...]) -> dict[str, Any]:
-    """`balance` is the size of the smallest class over that of the largest; `sha256` is that of the float32 images."""
+    """Summarise a split: `balance` is the ratio of the smallest to the largest class size, `sha256` that of float32 images."""
     counts = np.bincount(split.labels, minlength=len(classes))
     return {
         "images": len(split.labels),
@@ -34,13 +34,13 @@ def _describe_split(split: Split, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def pixel_moments(images: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation over all pixels of `images` (n, pixels), computed in float64."""
+    """Return mean and standard deviation over all pixels of `images` (n, pixels), computed in float64."""
     mean = images.mean(dtype=np.float64)
     square = np.einsum("ij,ij->", images, images, dtype=np.float64) / images.size
     return float(mean), float(np.sqrt(max(square - mean**2, 0)))
 
 
 def mean_images(train: Split) -> dict[str, np.ndarray]:
-    """The mean training image, `overall` (pixels,) and of each class, `by_class` (classes, pixels); float32."""
-    of_class = [train.images[train.labels == c].mean(0, dtype=np.float64) for c in range(train.labels.max() + 1)]
-    return {"overall": train.images.mean(0, dtype=np.float64).astype(np.float32), "by_class": np.float32(of_class)}
+    """Return the mean training image, `overall` (pixels,) and per class, `by_class` (classes, pixels); float32."""
+    by_class = [train.images[train.labels == c].mean(0, dtype=np.float64) for c in range(train.labels.max() + 1)]
+    return {"overall": train.images.mean(0, dtype=np.float64).astype(np.float32), "by_class": np.float32(by_class)}

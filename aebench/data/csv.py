@@ -1,4 +1,4 @@
-"""CSV: one image per line; one column is the label, the others are the pixels in row-major order."""
+"""CSV files with one image per line; one column is the label, the others are the pixels in row-major order."""
 
 import io
 from typing import TYPE_CHECKING, ClassVar
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Csv(Arrays):
-    """A CSV file with a header, optionally compressed by gzip."""
+    """A CSV file with a header, optionally gzip-compressed."""
 
     OFFICIAL: ClassVar = ("test_path",)
     path: str
     label: str
-    """The name of the column that contains the labels."""
+    """Name of the column that contains the labels."""
     test_path: str | None = None
 
     def read(self) -> Raw:
-        """The images of one file, or of separate training and test files."""
+        """Read the images of one file, or of separate training and test files."""
         return self.raw(self.path, self._load(self.path), self.test or self._load(self.test_path))
 
     def _load(self, path: str) -> Labelled:

@@ -1,6 +1,7 @@
 """Digits: 1797 handwritten digits of 8 x 8 pixels, included in scikit-learn.
 
-Pixels count the black dots (0 to 16) in blocks of 4 x 4 of a 32 x 32 scan. The images are the test set of the UCI data set.
+Each pixel is the number of black dots (0 to 16) in a 4 x 4 block of a 32 x 32 scan. The images are the test set of the UCI
+data set.
 """
 
 import math
@@ -14,18 +15,18 @@ SHAPE = (8, 8)
 
 
 class Digits(Source):
-    """Optical recognition of handwritten digits; pixels / 16."""
+    """Optical recognition of handwritten digits; pixels are divided by 16."""
 
     test: Amount
-    """Images held out as the test set: a count, or a fraction of all."""
+    """Number or fraction of all images to hold out as a test set."""
 
     @property
     def pixels(self) -> int:
-        """Values per image."""
+        """Number of values per image."""
         return math.prod(SHAPE)
 
     def read(self) -> Raw:
-        """All 1797 images."""
+        """Read all 1797 images."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()

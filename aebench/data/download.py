@@ -1,8 +1,8 @@
-"""Published data sets of four IDX files (MNIST and its successors): found on disk or downloaded, and verified.
+"""Published data sets of four IDX files (MNIST and its successors), read from disk or downloaded, and verified.
 
-Files are taken from the folder named by AEBENCH_DATA_DIR, else from pooch's cache (e.g. ~/.cache/aebench), else from the
-mirrors in turn. The SHA-256 is that of the unpacked content, since mirrors compress the same images differently. A wrong file
-in the user's folder is an error; in the cache or on a mirror it is skipped.
+Files are read from the folder named by AEBENCH_DATA_DIR, else from pooch's cache (e.g. ~/.cache/aebench), else from the
+mirrors in turn. The SHA-256 is that of the decompressed content, since mirrors compress the same images differently. A file
+with a different SHA-256 is an error in the user's folder and is skipped in the cache or on a mirror.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from aebench.storage import About, Split
 
 @dataclass(frozen=True)
 class Download:
-    """Four files: `folders` below AEBENCH_DATA_DIR, `mirrors` (URLs of folders) and `sha256` by file name."""
+    """Four files: possible `folders` below AEBENCH_DATA_DIR, `mirrors` (URLs of folders), and `sha256` by file name."""
 
     about: About
     folders: tuple[str, ...]
@@ -28,14 +28,14 @@ class Download:
     sha256: dict[str, str]
 
     def content(self, file: str) -> bytes:
-        """The unpacked content of `file`, with the right checksum."""
+        """Return the decompressed content of `file`, whose checksum has been verified."""
         path = self._local(file)
         if path is None:
             return self._cached(file).read_bytes()
         content = external.read(path)
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.sha256[file]:
-            raise InputError(f"{path} must have SHA-256 {self.sha256[file]} when unpacked, got {digest}")
+            raise InputError(f"{path} must have SHA-256 {self.sha256[file]} when decompressed, got {digest}")
         return content
 
     def _local(self, file: str) -> Path | None:
@@ -63,17 +63,17 @@ class Download:
 
 
 class Published(Source):
-    """A published data set with an official test set; uint8 pixels / 255."""
+    """A published data set with an official test set; uint8 pixels are divided by 255."""
 
     FILES: ClassVar[Download]
 
     @property
     def pixels(self) -> int:
-        """Values per image."""
+        """Number of values per image."""
         return self.FILES.about.pixels
 
     def read(self) -> Raw:
-        """The official training and test images."""
+        """Read the official training and test images."""
         return Raw(self._split("train"), self.FILES.about, self._split("t10k"))
 
     def _split(self, part: str) -> Split:
@@ -83,9 +83,9 @@ class Published(Source):
 
 
 def _download(url: str, output_file: str, pooch: Any) -> None:
-    """A pooch downloader that unpacks gzip, so that pooch checks and caches the content."""
+    """Download and decompress a gzip file, so that pooch verifies and caches the content."""
     from pooch import HTTPDownloader
 
     packed = io.BytesIO()
     HTTPDownloader(progressbar=True)(url, packed, pooch)
-    Path(output_file).write_bytes(external.unpack(packed.getvalue(), url))
+    Path(output_file).write_bytes(external.decompress(packed.getvalue(), url))

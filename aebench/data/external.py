@@ -1,4 +1,4 @@
-"""Files from outside the project: where to look for them, and their bytes."""
+"""Finding and reading files outside the project."""
 
 import gzip
 import os
@@ -12,7 +12,7 @@ GZIP = b"\x1f\x8b"
 
 
 def data_folder() -> Path | None:
-    """The folder named by the environment variable AEBENCH_DATA_DIR, if it is set."""
+    """Return the folder named by the environment variable AEBENCH_DATA_DIR, or None if it is not set."""
     name = os.environ.get(DATA_DIR)
     if name and not Path(name).expanduser().is_dir():
         raise InputError(f"{DATA_DIR} must be a folder, got '{name}'")
@@ -20,7 +20,7 @@ def data_folder() -> Path | None:
 
 
 def locate(path: str) -> Path:
-    """`path` relative to the project, else relative to the data folder; it must exist in one of them."""
+    """Resolve `path` relative to the project, else to the data folder; raises `InputError` if it exists in neither."""
     folder = data_folder()
     candidates = [Path(path).expanduser()] + ([folder / path] if folder else [])
     for candidate in candidates:
@@ -31,16 +31,16 @@ def locate(path: str) -> Path:
 
 
 def read(file: Path) -> bytes:
-    """The bytes of a file, unpacked if they are gzip."""
+    """Read the bytes of a file; gzip is decompressed."""
     try:
         content = file.read_bytes()
     except OSError as failure:
         raise InputError(f"{file} must be a readable file, got: {failure.strerror}") from None
-    return unpack(content, str(file))
+    return decompress(content, str(file))
 
 
-def unpack(content: bytes, name: str) -> bytes:
-    """Unpack `content` if it starts as gzip does, whatever the file's `name`, which is used in errors only."""
+def decompress(content: bytes, name: str) -> bytes:
+    """Decompress `content` if it has a gzip header, whatever the file's `name`, which is used in error messages only."""
     if not content.startswith(GZIP):
         return content
     try:

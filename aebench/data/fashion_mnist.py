@@ -1,6 +1,6 @@
-"""Fashion-MNIST: 60,000 training and 10,000 test images of clothing, 28 x 28 pixels, in the files and sizes of MNIST.
+"""Fashion-MNIST: 60,000 training and 10,000 test images of clothing, 28 x 28 pixels, in the same format and sizes as MNIST.
 
-The official training images are split into train and validation; the official test images are the test set.
+The official training images are split into training and validation images; the official test images are the test set.
 """
 
 from aebench.data.download import Download, Published
@@ -8,7 +8,7 @@ from aebench.storage import About
 
 
 class FashionMnist(Published):
-    """Fashion-MNIST."""
+    """The data source Fashion-MNIST, with files on three mirrors."""
 
     FILES = Download(
         about=About(

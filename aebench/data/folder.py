@@ -1,4 +1,4 @@
-"""A folder of pictures with one sub-folder per class, named after the class."""
+"""A folder of image files with one subfolder per class, named after the class."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -19,32 +19,32 @@ COLOUR = ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 class Folder(Custom):
-    """Pictures with 8 bits per channel, of any format that Pillow reads, in the order of their names; ignores hidden files."""
+    """Image files with 8 bits per channel in any format that Pillow reads, sorted by name; hidden files are ignored."""
 
     OFFICIAL: ClassVar = ("test_path",)
     path: str
     test_path: str | None = None
     size: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] | None = None
-    """[height, width] to which every picture is resized (bilinear, anti-aliased); null: all must have the same size."""
+    """[height, width] to which every image is resized (bilinear, anti-aliased); null: all must have the same size."""
     grey: bool = False
-    """Convert colours to luminance (ITU-R 601)."""
+    """If true, colours are converted to luminance (ITU-R 601)."""
 
     @property
     def pixels(self) -> int | None:
-        """Values per image, if `size` and the number of channels are given."""
+        """Number of values per image, if `size` is given and the images are converted to grey."""
         return self.size[0] * self.size[1] if self.size and self.grey else None
 
     def read(self) -> Raw:
-        """The pictures of one folder, or of separate training and test folders."""
+        """Read the images of one folder, or of separate training and test folders."""
         return self.raw(self.path, self._load(self.path), self.test or self._load(self.test_path))
 
     def _load(self, path: str) -> Labelled:
         root = external.locate(path)
         if not root.is_dir():
-            raise InputError(f"{path} must be a folder with a sub-folder for each class, got a file")
+            raise InputError(f"{path} must be a folder with one subfolder per class, got a file")
         pictures = [file for folder in _visible(root) if folder.is_dir() for file in _visible(folder) if file.is_file()]
         if not pictures:
-            raise InputError(f"{path} must be a folder with a sub-folder of pictures for each class, got no picture")
+            raise InputError(f"{path} must be a folder with one subfolder of image files per class, got none")
         arrays = [self._pixels(file) for file in pictures]
         for file, array in zip(pictures, arrays, strict=True):
             if array.shape != arrays[0].shape:
@@ -56,7 +56,7 @@ class Folder(Custom):
 
         picture = _picture(file)
         if picture.mode not in GREY + COLOUR:
-            raise InputError(f"{file} must be a picture with 8 bits per channel, got mode {picture.mode}")
+            raise InputError(f"{file} must be an image file with 8 bits per channel, got mode {picture.mode}")
         plain = picture.convert("L" if self.grey or picture.mode in GREY else "RGB")
         return np.asarray(plain.resize(self.size[::-1], Resampling.BILINEAR) if self.size else plain)
 
@@ -69,7 +69,7 @@ def _picture(file: Path) -> "Image.Image":
             picture.load()
             return picture
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as failure:
-        raise InputError(f"{file} must be a picture that Pillow reads, got: {failure}") from None
+        raise InputError(f"{file} must be an image file that Pillow reads, got: {failure}") from None
 
 
 def _visible(folder: Path) -> list[Path]:

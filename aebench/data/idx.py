@@ -20,7 +20,7 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 
 class Idx(Arrays):
-    """Your own IDX files, optionally compressed by gzip: images (n, height, width), labels (n,)."""
+    """User-provided IDX files, optionally gzip-compressed: images (n, height, width), labels (n,)."""
 
     OFFICIAL: ClassVar = ("test_images", "test_labels")
     images: str
@@ -29,7 +29,7 @@ class Idx(Arrays):
     test_labels: str | None = None
 
     def read(self) -> Raw:
-        """The images and labels of two files, or of four with an official test set."""
+        """Read images and labels from two files, or from four with an official test set."""
         test = self.test or self._load(self.test_images, self.test_labels)
         return self.raw(self.images, self._load(self.images, self.labels), test)
 
@@ -39,9 +39,9 @@ class Idx(Arrays):
 
 
 def parse(content: bytes, name: str) -> np.ndarray:
-    """The array in an unpacked IDX file; `name` is used in errors."""
+    """Return the array in a decompressed IDX file; `name` identifies the file in error messages."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or len(content) < 4 + 4 * content[3]:
-        raise InputError(f"{name} must be an IDX file, got {len(content)} bytes starting {content[:4].hex()}")
+        raise InputError(f"{name} must be an IDX file, got {len(content)} bytes that start with {content[:4].hex()}")
     kind, axes = np.dtype(TYPES[content[2]]), content[3]
     shape = struct.unpack_from(f">{axes}I", content, 4)
     start = 4 + 4 * axes

@@ -1,4 +1,4 @@
-"""NumPy's npz: images and labels are two arrays of one archive."""
+"""NumPy's npz archives, with images and labels as two arrays."""
 
 import zipfile
 import zlib
@@ -26,7 +26,7 @@ class Npz(Arrays):
     test_labels: str | None = None
 
     def read(self) -> Raw:
-        """The arrays named `images` and `labels`, and those of an official test set."""
+        """Read the arrays named `images` and `labels`, and those of an official test set."""
         test = self.test or self._load(self.test_images, self.test_labels)
         return self.raw(self.path, self._load(self.images, self.labels), test)
 

@@ -1,7 +1,7 @@
 """Stratified splits: train, validation and test have the same class proportions.
 
-The number of images held out of each class is rounded by largest remainder (ties go to the lower class). The images are drawn
-from stream `split` of `split_seed`: step 0 for test, step 1 for validation. Within a split they keep their order.
+The numbers of images held out per class are rounded by the largest-remainder method (ties go to the lower class index). The
+images are drawn from the stream `split` of `split_seed`: step 0 for test, step 1 for validation. Their order is kept.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from aebench.storage import SPLITS, Split
 
 
 def divide(raw: Raw, source: Source, path: str) -> dict[str, Split]:
-    """The splits by name; an official test set is left as it is. `path` is where the settings are written."""
+    """Return the splits by name; an official test set is not changed. `path` is where the settings are written."""
     streams, train, test = Streams(source.split_seed), raw.train, raw.test
     if not isinstance(test, Split):
         train, test = _hold_out(train, test, streams.numpy("split", 0), f"{path}.test")
@@ -37,7 +37,7 @@ def _hold_out(split: Split, amount: int | float, rng: np.random.Generator, where
 
 
 def shares(sizes: np.ndarray, count: int) -> np.ndarray:
-    """Divide `count` images among the classes in proportion to `sizes` (classes,); the shares sum to `count`."""
+    """Divide `count` images among the classes in proportion to `sizes` (classes,); the result sums to `count`."""
     exact = sizes * count / sizes.sum()
     take = np.floor(exact).astype(int)
     take[np.argsort(take - exact, kind="stable")[: count - take.sum()]] += 1
@@ -45,7 +45,7 @@ def shares(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def stratified_subset(labels: np.ndarray, fraction: float, seed: int) -> list[int]:
-    """Indices of a stratified `fraction` of the images, of at least as many images as classes."""
+    """Return indices of a stratified `fraction` of the images, with at least as many images as classes."""
     from sklearn.model_selection import train_test_split
 
     size = max(round(fraction * len(labels)), len(set(labels.tolist())))

@@ -1,1 +1,1 @@
-"""Evaluation of trained models: arrays are computed once per seed and shared by all metrics."""
+"""Evaluation of trained models. Arrays are computed once per seed and shared by all metrics."""

@@ -1,4 +1,4 @@
-"""Independent work in parallel processes."""
+"""A parallel map over processes."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -9,11 +9,11 @@ from typing import TypeVar
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
-    """Yield work(item) for each item, in order; with one process, in this one. `work` and its results must be picklable.
+def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
+    """Yield work(item) for each item, in order. With `processes` = 1 the work is done in the calling process.
 
-    On Linux the processes are forked, so that libraries are already imported: start no threads before. Elsewhere they start
-    as Python does by default.
+    `work`, the items and the results must be picklable. On Linux the processes are forked, because libraries are then already
+    imported; start no threads before calling. Other systems use Python's default start method.
     """
     if processes == 1:
         yield from map(work, items)

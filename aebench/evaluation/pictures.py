@@ -1,28 +1,37 @@
-"""Arrays for the figures, of a model's first seed.
+"""Arrays of a model's first seed, for the figures.
 
-images, reconstructions (count, d)   test images: the first of each class, then the second of each class, and so on
-hits (q * 9, d), hits_right (q * 8)  of `arrays.retrieval`: each query followed by its hits; whether a hit has the query's class
-scatter (p, 2), scatter_labels (p,)  two-dimensional codes of the first test images of each class
-map (p, 2), map_labels (p,)          the t-SNE map, if there is one, of the first test images of each class
-filters (m, d)                       the weights of the first `FILTERS` units of the encoder's first layer; PCA's components
-posterior_mean, _sd (p, k)           of q(z|x), if the model has a posterior, for the first `POSTERIORS` test images,
-posterior_labels (p,)                and their classes
-samples (20, d)                      decoded samples of codes
-from_prior ()                        whether these are from the model's prior. Without one they are from independent normals,
-                                     with the mean and deviation of each unit over the reference codes
-interpolations (4 * 10, d)           along the line between the codes of two test images of different classes
-traversals (units * 9, d)            from the mean code, each unit with a large deviation moved by -2 to 2 deviations
-manifold (15 * 15, d)                of two-dimensional codes: a grid of quantiles of the prior or the reference codes; the
-                                     first unit grows to the right, the second upwards, as in the scatter plot
+images, reconstructions (count, d)   test images (the first of each class, then the second of each class, and so on) and their
+                                     reconstructions
+hits (q * 9, d), hits_right (q * 8)  examples from `arrays.retrieval`: each query followed by its hits, and whether each hit has
+                                     the class of its query
+scatter (p, 2), scatter_labels (p,)  two-dimensional codes of the first test images of each class, and their classes
+map (p, 2), map_labels (p,)          t-SNE map of the first test images of each class, and their classes
+filters (m, d)                       weights of the first `FILTERS` units of the encoder's first layer; principal axes for PCA
+posterior_mean, _sd (p, k)           mean and standard deviation of q(z|x) for the first `POSTERIORS` test images
+posterior_labels (p,)                classes of these test images
+samples (20, d)                      images decoded from samples of the prior or, for a model without a prior, of independent
+                                     normals with the mean and standard deviation of each unit over the training and
+                                     validation codes
+from_prior ()                        whether the samples are from the model's prior
+interpolations (4 * 10, d)           images decoded along the line between the codes of two test images of different classes
+traversals (units * 9, d)            images decoded from the mean code with one unit moved by -2 to 2 standard deviations, for
+                                     the units with the largest standard deviations
+manifold (15 * 15, d)                images decoded from a grid of quantiles of the prior, or of the reference codes for a model
+                                     without a prior; the first unit grows to the right and the second upwards
 
-The last five are left out where they would show nothing: for constant codes, and for raw pixels.
+Arrays that a model does not have are left out: `scatter` and `manifold` unless codes are two-dimensional, `map` without a t-SNE
+map, and the posterior's for a model without one. The last five are left out for constant codes, which decode to one image, and
+for raw pixels.
+
+The independent normals of `samples` are not the sampler `normal` of `arrays.generation`, which has the full covariance of the
+training codes. The figure of samples shows the former; the metrics of generated images use the latter.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from aebench.evaluation.replicas import in_blocks, revive
+from aebench.evaluation.replicas import in_blocks, load_ensemble
 from aebench.evaluation.representation import Representation
 from aebench.evaluation.settings import Pictures
 from aebench.randomness import Streams
@@ -31,18 +40,18 @@ from aebench.training.ensemble import Replica
 
 SAMPLES = 20
 PAIRS, STEPS = 4, 10
-UNITS, REACH, PLACES = 8, 2.0, 9
+UNITS, REACH, POSITIONS = 8, 2.0, 9
 GRID, TAIL, DRAWS = 15, 0.03, 10_000
 FILTERS, POSTERIORS = 32, 500
 
 
 def pictures(trained: Trained, first: Representation, settings: Pictures) -> dict[str, np.ndarray]:
-    """The arrays above, those that the model has; `first` is the representation of the first seed."""
+    """Compute the arrays above from the trained model and `first`, the representation of its first seed."""
     arrays = images(first, settings.reconstructions)
     arrays |= scatter(first, settings.scatter_per_class) | tsne_map(first, settings.scatter_per_class)
     if first.retrieval is not None:
-        arrays |= {"hits": first.retrieval.images, "hits_right": first.retrieval.right}
-    replica = next(revive(trained, first.images.device).replicas())
+        arrays |= {"hits": first.retrieval.images, "hits_right": first.retrieval.correct}
+    replica = next(load_ensemble(trained, first.images.device).replicas())
     if _worth_decoding(first):
         arrays |= _decoded(replica, first, trained.seeds[0])
     arrays |= filters(replica, first.images.shape[1])
@@ -51,14 +60,14 @@ def pictures(trained: Trained, first: Representation, settings: Pictures) -> dic
 
 
 def images(r: Representation, count: int) -> dict[str, Tensor]:
-    """`count` test images, alternating between classes, and their reconstructions."""
+    """Select `count` test images, alternating between classes, and their reconstructions."""
     classes = r.labels.unique()
     order = (_rank(r.labels) * len(classes) + torch.searchsorted(classes, r.labels)).argsort()[:count]
     return {"images": r.images[order], "reconstructions": r.reconstructions[order]}
 
 
 def scatter(r: Representation, per_class: int) -> dict[str, Tensor]:
-    """Codes of the first `per_class` test images of each class; empty unless they are two-dimensional."""
+    """Select two-dimensional codes of the first `per_class` test images of each class; empty for other latent dimensions."""
     if r.codes.shape[1] != 2:
         return {}
     shown = _rank(r.labels) < per_class
@@ -66,7 +75,7 @@ def scatter(r: Representation, per_class: int) -> dict[str, Tensor]:
 
 
 def tsne_map(r: Representation, per_class: int) -> dict[str, Tensor]:
-    """The t-SNE map of the first `per_class` test images of each class; empty if there is none."""
+    """Select the points of the first `per_class` test images of each class in the t-SNE map; empty without a map."""
     if r.embedding is None or r.embedding.map is None:
         return {}
     points = r.embedding.map
@@ -76,13 +85,13 @@ def tsne_map(r: Representation, per_class: int) -> dict[str, Tensor]:
 
 
 def filters(replica: Replica, pixels: int) -> dict[str, Tensor]:
-    """The first matrix with one column per pixel, which is the encoder's: it is built before the decoder."""
+    """Return rows of the first weight matrix with one column per pixel: the encoder's, which is built before the decoder."""
     weights = next((value for value in replica.state.values() if value.ndim == 2 and value.shape[1] == pixels), None)
     return {} if weights is None else {"filters": weights[:FILTERS]}
 
 
 def posterior(replica: Replica, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Mean and standard deviation of q(z|x) for images (p, d); empty for a model without a posterior."""
+    """Compute mean and standard deviation of q(z|x) for images (p, d); empty for a model without a posterior."""
     parameters = replica("posterior", images)
     if not parameters:
         return {}
@@ -90,10 +99,11 @@ def posterior(replica: Replica, images: Tensor, labels: Tensor) -> dict[str, Ten
     return {"posterior_mean": mean, "posterior_sd": (log_variance / 2).exp(), "posterior_labels": labels}
 
 
-def interpolated(r: Representation) -> Tensor:
-    """Codes (PAIRS * STEPS, k) from class 0 to 1, from 2 to 3 and so on, starting over where there are fewer classes.
+def interpolate(r: Representation) -> Tensor:
+    """Interpolate between test codes of class 0 and 1, of 2 and 3, and so on: codes (PAIRS * STEPS, k).
 
-    Pair p goes between the p-th images of its classes, so that no two pairs share an image.
+    With fewer than 2 * `PAIRS` classes the classes are repeated. Pair p interpolates between the p-th images of its classes, so
+    that no two pairs share an image unless a class has fewer than `PAIRS` images.
     """
     members = [r.codes[r.labels == c] for c in r.labels.unique()]
     sides = [[members[(2 * p + end) % len(members)] for p in range(PAIRS)] for end in (0, 1)]
@@ -101,16 +111,16 @@ def interpolated(r: Representation) -> Tensor:
     return torch.lerp(start[:, None], end[:, None], _steps(0, 1, STEPS, r)[:, None]).flatten(0, 1)
 
 
-def traversed(r: Representation) -> Tensor:
-    """Codes (units * PLACES, k), for at most `UNITS` units."""
+def traverse(r: Representation) -> Tensor:
+    """Move each of the `UNITS` units with the largest standard deviation around the mean code: codes (units * POSITIONS, k)."""
     sd = r.reference_codes.std(0)
     units = sd.topk(min(UNITS, len(sd))).indices
     moves = torch.zeros(len(units), len(sd), device=sd.device).scatter_(1, units[:, None], sd[units, None])
-    return (r.reference_codes.mean(0) + moves[:, None] * _steps(-REACH, REACH, PLACES, r)[:, None]).flatten(0, 1)
+    return (r.reference_codes.mean(0) + moves[:, None] * _steps(-REACH, REACH, POSITIONS, r)[:, None]).flatten(0, 1)
 
 
 def grid(codes: Tensor) -> Tensor:
-    """(GRID * GRID, 2), from top left to bottom right, at equally spaced quantiles of each unit of codes (n, 2)."""
+    """Build a grid (GRID * GRID, 2), from top left to bottom right, of equispaced quantiles of the units of codes (n, 2)."""
     levels = torch.linspace(TAIL, 1 - TAIL, GRID, dtype=codes.dtype, device=codes.device)
     right, up = codes.quantile(levels, dim=0).T
     return torch.stack([right.repeat(GRID), up.flip(0).repeat_interleave(GRID)], 1)
@@ -122,9 +132,9 @@ def _decoded(replica: Replica, r: Representation, seed: int) -> dict[str, Tensor
 
     prior = replica("prior", SAMPLES, generator(1))
     codes = {
-        "samples": _normal_codes(r.reference_codes, generator(1)) if prior is None else prior,
-        "interpolations": interpolated(r),
-        "traversals": traversed(r),
+        "samples": _independent_normals(r.reference_codes, generator(1)) if prior is None else prior,
+        "interpolations": interpolate(r),
+        "traversals": traverse(r),
     }
     if r.codes.shape[1] == 2:
         codes["manifold"] = grid(r.reference_codes if prior is None else replica("prior", DRAWS, generator(2)))
@@ -132,7 +142,8 @@ def _decoded(replica: Replica, r: Representation, seed: int) -> dict[str, Tensor
     return arrays | {"from_prior": torch.tensor(prior is not None)}
 
 
-def _normal_codes(codes: Tensor, generator: torch.Generator) -> Tensor:
+def _independent_normals(codes: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw from independent normals; the sampler `normal` of `arrays.generation` has the full covariance instead."""
     noise = torch.randn(SAMPLES, codes.shape[1], generator=generator, device=generator.device)
     return codes.mean(0) + codes.std(0) * noise
 
@@ -142,7 +153,7 @@ def _worth_decoding(r: Representation) -> bool:
 
 
 def _rank(labels: Tensor) -> Tensor:
-    """For each image the number of images of its class before it."""
+    """Count, for each image, the images of the same class before it."""
     member = labels[:, None] == labels.unique()
     return ((member.cumsum(0) - 1) * member).sum(1)
 

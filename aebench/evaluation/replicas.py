@@ -1,4 +1,4 @@
-"""Running trained models: replicas from saved weights, on a device, one block of images at a time."""
+"""Trained models for evaluation: devices and threads, ensembles from saved weights, and encoding in blocks of images."""
 
 from importlib import import_module
 from math import prod
@@ -17,20 +17,20 @@ BLOCK = 4096
 """Number of images that are encoded or decoded at once."""
 
 
-def select_device(compute: Compute) -> "torch.device":
-    """The device; also limits torch and every other numerical library to `compute.threads` threads."""
+def configure_compute(compute: Compute) -> "torch.device":
+    """Return the device and limit every numerical library to `compute.threads` threads."""
     from threadpoolctl import threadpool_limits
 
     from aebench import training
 
-    for library in ("openTSNE", "scipy.optimize", "sklearn.cluster"):  # a limit applies to libraries that are loaded
+    for library in ("openTSNE", "scipy.optimize", "sklearn.cluster"):  # the limit applies only to loaded libraries
         import_module(library)
     threadpool_limits(compute.threads)
     return training.select_device(compute.device, compute.threads)
 
 
-def revive(trained: Trained, device: "torch.device") -> "Ensemble":
-    """The replicas of all seeds, with their trained weights."""
+def load_ensemble(trained: Trained, device: "torch.device") -> "Ensemble":
+    """Build the ensemble of all seeds with its trained weights."""
     from aebench.models import build
     from aebench.training.ensemble import Ensemble
 
@@ -40,7 +40,7 @@ def revive(trained: Trained, device: "torch.device") -> "Ensemble":
 
 
 def in_blocks(replica: "Replica", method: str, rows: "Tensor") -> "Tensor":
-    """Apply a method of the model to rows (n, ...), `BLOCK` at a time."""
+    """Apply a method of the model to rows (n, ...), `BLOCK` rows at a time."""
     import torch
 
     return torch.cat([replica(method, part) for part in rows.split(BLOCK)])

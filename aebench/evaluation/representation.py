@@ -1,11 +1,13 @@
 """All arrays of one seed of one model on a data set, computed once and shared by all metrics.
 
-Randomness comes from the seed's stream `evaluation`, one step for each use:
+Randomness comes from the seed's stream `evaluation`, one step for each use. Only the corruptions of arrays/robustness.py have
+streams of their own, which are the same for every seed.
+
 
     0  corruption of the test images               5  noise images for Jacobians
     1  codes for the figure of samples             6  codes of generated images
     2  codes whose quantiles span the manifold     7  noise of the densities
-    3  samples of q(z|x) for reconstructions       8  start of t-SNE
+    3  samples of q(z|x) for reconstructions       8  initialisation of t-SNE
     4  permuted pixels, then noise images
 """
 
@@ -13,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aebench.evaluation.replicas import revive, select_device
+from aebench.evaluation.replicas import configure_compute, load_ensemble
 from aebench.evaluation.settings import Evaluation, compute, evaluation
 from aebench.evaluation.view import View
 from aebench.storage import SPLITS, Split, Trained, load_split
@@ -35,13 +37,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Representation:
-    """`images`, `reconstructions` (n, d), `codes` (n, k) and `labels` (n,) of the test set; `shape` is that of an image.
+    """`images`, `reconstructions` (n, d), `codes` (n, k) and `labels` (n,) of the test set; `shape` is the shape of an image.
 
-    `reference_codes` (r, k) and `reference_labels` (r,) are those that a classifier may look up: of the training images, then
-    of the validation images, the last `validation` rows. `corrupted_reconstructions` (n, d) are of corrupted images, which
-    depend on the seed but not on the model. `sampled_reconstructions` (n, d) are decoded from one sample of each q(z|x), None
-    for a model without a posterior. All other arrays are described in the file of the same name in `aebench.evaluation.arrays`.
-    Compared by identity.
+    `reference_codes` (r, k) and `reference_labels` (r,), which a classifier may look up, belong to the training images followed
+    by `validation` validation images. `corrupted_reconstructions` (n, d) are reconstructed from corrupted test images, which
+    depend on the seed but not on the model. `sampled_reconstructions` (n, d) are decoded from one sample of each q(z|x), or
+    None for a model without a posterior. The other arrays are described in the files of the same names in
+    `aebench.evaluation.arrays`. Two representations are equal only if they are the same object.
     """
 
     shape: tuple[int, ...]
@@ -72,14 +74,17 @@ def views(
     settings: Evaluation,
     device: "torch.device",
     feature_classifier: "FeatureClassifier | None" = None,
-    positions: Sequence[int] | None = None,
+    indices: Sequence[int] | None = None,
 ) -> Iterator[View]:
-    """One view per seed, for all `positions` in `trained.seeds` or the given ones; `reference` is train and validation."""
+    """Yield the views of the seeds at the indices `indices` of `trained.seeds`, or of all seeds.
+
+    `reference` consists of the training and the validation images.
+    """
     import torch
 
     images, labels = (torch.cat([torch.from_numpy(getattr(s, part)) for s in reference]) for part in ("images", "labels"))
-    replicas = list(revive(trained, device).replicas())
-    for i in range(len(replicas)) if positions is None else positions:
+    replicas = list(load_ensemble(trained, device).replicas())
+    for i in range(len(replicas)) if indices is None else indices:
         yield View(
             replica=replicas[i],
             seed=trained.seeds[i],
@@ -95,19 +100,19 @@ def views(
         )
 
 
-def view_of(dataset: str, trained: Trained, position: int) -> View:
-    """The view of the seed at `position` of `trained.seeds`, on the device of the data set's `compute` block."""
+def view_of(dataset: str, trained: Trained, index: int) -> View:
+    """Return the view of the seed at `index` of `trained.seeds`, on the device that the data set is evaluated on."""
     from aebench.classifiers import feature_classifier
 
-    device = select_device(compute(dataset))
+    device = configure_compute(compute(dataset))
     train, validation, test = (load_split(dataset, name) for name in SPLITS)
     classifier = feature_classifier.load(feature_classifier.file(dataset), device)
-    (view,) = views(trained, (train, validation), test, evaluation(dataset), device, classifier, [position])
+    (view,) = views(trained, (train, validation), test, evaluation(dataset), device, classifier, [index])
     return view
 
 
 def represent(view: View) -> Representation:
-    """All arrays of one seed."""
+    """Compute all arrays of one seed."""
     from aebench.evaluation.arrays.compression import compression
     from aebench.evaluation.arrays.contraction import contraction
     from aebench.evaluation.arrays.density import density

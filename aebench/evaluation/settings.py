@@ -1,9 +1,9 @@
-"""How trained models are measured: one class for each block of conf/<dataset>.yaml that evaluation reads.
+"""Settings of the evaluation in conf/<dataset>.yaml.
 
-compute             device, processes and threads of evaluation and classification
-evaluation          what the stage `evaluate` measures, one block per question
-linear_probe        what the stage `classify` measures: see `aebench.classifiers.linear_probe`
-feature_classifier  see `aebench.classifiers.feature_classifier`
+compute             device, processes and threads of the stages `evaluate` and `classify`
+evaluation          settings of the stage `evaluate`, with one class per question
+linear_probe        settings of the stage `classify`, described in `aebench.classifiers.linear_probe`
+feature_classifier  described in `aebench.classifiers.feature_classifier`
 """
 
 from typing import Annotated, Literal
@@ -15,12 +15,13 @@ from aebench.config import Schema
 
 
 class Compute(Schema):
-    """Hardware for evaluation and classification."""
+    """Hardware for the stages `evaluate` and `classify`."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: PositiveInt = 1
-    """Seeds measured in parallel, each with `threads` threads."""
+    """Number of seeds evaluated in parallel, each in its own process."""
     threads: PositiveInt = 1
+    """Number of threads per process."""
 
 
 def _increasing(levels: list[float]) -> list[float]:
@@ -37,11 +38,11 @@ class Robustness(Schema):
     """Corruptions of the test images."""
 
     noise: Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"] = "masking"
-    """The corruption behind the metric `sse_corrupted`, one of `aebench.corruptions`."""
+    """Type of corruption for the metric `sse_corrupted`, defined in `aebench.corruptions`."""
     corruption: float = Field(0.2, ge=0, lt=1)
-    """Its level: a fraction of the pixels, or a standard deviation for gaussian."""
+    """Level of the corruption `noise`: a fraction of the pixels, or a standard deviation for `gaussian`."""
     images: PositiveInt = 500
-    """Test images, from the first, that every corruption in `levels` is applied to; all of them if there are fewer."""
+    """Number of test images, from the first, to which every corruption in `levels` is applied; all if there are fewer."""
     levels: dict[Corruption, Levels] = Field(
         {
             "masking": [0.1, 0.25, 0.5],
@@ -53,12 +54,12 @@ class Robustness(Schema):
         },
         min_length=1,
     )
-    """A fraction of the pixels (masking, salt and pepper), of the image's shorter side (blur, occlusion, shift), or a standard
-    deviation (gaussian)."""
+    """Levels of each corruption: fractions of the pixels (`masking`, `salt_and_pepper`), standard deviations (`gaussian`), or
+    fractions of the image's shorter side (`blur`, `occlusion`, `shift`)."""
 
 
 class OutOfDistribution(Schema):
-    """Images that do not come from the data set."""
+    """Noise images and test images with permuted pixels."""
 
     images: PositiveInt = 2000
     """Number of noise images, and of test images whose pixels are permuted; all test images if there are fewer."""
@@ -68,88 +69,93 @@ class Compression(Schema):
     """Quantisation of codes."""
 
     images: PositiveInt = 2000
-    """Test images and validation images decoded from quantised codes; all if there are fewer."""
+    """Number of test images, and of validation images, decoded from quantised codes; all if there are fewer."""
     bits: list[Annotated[int, Field(ge=1, le=12)]] = Field([1, 2, 3, 4, 6, 8], min_length=1)
-    """Bits per unit. 0 bits (every unit at its mean) is always included."""
+    """Numbers of bits per unit. 0 bits, at which every unit is replaced by its mean, is always included."""
     budgets: list[PositiveInt] = Field([16, 32, 64, 128, 256, 512, 1024], min_length=1)
-    """Bits per image at which models of different latent dimensions are compared."""
+    """Numbers of bits per image at which models with different latent dimensions are compared."""
 
 
 class Embedding(Schema):
     """Trustworthiness, continuity and t-SNE."""
 
     images: PositiveInt = 10_000
-    """The first test images, which are compared and mapped; the cost grows with the square of their number."""
+    """Number of test images, from the first, that are compared and mapped. The cost grows with its square."""
     neighbours: PositiveInt = 12
-    """The k of trustworthiness and continuity."""
+    """Number of neighbours k of trustworthiness and continuity."""
     perplexity: PositiveFloat = 30
-    """Of t-SNE, which needs more than three times this many images."""
+    """Perplexity of t-SNE, which needs more than three times as many images."""
     components: int = Field(50, ge=2)
-    """Codes with more units are reduced to this many principal components before t-SNE."""
+    """Maximum number of principal components of the codes that t-SNE uses."""
     exaggerated: PositiveInt = 250
-    """Iterations with early exaggeration 12, before `iterations` without it."""
+    """Number of iterations of t-SNE with early exaggeration 12."""
     iterations: PositiveInt = 500
+    """Number of iterations of t-SNE without exaggeration, after the exaggerated ones."""
 
 
 class Contraction(Schema):
     """Jacobians of the encoder."""
 
     images: PositiveInt = 200
-    """Test images at which the norm of the Jacobian is computed, by one backward pass per unit."""
+    """Number of test images at which the norm of the Jacobian is computed."""
     spectra: PositiveInt = 50
-    """Test images, and images of uniform noise, at which its singular values are computed."""
+    """Number of test images, and of uniform noise images, at which the singular values of the Jacobian are computed."""
 
 
 class Generation(Schema):
     """Generated images."""
 
     samples: PositiveInt = 2000
-    """Samples from each sampler, compared with as many test images; all test images if there are fewer."""
+    """Number of samples from each sampler, and of the test images with which they are compared; at most the number of test
+    images and of training images."""
     mixture_components: PositiveInt = 10
+    """Number of components of the mixture."""
     mixture_axes: PositiveInt = 64
-    """The mixture is fitted along this many leading principal axes of the training codes; a single normal along the others."""
+    """Number of leading principal axes of the training codes along which the mixture is fitted; a normal is fitted along the
+    others."""
     mixture_codes: PositiveInt = 10_000
-    """Training codes, drawn by the seed, to which the mixture is fitted."""
+    """Number of training codes, drawn at random, to which the mixture is fitted."""
     mixture_rounds: PositiveInt = 30
-    """Maximum number of expectation-maximisation iterations."""
+    """Maximum number of expectation-maximisation iterations for the mixture."""
 
 
 class Density(Schema):
-    """Lower bounds of log p(x)."""
+    """Lower bounds on log p(x)."""
 
     images: PositiveInt = 100
-    """Test images, evenly spaced, whose log p(x) is bounded."""
+    """Number of test images, evenly spaced in the test set, whose log p(x) is bounded."""
     samples: PositiveInt = 5000
-    """Samples per image from the model's own posterior: the K of the importance-weighted bound."""
+    """Number of samples K per image from the model's own posterior, for its importance-weighted bound."""
     draws: PositiveInt = 500
-    """Samples per image under the ex-post density."""
+    """Number of samples L per image from the proposal, for the importance-weighted bound of the ex-post density."""
     directions: PositiveInt = 400
-    """Maximum number of principal axes of the codes along which the ex-post density varies. On MNIST, a limit of 400 costs
-    codes of 1000 ReLU units a tenth of a nat, and raw pixels hundreds of nats."""
+    """Maximum number of principal axes of the codes along which the ex-post density varies. On MNIST, a maximum of 400 lowers
+    the bound by a tenth of a nat for codes of 1000 ReLU units, and by hundreds of nats for raw pixels."""
     steps: PositiveInt = 3
-    """Gauss-Newton steps from an image's code to the centre of the proposal."""
+    """Number of Gauss-Newton steps from the code of an image to the mean of the proposal."""
     validation_images: PositiveInt = 30
-    """Validation images, evenly spaced, on which the variance of the ex-post observation model is chosen."""
+    """Number of validation images, evenly spaced, on which the variance of the ex-post observation model is chosen."""
     levels: int = Field(256, ge=2)
-    """Grey levels of a pixel from 0 to 1. They bound that variance from below; otherwise the density would be unbounded."""
+    """Number of grey levels of a pixel. The variance of the ex-post observation model is at least that of rounding to these
+    levels: without a lower limit, perfect reconstructions would have an unbounded density."""
 
     @property
     def least_variance(self) -> float:
-        """The variance of rounding to the nearest of `levels`."""
+        """The variance of the error of rounding to `levels` grey levels."""
         return (self.levels - 1) ** -2 / 12
 
 
 class Pictures(Schema):
-    """Images and codes of the first seed shown in figures."""
+    """Images and codes of the first seed that the figures show."""
 
     reconstructions: PositiveInt = 10
-    """Test images in the figure of reconstructions."""
+    """Number of test images in the figure of reconstructions."""
     scatter_per_class: PositiveInt = 500
-    """Test images per class in scatter plots of codes (500 in Figure 3 of the lecture)."""
+    """Number of test images per class in scatter plots of codes and t-SNE maps (500 in Figure 3 of the lecture)."""
 
 
 class Evaluation(Schema):
-    """conf/<dataset>.yaml:evaluation."""
+    """The `evaluation` settings of conf/<dataset>.yaml."""
 
     robustness: Robustness = Field(default_factory=Robustness)
     out_of_distribution: OutOfDistribution = Field(default_factory=OutOfDistribution)
@@ -162,10 +168,10 @@ class Evaluation(Schema):
 
 
 def evaluation(dataset: str) -> Evaluation:
-    """The checked `evaluation` block of a data set."""
+    """Check and return the `evaluation` settings of a data set."""
     return config.check(Evaluation, config.dataset(dataset).evaluation, f"{config.conf_file(dataset)}:evaluation")
 
 
 def compute(dataset: str) -> Compute:
-    """The checked `compute` block of a data set."""
+    """Check and return the `compute` settings of a data set."""
     return config.check(Compute, config.dataset(dataset).compute, f"{config.conf_file(dataset)}:compute")

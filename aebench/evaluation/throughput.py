@@ -1,7 +1,7 @@
-"""How fast a trained model runs: images per second through one replica, in the setting of the evaluation.
+"""Throughput of a trained model: images that one replica encodes and decodes per second.
 
-The median of `PASSES` passes over all test images, after one untimed pass, in blocks of `aebench.evaluation.replicas.BLOCK`
-images and with the evaluation's threads and device. It depends on the machine, so it is kept apart from the metrics.
+Each number is the median over `PASSES` passes through all test images in blocks of `aebench.evaluation.replicas.BLOCK` images,
+on the device and with the threads of the evaluation. Throughput depends on the machine, so it is not one of the metrics.
 """
 
 import time
@@ -10,15 +10,15 @@ from statistics import median
 
 import torch
 
-from aebench.evaluation.replicas import in_blocks, revive
+from aebench.evaluation.replicas import in_blocks, load_ensemble
 from aebench.storage import Trained
 
 PASSES = 5
 
 
 def throughput(trained: Trained, images: torch.Tensor) -> dict[str, float]:
-    """Images per second, {"encode": ..., "decode": ...}, on the device of `images` (n, d)."""
-    replica = next(revive(trained, images.device).replicas())
+    """Measure images per second, {"encode": ..., "decode": ...}, on the device of `images` (n, d)."""
+    replica = next(load_ensemble(trained, images.device).replicas())
     codes = in_blocks(replica, "encode", images)
     passes = {"encode": lambda: in_blocks(replica, "encode", images), "decode": lambda: in_blocks(replica, "decode", codes)}
     return {name: len(images) / median(_seconds(run, images.device) for _ in range(PASSES)) for name, run in passes.items()}

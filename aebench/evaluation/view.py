@@ -1,4 +1,4 @@
-"""The input of the evaluation: one seed of a trained model and the images it is evaluated on."""
+"""The input of the evaluation: one seed of a trained model and the images on which it is evaluated."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class View:
     """A replica, the test images (n, d) with labels (n,), and the reference images (r, d) with labels (r,).
 
-    The reference is train and then validation, whose images are the last `validation`. `first` is true for the first seed,
-    which the figures show; `shape` is the shape of an image. Without a `feature_classifier` generated images are not measured.
+    The reference consists of the training images followed by `validation` validation images. `first` is true for the first
+    seed, which the figures show; `shape` is the shape of an image. Without a `feature_classifier`, generated images are not
+    evaluated.
     """
 
     replica: "Replica"
@@ -37,11 +38,11 @@ class View:
     feature_classifier: "FeatureClassifier | None" = None
 
     def encode(self, images: "Tensor") -> "Tensor":
-        """(n, d) -> (n, k)."""
+        """Encode images (n, d) as codes (n, k)."""
         return in_blocks(self.replica, "encode", images)
 
     def decode(self, codes: "Tensor") -> "Tensor":
-        """(n, k) -> (n, d)."""
+        """Decode codes (n, k) to images (n, d)."""
         return in_blocks(self.replica, "decode", codes)
 
     @cached_property
@@ -55,12 +56,15 @@ class View:
         return self.encode(self.reference)
 
     def generator(self, step: int, device: "torch.device | str" = "cpu") -> "torch.Generator":
-        """The seed's stream `evaluation` at a step; `aebench.evaluation.representation` lists the steps in use."""
+        """Return the seed's stream `evaluation` at a step; `aebench.evaluation.representation` lists the steps in use."""
         return Streams(self.seed).torch("evaluation", step, device)
 
 
-def spread(rows: "Tensor", count: int) -> "Tensor":
-    """`count` evenly spaced rows of (n, ...), or all if there are fewer; MNIST's first test images were written more neatly."""
+def evenly_spaced(rows: "Tensor", count: int) -> "Tensor":
+    """Select `count` evenly spaced rows of (n, ...), or all rows if there are fewer.
+
+    The first rows are not representative of every test set: the first half of MNIST's is easier than the second.
+    """
     import torch
 
     count = min(count, len(rows))

@@ -1,7 +1,7 @@
-"""The models: one file per chapter of the lecture, one line per kind of model.
+"""The registry of models: each chapter of the lecture is a file, each kind of model an entry.
 
-A model of the comparison is an entry of conf/<dataset>.yaml. Its `kind` is a name in this registry; its other settings are
-defined by the class of that kind. Other packages add kinds through the entry point group `aebench.models`.
+A model of the comparison is an entry of conf/<dataset>.yaml. Its `kind` is a name in this registry; the class of that kind
+defines its other settings. Other packages add kinds through the entry point group `aebench.models`.
 """
 
 from typing import Any
@@ -16,8 +16,8 @@ __all__ = ["MODELS", "Autoencoder", "Images", "build", "find"]
 MODELS = Registry(
     "aebench.models",
     {
-        "mean_image": "aebench.models.controls:MeanImage",
-        "raw_pixels": "aebench.models.controls:RawPixels",
+        "mean_image": "aebench.models.baselines:MeanImage",
+        "raw_pixels": "aebench.models.baselines:RawPixels",
         "random_encoder": "aebench.models.random_encoder:RandomEncoder",
         "pca": "aebench.models.pca:PCA",
         "vanilla": "aebench.models.vanilla:Vanilla",
@@ -31,7 +31,7 @@ MODELS = Registry(
 
 
 def find(settings: dict[str, Any], path: str) -> type[Autoencoder]:
-    """The class named by the `kind` of a model's settings. Errors name `path`, the location of the settings."""
+    """Return the class named by the `kind` of a model's settings; errors name `path`, where the settings are written."""
     return MODELS.find(str(settings.get("kind")), f"{path}.kind")
 
 

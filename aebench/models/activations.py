@@ -1,4 +1,4 @@
-"""Activations f(z) and their slopes f'(z), both as elementwise functions of the pre-activation z."""
+"""Activations f(z) and their derivatives f'(z), both as elementwise functions of the pre-activation z."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ ACTIVATIONS = {
     "softplus": softplus,
     "tanh": torch.tanh,
 }
-SLOPES = {
+DERIVATIVES = {
     "linear": torch.ones_like,
     "relu": lambda z: (z > 0).to(z.dtype),
     "sigmoid": lambda z: torch.sigmoid(z) * torch.sigmoid(-z),

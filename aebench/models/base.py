@@ -1,8 +1,8 @@
-"""The interface of all models: a dictionary of named loss terms, whose sum is the loss.
+"""The interface of all models. A model returns a dictionary of named loss terms, whose sum is the loss.
 
-A model is written for one seed and one batch; `aebench.training` trains all seeds at once. The randomness of a batch is an
-argument: `draw` takes it from the seed's own generator, so `terms` is a pure function of weights, images and noise. What
-changes during training (a corruption level, a weight that warms up) is part of the noise too.
+A model is written for one seed and one batch; `aebench.training` trains all seeds at once. Random numbers are an argument:
+`draw` generates them from the seed's own stream, so `terms` is a pure function of weights, images and noise. Values that
+change during training (a corruption level, a weight that warms up) are passed as noise, too.
 Shapes: n images, d pixels, k = latent_dim. Terms are means over images; reconstruction errors are summed over pixels.
 """
 
@@ -17,7 +17,7 @@ from aebench.storage import History
 
 
 class ModelSettings(Schema):
-    """Settings of every model. `training` overrides the training settings of the data set."""
+    """Settings common to all models. `training` overrides the training settings of the data set."""
 
     kind: str
     training: dict[str, Any] = Field(default_factory=dict)
@@ -27,21 +27,21 @@ class Images(NamedTuple):
     """Unlabelled images to fit a model to: (n, d), or (S, n, d) if each of S seeds has its own (codes of a lower layer)."""
 
     train: Tensor
-    validation: Tensor  # selects the best epoch
+    validation: Tensor  # for selecting the best epoch
 
     @property
     def both(self) -> Tensor:
-        """Training and validation images, concatenated, for fits that select nothing."""
+        """Training and validation images, concatenated, for models without model selection."""
         return torch.cat(self, -2)
 
 
 class Autoencoder(nn.Module):
-    """Base class. Subclasses define `encode` (or `posterior`), `decode` and `terms`."""
+    """Base class of models. Subclasses define `encode` (or `posterior`), `decode` and `terms`."""
 
     Settings: ClassVar[type[ModelSettings]] = ModelSettings
-    stochastic: ClassVar[bool] = True  # False: the fit does not depend on the seed, so one replica is enough
+    stochastic: ClassVar[bool] = True  # False: the fit does not depend on the seed, so one replica suffices
     signed: ClassVar[frozenset[str]] = frozenset()  # terms that may be negative, such as log-densities
-    latent_dim = property(lambda self: self.settings.latent_dim, doc="k, the number of units of a code.")
+    latent_dim = property(lambda self: self.settings.latent_dim, doc="Number of units of a code, k.")
 
     def __init__(self, settings: ModelSettings, pixels: int):
         super().__init__()
@@ -49,30 +49,30 @@ class Autoencoder(nn.Module):
         self.facts: dict[str, Any] = {}  # reported in the tables beside the settings
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, k): the deterministic code, by default the mean of q(z|x)."""
+        """Return the deterministic codes (n, k) of images (n, d), by default the means of q(z|x)."""
         return self.posterior(x)[0]
 
     def decode(self, h: Tensor) -> Tensor:
-        """(n, k) -> (n, d): the reconstruction."""
+        """Return the reconstructions (n, d) of codes (n, k)."""
         raise NotImplementedError
 
     def draw(self, n: int, generator: Generator, progress: float = 1.0) -> tuple[Tensor, ...]:
-        """Noise for n images, tensors of length n. `progress` in [0, 1] is the fraction of epochs done; 1 in validation."""
+        """Draw noise for n images: tensors of length n. `progress` is the fraction of epochs completed; 1 during validation."""
         return ()
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Scalar loss terms by name. x (n, d) must not be modified."""
+        """Return the scalar loss terms by name. `terms` must not modify x (n, d)."""
         raise NotImplementedError
 
     def posterior(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Mean and log-variance, each (n, k), of a Gaussian q(z|x); empty if the code is deterministic."""
+        """Return mean and log-variance, each (n, k), of a Gaussian q(z|x); empty if the code is deterministic."""
         return ()
 
     def nll(self, x: Tensor, z: Tensor) -> Tensor | None:
-        """-log p(x|z) in nats: (..., d) and (..., k) -> (...); None if the model has no likelihood."""
+        """Return -log p(x|z) in nats: (..., d) and (..., k) -> (...); None if the model has no likelihood."""
 
     def prior(self, n: int, generator: Generator) -> Tensor | None:
-        """n samples (n, k) of the prior p(z); None if the model has no prior."""
+        """Draw n samples (n, k) of the prior p(z); None if the model has no prior."""
 
     def fit(self, ensemble: Any, images: Images, minimise: Any) -> History:
         """Fit all replicas by `minimise(ensemble, images)`; a third argument replaces the model's own `training` settings."""

@@ -2,8 +2,8 @@
 
     p(c|x) = softmax(U f(x) + u)_c,   loss = E[-log p(label|x)] in nats
 
-x (n, d); f(x) (n, k); U (C, k) and u (C,) start at 0, so every class starts with probability 1/C. A labelled image is a
-vector of d + C numbers: its pixels, then its one-hot label.
+x (n, d); f(x) (n, k); U (C, k) and u (C,) are initialised to 0, so every class has probability 1/C at first. A labelled
+image is a vector of d + C numbers: its pixels, then its one-hot label.
 """
 
 from typing import Annotated
@@ -17,7 +17,7 @@ from aebench.models.base import Autoencoder
 
 
 class ClassifierSettings(Schema):
-    """Fractions of the training labels, and the number of `updates` of Adam for each."""
+    """`fractions` of the training labels, and `updates`, the number of Adam updates for each."""
 
     fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
     updates: PositiveInt
@@ -36,14 +36,14 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, C): logits."""
+        """Return the logits (n, C) of images (n, d)."""
         return self.head(self.encoder.encode(x))
 
     def draw(self, n: int, generator: Generator, progress: float = 1.0) -> tuple[Tensor, ...]:
-        """No noise."""
+        """Return no noise: the classifier is deterministic."""
         return ()
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """The cross-entropy of labelled images (n, d + C)."""
+        """Return the cross-entropy of labelled images (n, d + C)."""
         images, labels = x.split([x.shape[1] - self.classes, self.classes], 1)
         return {"cross_entropy": -(labels * torch.log_softmax(self.encode(images), 1)).sum(1).mean()}

@@ -3,8 +3,8 @@
     x̃ ~ q(x̃|x),   h = f(x̃),   x̂ = g(h),   loss = E ‖x - x̂‖²
 
 x, x̃ (n, d); h (n, k). The target is the clean x, never x̃, and evaluation encodes clean images. Limit: corruption 0 is the
-vanilla autoencoder. The noise `dropout` is a dropout layer on the input. `masking` lacks its factor 1 / (1 - p), so clean
-images are brighter by that factor than the images seen in training.
+vanilla autoencoder. The noise `dropout` is a dropout layer on the input, which scales the remaining pixels by 1 / (1 - p);
+`masking` omits this factor, so clean images are brighter by it than the training inputs, on average.
 """
 
 from typing import Literal
@@ -17,9 +17,9 @@ from aebench.models.vanilla import Vanilla, VanillaSettings
 
 
 class DenoisingSettings(VanillaSettings):
-    """`corruption` is the level: a standard deviation for `gaussian`, a fraction of the pixels for the others.
+    """`corruption` is the level: a standard deviation for `gaussian`, a fraction of the pixels otherwise.
 
-    With `initial_corruption` the level changes linearly from it to `corruption` during training (Geras & Sutton 2015).
+    If `initial_corruption` is given, the level changes linearly from it to `corruption` during training (Geras & Sutton 2015).
     """
 
     noise: Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"] = "masking"
@@ -40,14 +40,14 @@ class Denoising(Vanilla):
     Settings = DenoisingSettings
 
     def level(self, progress: float) -> float:
-        """The corruption level after a fraction `progress` of the training. Validation uses the final level."""
+        """Return the corruption level after a fraction `progress` of the epochs. Validation uses the final level."""
         end, start = self.settings.corruption, self.settings.initial_corruption
         return end if start is None else start + progress * (end - start)
 
     def draw(self, n: int, generator: Generator, progress: float = 1.0) -> Draw:
-        """The corruption of n images."""
+        """Draw the corruption of n images."""
         return CORRUPTIONS[self.settings.noise](n, self.pixels, self.level(progress), generator)
 
     def terms(self, x: Tensor, noise: Draw) -> dict[str, Tensor]:
-        """The error of reconstructing x from x̃."""
+        """Return the error of reconstructing x from x̃."""
         return {"reconstruction": self.reconstruction(x, self.encode(corrupt(x, noise)))}

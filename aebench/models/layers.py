@@ -1,8 +1,9 @@
 """Fully connected layers: h_l = f(W_l h_{l-1} + b_l), shared by all models.
 
 Initialisation `scaled`: weights uniform with variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010), doubled before a ReLU
-(He et al. 2015). `uniform`: U[-1/sqrt(fan_in), 1/sqrt(fan_in)], as in the first comparisons of stacked autoencoders (Erhan
-et al. 2009). Biases start at 0.
+between layers (He et al. 2015). The variance of the last layer is never doubled, even if a model applies a ReLU to its output.
+`uniform`: U[-1/sqrt(fan_in), 1/sqrt(fan_in)], as in the first comparisons of stacked autoencoders (Erhan et al. 2009). Biases
+are initialised to 0.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from aebench.models.activations import ACTIVATIONS, SLOPES, Activation
+from aebench.models.activations import ACTIVATIONS, DERIVATIVES, Activation
 from aebench.models.base import ModelSettings
 
 Start = Literal["scaled", "uniform"]
@@ -28,13 +29,13 @@ class EncoderSettings(ModelSettings):
 
 
 class Dense(nn.Module):
-    """sizes[0] -> ... -> sizes[-1], with `activation` between layers and none after the last."""
+    """A network with layer widths `sizes`, with `activation` between layers and none after the last."""
 
     def __init__(self, sizes: Sequence[int], activation: Activation, start: Start = "scaled"):
         super().__init__()
         self.activation = activation
         self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, i, o) for i, o in pairwise(sizes))
-        for layer in self.layers:  # in order: networks with the same leading sizes and seed start with the same weights
+        for layer in self.layers:  # in order: networks with the same leading sizes and seed have the same initial weights
             gain = nn.init.calculate_gain("relu") if activation == "relu" and layer is not self.layers[-1] else 1.0
             if start == "scaled":
                 nn.init.xavier_uniform_(layer.weight, gain)
@@ -43,28 +44,28 @@ class Dense(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., sizes[0]) -> (..., sizes[-1]): pre-activations of the last layer."""
+        """Return the pre-activations of the last layer: (..., sizes[0]) -> (..., sizes[-1])."""
         for layer in self.layers[:-1]:
             x = ACTIVATIONS[self.activation](layer(x))
         return self.layers[-1](x)
 
     def pullback(self, x: Tensor, v: Tensor, last: Activation) -> Tensor:
-        """V J (n, p, d) with J = ∂h/∂x (k, d), h = last(self(x)): for x (n, d) and V (n, p, k).
+        """Return V J (n, p, d) for x (n, d) and V (n, p, k), where J = ∂h/∂x (k, d) and h = last(self(x)).
 
-        J is the product of the layers' Jacobians diag(f'(z_l)) W_l; starting from V, only p rows pass through each layer.
+        J is the product of the layers' Jacobians diag(f'(z_l)) W_l; multiplying from V on, only p rows pass through each layer.
         """
-        slopes = []
+        derivatives = []
         for layer, name in zip(self.layers, [*[self.activation] * (len(self.layers) - 1), last], strict=True):
             z = layer(x)
             x = ACTIVATIONS[name](z)
-            slopes.append(SLOPES[name](z))
-        for layer, slope in zip(reversed(self.layers), reversed(slopes), strict=True):
-            v = (v * slope[:, None]) @ layer.weight
+            derivatives.append(DERIVATIVES[name](z))
+        for layer, derivative in zip(reversed(self.layers), reversed(derivatives), strict=True):
+            v = (v * derivative[:, None]) @ layer.weight
         return v
 
 
 class Transposed(nn.Module):
-    """A tied decoder: the transposed weights of a `Dense` encoder, with biases of its own."""
+    """A tied decoder: the transposed weights of a `Dense` encoder, and separate biases."""
 
     def __init__(self, sizes: Sequence[int], activation: Activation):
         super().__init__()
@@ -72,7 +73,7 @@ class Transposed(nn.Module):
         self.biases = nn.ParameterList(torch.zeros(size) for size in sizes[1:])
 
     def forward(self, h: Tensor, encoder: Dense) -> Tensor:
-        """(n, k) -> (n, d): pre-activations of the last layer."""
+        """Return the pre-activations of the last layer: (n, k) -> (n, d)."""
         for bias, layer in zip(self.biases[:-1], reversed(encoder.layers[1:]), strict=True):
             h = self.activation(nn.functional.linear(h, layer.weight.T, bias))
         return nn.functional.linear(h, encoder.layers[0].weight.T, self.biases[-1])

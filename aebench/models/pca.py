@@ -3,8 +3,9 @@
     h = C (x - m),   x̂ = Cᵀ h + m
 
 x (n, d), h (n, k); m (d,) is the mean image, and the rows of C (k, d) are the leading eigenvectors of the covariance. No
-linear code of k units has a smaller squared error. PCA selects nothing, so it is fitted to training and validation images,
-in float64. The largest entry of each component is made positive, so that signs do not depend on the machine.
+linear code of k units has a smaller squared error. PCA needs no model selection, so it is fitted to the training and
+validation images together, in float64. The largest entry of each component is made positive, so that signs do not depend on
+the machine.
 """
 
 import torch
@@ -18,7 +19,7 @@ from aebench.storage import History
 
 
 class PCASettings(ModelSettings):
-    """`latent_dim` is the number of components, at most d."""
+    """`latent_dim` is the number of components k, at most d."""
 
     latent_dim: PositiveInt
 
@@ -32,24 +33,24 @@ class PCA(Autoencoder):
     def __init__(self, settings: PCASettings, pixels: int):
         super().__init__(settings, pixels)
         if (k := settings.latent_dim) > pixels:
-            raise InputError(f"latent_dim must be at most {pixels}, the pixels of an image, got {k}")
+            raise InputError(f"latent_dim must be at most {pixels}, the number of pixels of an image, got {k}")
         self.register_buffer("mean", torch.zeros(pixels))
         self.register_buffer("components", torch.eye(k, pixels))
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, k)."""
+        """Project images (n, d) onto the components: codes (n, k)."""
         return (x - self.mean) @ self.components.T
 
     def decode(self, h: Tensor) -> Tensor:
-        """(n, k) -> (n, d), not limited to [0, 1]."""
+        """Return the reconstructions (n, d) of codes (n, k), not limited to [0, 1]."""
         return h @ self.components + self.mean
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """The squared error."""
+        """Return the squared error."""
         return {"reconstruction": objectives.squared_error(x, self.decode(self.encode(x))).mean()}
 
     def fit(self, ensemble, images: Images, minimise) -> History:
-        """Mean and leading eigenvectors of the covariance."""
+        """Compute the mean and the leading eigenvectors of the covariance."""
         x = images.both.double()
         mean = x.mean(0)
         x = x - mean

@@ -1,20 +1,20 @@
-"""Random encoder: an untrained encoder with the best linear decoder, a control for what training adds.
+"""Random encoder: an untrained encoder with the best linear decoder, a baseline that shows what training adds.
 
     h = f(x),   x̂ = [h, 1] B,   B (k + 1, d) by least squares
 
-x (n, d), h (n, k); f has its initial random weights. B is fitted to training and validation images, in float64.
+x (n, d), h (n, k); f keeps its initial random weights. B is fitted to the training and validation images together, in float64.
 """
 
 import torch
 from torch import Tensor
 
 from aebench.models.base import Images
-from aebench.models.controls import Control
+from aebench.models.baselines import Baseline
 from aebench.models.layers import Dense, EncoderSettings
 from aebench.storage import History
 
 
-class RandomEncoder(Control):
+class RandomEncoder(Baseline):
     """The initial encoder of a vanilla autoencoder, and a linear decoder."""
 
     Settings = EncoderSettings
@@ -25,11 +25,11 @@ class RandomEncoder(Control):
         self.register_buffer("readout", torch.zeros(settings.latent_dim + 1, pixels))
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, k)."""
+        """Return the pre-activations (n, k) of the last layer for images (n, d)."""
         return self.encoder(x)
 
     def decode(self, h: Tensor) -> Tensor:
-        """(n, k) -> (n, d), not limited to [0, 1]."""
+        """Return the reconstructions (n, d) of codes (n, k), not limited to [0, 1]."""
         return h @ self.readout[:-1] + self.readout[-1]
 
     def fit(self, ensemble, images: Images, minimise) -> History:

@@ -4,17 +4,18 @@
     l1   h = relu or softplus,   loss = E ‖x - x̂‖² + λ E sum_j |h_j|
 
 x (n, d), h (n, k), ρ̂ (k,). ρ̂_j is a mean over images for each unit; with a mean over units, a unit that is always active
-would offset others that never are. A batch of 100 estimates ρ̂_j to about sqrt(ρ (1 - ρ) / 100). The L1 penalty is defeated
-by a small code with a large decoder, unless weights are tied. Limits: λ = 0 is the vanilla autoencoder; ρ̂ = ρ has no
-penalty; both penalties are >= 0.
+could compensate for units that never are. With a batch of 100, the standard error of ρ̂_j is about sqrt(ρ (1 - ρ) / 100).
+The L1 penalty can be evaded by shrinking the code and scaling up the decoder, unless weights are tied. Limits: λ = 0 is the
+vanilla autoencoder; for ρ̂ = ρ the KL penalty is 0; both penalties are >= 0.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, field_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 from torch import Tensor
 
 from aebench import objectives
+from aebench.errors import InputError
 from aebench.models.activations import Activation
 from aebench.models.vanilla import Vanilla, VanillaSettings
 
@@ -27,14 +28,14 @@ class SparseSettings(VanillaSettings):
     weight: NonNegativeFloat
     target: float = Field(0.05, gt=0, lt=1)
     code_activation: Activation = "sigmoid"
-    penalty: Literal["kl", "l1"] = Field("kl", validate_default=True)
+    penalty: Literal["kl", "l1"] = "kl"
 
-    @field_validator("penalty")
-    @classmethod
-    def _suits_the_activation(cls, penalty: str, info) -> str:
-        if info.data.get("code_activation") not in ALLOWED[penalty]:
-            raise ValueError(f"must be used with code_activation {' or '.join(ALLOWED[penalty])}")
-        return penalty
+    @model_validator(mode="after")
+    def _activation_suits_the_penalty(self) -> Self:
+        if self.code_activation not in (allowed := ALLOWED[self.penalty]):
+            constraint = f"{' or '.join(allowed)} for penalty {self.penalty}"
+            raise InputError(f"code_activation must be {constraint}, got '{self.code_activation}'")
+        return self
 
 
 class Sparse(Vanilla):
@@ -43,12 +44,12 @@ class Sparse(Vanilla):
     Settings = SparseSettings
 
     def penalty(self, h: Tensor) -> Tensor:
-        """The penalty of a batch of codes (n, k), without λ."""
+        """Return the penalty of a batch of codes (n, k), without λ."""
         if self.settings.penalty == "kl":
             return objectives.activation_kl(h, self.settings.target)
         return objectives.l1(h).mean()
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """Reconstruction error and sparsity."""
+        """Return the reconstruction error and the weighted sparsity penalty."""
         h = self.encode(x)
         return {"reconstruction": self.reconstruction(x, h), "sparsity": self.settings.weight * self.penalty(h)}

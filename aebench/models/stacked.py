@@ -23,7 +23,7 @@ PRETRAINERS = {"ae": vanilla.Vanilla, "dae": denoising.Denoising, "sae": sparse.
 
 
 def layer_model(settings: dict[str, Any], path: str = "layers") -> tuple[type[Autoencoder], ModelSettings]:
-    """The class of a layer, named by its `pretrainer`, and its checked settings."""
+    """Return the class of a layer, named by its `pretrainer`, and its checked settings."""
     if (kind := settings.get("pretrainer")) not in PRETRAINERS:
         raise unknown(f"{path}.pretrainer", kind, PRETRAINERS)
     rest = {key: value for key, value in settings.items() if key != "pretrainer"}
@@ -31,7 +31,7 @@ def layer_model(settings: dict[str, Any], path: str = "layers") -> tuple[type[Au
 
 
 class StackedSettings(ModelSettings):
-    """`layers` from the bottom up. A layer's `training` is for its pretraining, the model's `training` for fine-tuning."""
+    """`layers` are listed from the bottom up. A layer's `training` is for pretraining, the model's for fine-tuning."""
 
     layers: list[dict[str, Any]] = Field(min_length=1)
     classifier: ClassifierSettings | None = None
@@ -43,7 +43,7 @@ class StackedSettings(ModelSettings):
 
 
 class Stacked(Autoencoder):
-    """Autoencoders on top of each other."""
+    """A stack of autoencoders."""
 
     Settings = StackedSettings
     latent_dim = property(lambda self: self.layers[-1].latent_dim)
@@ -55,15 +55,15 @@ class Stacked(Autoencoder):
             self.layers.append(model(layer_settings, self.latent_dim if self.layers else pixels))
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, k_L)."""
+        """Return the codes (n, k_L) of images (n, d)."""
         return reduce(lambda h, layer: layer.encode(h), self.layers, x)
 
     def decode(self, h: Tensor, down_to: int = 0) -> Tensor:
-        """(n, k_L) -> (n, d), or to h_l (n, k_l) with l = `down_to`."""
+        """Decode codes (n, k_L) to images (n, d), or to h_l (n, k_l) with l = `down_to`."""
         return reduce(lambda h, layer: layer.decode(h), reversed(self.layers[down_to:]), h)
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """The reconstruction error through all layers."""
+        """Return the reconstruction error through all layers."""
         return {"reconstruction": self.layers[0].reconstruction(x, self.decode(self.encode(x), down_to=1))}
 
     def pretrain(self, ensemble, images: Images, train) -> None:
@@ -75,6 +75,6 @@ class Stacked(Autoencoder):
             images = Images(layer.codes(images.train), layer.codes(images.validation))
 
     def fit(self, ensemble, images: Images, minimise):
-        """Pretrain, then fine-tune; returns the history of the fine-tuning."""
+        """Pretrain, then fine-tune; return the history of fine-tuning."""
         self.pretrain(ensemble, images, lambda i, layer, x: minimise(layer, x, self.layers[i].settings.training))
         return minimise(ensemble, images)

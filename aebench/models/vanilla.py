@@ -4,7 +4,7 @@
 
 x (n, d) in [0, 1], h (n, k). With linear layers and squared error it spans the principal subspace (Baldi & Hornik 1989);
 with 784-1000-500-250-2 units it is the network of Hinton & Salakhutdinov (2006), without their pretraining. With k >= d
-nothing forces it to learn features: the identity has no error.
+nothing forces it to learn features: the identity has zero error.
 """
 
 from typing import Literal
@@ -28,7 +28,7 @@ class VanillaSettings(EncoderSettings):
 
 
 class Vanilla(Autoencoder):
-    """An encoder and a decoder that mirrors it."""
+    """An encoder and a decoder with mirrored layer sizes."""
 
     Settings = VanillaSettings
 
@@ -41,23 +41,23 @@ class Vanilla(Autoencoder):
         self.output = ACTIVATIONS["sigmoid" if settings.loss == "bernoulli" else settings.output]
 
     def encode(self, x: Tensor) -> Tensor:
-        """(n, d) -> (n, k)."""
+        """Return the codes (n, k) of images (n, d)."""
         return ACTIVATIONS[self.settings.code_activation](self.encoder(x))
 
     def logits(self, h: Tensor) -> Tensor:
-        """(n, k) -> (n, d): pre-activations of the output."""
+        """Return the pre-activations (n, d) of the output for codes (n, k)."""
         return self.decoder(h, self.encoder) if self.settings.tied else self.decoder(h)
 
     def decode(self, h: Tensor) -> Tensor:
-        """(n, k) -> (n, d)."""
+        """Return the reconstructions (n, d) of codes (n, k)."""
         return self.output(self.logits(h))
 
     def reconstruction(self, x: Tensor, h: Tensor) -> Tensor:
-        """The mean reconstruction error of images x (n, d) from codes h (n, k)."""
+        """Return the mean reconstruction error of images x (n, d) from codes h (n, k)."""
         if self.settings.loss == "bernoulli":
             return objectives.bernoulli_nll(x, self.logits(h)).mean()
         return objectives.squared_error(x, self.decode(h)).mean()
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
-        """The reconstruction error."""
+        """Return the reconstruction error."""
         return {"reconstruction": self.reconstruction(x, self.encode(x))}

@@ -1,11 +1,11 @@
 """Variational autoencoder: a latent-variable model with a Gaussian code (Kingma & Welling 2014; Rezende et al. 2014).
 
     p(z) = N(0, I),   q(z|x) = N(μ(x), diag σ²(x)),   z = μ + σ ε,   ε ~ N(0, I)
-    elbo   loss = E_q[-log p(x|z)] + β KL(q(z|x) ‖ p(z))            (β-VAE: Higgins et al. 2017); mean over K samples
-    iwae   loss = -log 1/K sum_k p(x|z_k) [p(z_k) / q(z_k|x)]^β     (Burda et al. 2016); K = 1: the ELBO, KL sampled
+    elbo   loss = E_q[-log p(x|z)] + β KL(q(z|x) ‖ p(z))          (β-VAE: Higgins et al. 2017); mean over K samples
+    iwae   loss = -log 1/K sum_k p(x|z_k) [p(z_k) / q(z_k|x)]^β   (Burda et al. 2016); for K = 1 the ELBO with a sampled KL term
 
-x (n, d); μ, the code, and σ (n, k); ε, z (n, K, k). p(x|z): Bernoulli, or Gaussian of fixed or learnt variance (Rybkin et
-al. 2021). In nats, summed over pixels and units: β = 1 bounds -log p(x). The lecture's MSE + KL is variance 1/2.
+x (n, d); μ (the code), σ (n, k); ε, z (n, K, k). p(x|z): Bernoulli, or Gaussian of fixed (1/2: the lecture's MSE + KL) or
+learnt variance (Rybkin et al. 2021). Terms are in nats, summed over pixels and units; for β = 1 the loss is >= -log p(x).
 """
 
 import math
@@ -21,7 +21,7 @@ from aebench.models.layers import Dense, EncoderSettings
 
 
 class VariationalSettings(EncoderSettings):
-    """`samples` is K; β increases linearly from 0 during the first `warm_up` (a fraction) of the epochs."""
+    """`samples` is the number of samples K; β increases linearly from 0 over the first fraction `warm_up` of the epochs."""
 
     observation: Literal["bernoulli", "gaussian"] = "bernoulli"
     variance: PositiveFloat | Literal["learnt"] = 0.5
@@ -46,27 +46,27 @@ class Variational(Autoencoder):
         self.facts = {"effective beta": settings.beta, "observation": settings.observation}
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, d) -> μ, log σ² (n, k)."""
+        """Return μ and log σ², each (n, k), for images (n, d)."""
         return self.encoder(x).chunk(2, -1)
 
     def decode(self, h: Tensor) -> Tensor:
-        """(..., k) -> (..., d)."""
+        """Return the mean of p(x|z): (..., k) -> (..., d)."""
         return torch.sigmoid(self.decoder(h))
 
     def nll(self, x: Tensor, z: Tensor) -> Tensor:
-        """-log p(x|z): (..., d) and (..., k) -> (...)."""
+        """Return -log p(x|z) in nats: (..., d) and (..., k) -> (...)."""
         if self.settings.observation == "bernoulli":
             return objectives.bernoulli_nll(x, self.decoder(z))
         return objectives.gaussian_nll(x, self.decode(z), self.log_variance)
 
     def draw(self, n: int, generator: Generator, progress: float = 1.0) -> tuple[Tensor, Tensor]:
-        """ε (n, K, k) and the current β (n,)."""
+        """Draw ε (n, K, k); also return the current β, repeated to (n,)."""
         beta = self.settings.beta * (min(1.0, progress / self.settings.warm_up) if self.settings.warm_up else 1.0)
         epsilon = torch.randn(n, self.settings.samples, self.latent_dim, generator=generator, device=generator.device)
         return epsilon, torch.full((n,), beta, device=generator.device)
 
     def terms(self, x: Tensor, noise: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """Reconstruction error and divergence, or the negative importance-weighted bound."""
+        """Return the reconstruction error and the weighted divergence, or the negative importance-weighted bound."""
         epsilon, beta = noise
         mean, log_variance = self.posterior(x)
         z = mean[:, None] + (log_variance / 2).exp()[:, None] * epsilon  # (n, K, k)
@@ -76,5 +76,5 @@ class Variational(Autoencoder):
         return {"reconstruction": nll.mean(), "divergence": (beta * objectives.gaussian_kl(mean, log_variance)).mean()}
 
     def prior(self, n: int, generator: Generator) -> Tensor:
-        """N(0, I)."""
+        """Draw n samples (n, k) of N(0, I)."""
         return torch.randn(n, self.latent_dim, generator=generator, device=generator.device)

@@ -1,1 +1,1 @@
-"""The DVC pipeline: how it runs, which code is behind each stage, and whether printed numbers still hold."""
+"""The DVC pipeline: how it runs, which code each stage depends on, and whether reported numbers are up to date."""

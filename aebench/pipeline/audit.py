@@ -1,12 +1,12 @@
-"""Find published numbers that are stale, mixed or edited by hand: what neither `dvc status` nor Git can say.
+"""Find reported numbers that are stale, mixed or edited by hand, which neither `dvc status` nor Git detects.
 
-A fresh clone is enough: dvc.lock records with which code, parameters and data each stage ran and what it wrote, so runs/ and
-data/ are not read. (`dvc status` covers the data sets of params.yaml only, and compares code with runs/code/, which a clone
-does not have.)
+A fresh clone is enough: dvc.lock records the code, parameters and data of each stage and its outputs, so runs/ and data/ are
+not read. (`dvc status` covers the data sets of params.yaml only, and compares code with runs/code/, which a clone does not
+have.)
 
-stale    code, parameters or wording changed since the stage ran, or the results since the report was written
+stale    code, parameters or templates changed since the stage ran, or results changed since the report was written
 mixed    the report combines results of different revisions
-edited   a file of the report is not what its stage wrote
+edited   a file of the report differs from the output of its stage
 """
 
 import csv
@@ -26,17 +26,20 @@ from aebench.pipeline.lock import LOCK, Entry, Lock, checksum
 
 STALE, MIXED, EDITED = "stale", "mixed", "edited"
 TABLE, MACROS = "table.csv", "numbers.tex"
-"""The files that numbers are quoted from: if one of them was edited, every model of the report is in doubt."""
-NAMED = 4
-"""The largest number of changes listed by name."""
+"""Files that numbers are quoted from: if one of them was edited, every number in the report is suspect."""
+MAX_LISTED = 4
+"""Maximum number of changes or models listed by name."""
 ABSENT = object()
 GENERATED = (storage.RUNS, storage.DATA, storage.REPORTS, config.CONF)
-"""Folders whose files are compared by what dvc.lock records of them, not by what they hold now."""
+"""Folders whose files are not compared with dvc.lock: outputs of stages are compared in the lock, settings by key."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """`models` are those whose numbers are in doubt; `file` is set if the problem concerns one file only."""
+    """A reason why numbers are suspect.
+
+    `models` are the models with suspect numbers; `file` is set if the problem concerns one file only.
+    """
 
     kind: str
     reason: str
@@ -46,7 +49,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """A data set's report (or, named "", the pages of all reports): model -> its count of numbers, and entries of dvc.lock."""
+    """The report of a data set, or of all data sets if `dataset` is "".
+
+    `models` maps each model to its number of means in table.csv; `entries` are the lock entries that the report depends on.
+    """
 
     dataset: str
     models: dict[str, int]
@@ -55,54 +61,57 @@ class Report:
 
     @classmethod
     def read(cls, dataset: str, lock: Lock) -> "Report":
-        """The report in reports/<dataset>/. A stage counts if the report reads its outputs, directly or through others."""
+        """Read reports/<dataset>/. A stage is included if the report depends on it, directly or indirectly."""
         models = _count_numbers(storage.REPORTS / dataset / TABLE)
         entries = lock.current(dataset, models)
         needed, paths = [], {f"reports/{dataset}/{TABLE}"}
-        while found := [e for e in entries if e not in needed and any(_meets(out, path) for out in e.outs for path in paths)]:
-            needed += found
-            paths = {path for entry in found for path in entry.deps}
+        while new := [e for e in entries if e not in needed and any(_overlap(out, path) for out in e.outs for path in paths)]:
+            needed += new
+            paths = {path for entry in new for path in entry.deps}
         return cls(dataset, models, [entry for entry in entries if entry in needed], lock)
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong, each once."""
+        """All problems, without duplicates."""
         return list(dict.fromkeys([*_changed(self), *_inconsistent(self), *_edited(self)]))
 
     @cached_property
     def conf(self) -> Path:
-        """conf/<dataset>.yaml."""
+        """The settings of the data set, conf/<dataset>.yaml."""
         return config.CONF / f"{self.dataset}.yaml"
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """What the report records of its origin; nothing if the file is missing or damaged."""
+        """The content of provenance.json; empty if the file is missing or damaged."""
         try:
             return storage.read_json(storage.REPORTS / self.dataset / "provenance.json")
         except (ValueError, InputError):
             return {}
 
     def affected(self, entry: Entry) -> tuple[str, ...]:
-        """The models whose numbers depend on an entry."""
+        """Models whose numbers depend on an entry."""
         return tuple(model for model in self.models if entry.model in ("", model))
 
     def lines(self) -> Iterator[str]:
-        """One line per problem, or one that says that there is none."""
+        """One line per problem, or a line that confirms that there is none."""
         name = self.dataset or "pages of all reports"
         for problem in self.problems:
-            named, total = ", ".join(problem.models), len(self.models)
-            if len(problem.models) > NAMED:
-                named = f"{len(problem.models)} of {total} models"
+            listed, total = ", ".join(problem.models), len(self.models)
+            if len(problem.models) > MAX_LISTED:
+                listed = f"{len(problem.models)} of {total} models"
             if len(problem.models) == total > 1:
-                named = f"all {total} models"
-            yield f"{name}: {problem.kind}: {problem.reason}" + (f": {named}" if named else "")
+                listed = f"all {total} models"
+            yield f"{name}: {problem.kind}: {problem.reason}" + (f": {listed}" if listed else "")
         if not self.problems:
             counts = f"{len(self.models)} models, {sum(self.models.values()):,} numbers, " if self.models else ""
             yield f"{name}: {counts}verified"
 
 
 def verify(papers: list[Path]) -> tuple[bool, list[str]]:
-    """Check every report and what the papers quote from it; whether all is well, and what to print."""
+    """Check every report and every number that the papers quote.
+
+    Returns whether everything is up to date, and the lines to print.
+    """
     _require_own_folder()
     lock = Lock.read()
     if not lock.stages:
@@ -118,36 +127,36 @@ def verify(papers: list[Path]) -> tuple[bool, list[str]]:
 
 
 def _require_own_folder() -> None:
-    """The code to compare is the code that is running, so it must be the project's; `stages` is imported from beside it."""
+    """Require that the running code is the project's, and make its `stages` importable."""
     home = Path(aebench.__file__).parent
     if not Path("aebench").exists() or not home.samefile("aebench"):
-        raise InputError(f"aebench verify must run in the folder of its code, {home.parent}, got {Path.cwd()}")
+        raise InputError(f"aebench verify must be run from the folder of its code, {home.parent}, got {Path.cwd()}")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
 
 
 def _changed(report: Report) -> Iterator[Problem]:
-    """Code, parameters and wording that changed since a stage ran: one problem for all stages with the same changes."""
+    """Code, parameters and templates that changed since a stage ran: one problem for all stages with the same changes."""
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[str, tuple[str, ...]]]] = {}
-    for entry, kind, changes, doubted in _changes(report):
+    for entry, kind, changes, suspect in _changes(report):
         if changes := tuple(dict.fromkeys(changes)):
-            groups.setdefault((kind, changes), []).append((entry.stage, doubted))
+            groups.setdefault((kind, changes), []).append((entry.stage, suspect))
     for (kind, changes), users in groups.items():
-        shown = changes if len(changes) <= NAMED else [*changes[:NAMED], f"{len(changes) - NAMED} more"]
-        doubted = {model for _, models in users for model in models}
-        reason = f"{_listed(shown)} changed since {_listed(stage for stage, _ in users)} ran"
-        yield Problem(kind, reason, tuple(model for model in report.models if model in doubted))
+        listed = changes if len(changes) <= MAX_LISTED else [*changes[:MAX_LISTED], f"{len(changes) - MAX_LISTED} more"]
+        suspect = {model for _, models in users for model in models}
+        reason = f"{_enumerate(listed)} changed since {_enumerate(stage for stage, _ in users)} ran"
+        yield Problem(kind, reason, tuple(model for model in report.models if model in suspect))
 
 
 def _changes(report: Report) -> Iterator[tuple[Entry, str, list[str], tuple[str, ...]]]:
-    """(entry, kind, what changed, models in doubt). Parameters are compared only if the code is unchanged."""
+    """Yield (entry, kind of problem, changes, suspect models). Parameters are compared only if the code is unchanged."""
     conf = config.read_yaml(report.conf) if report.conf.exists() else {}
     hashes = _hashes(report, conf)
     md5s = {path: _json_md5(modules) for path, modules in hashes.items()}
     current = {path for entry in report.entries for path, md5 in entry.deps.items() if md5s.get(path) == md5}
     for entry in report.entries:
         changed = {path for path, md5 in entry.deps.items() if _inside(path, storage.CODE) and md5s.get(path) != md5}
-        outdated = [path for path in changed if path.endswith(".json")]  # a folder is the report's: of its models' code
+        outdated = [path for path in changed if path.endswith(".json")]  # runs/code/<dataset> is compared file by file
         if outdated:
             kind = MIXED if current.intersection(outdated) else STALE
             yield entry, kind, _modules(outdated, hashes, report), report.affected(entry)
@@ -158,16 +167,16 @@ def _changes(report: Report) -> Iterator[tuple[Entry, str, list[str], tuple[str,
 
 
 def _parameters(report: Report, entry: Entry, conf: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:
-    """The parameters that an entry ran with and that are different now, and the models in doubt."""
-    recorded, doubted = entry.params.get(report.conf.as_posix(), {}), report.affected(entry)
-    if "models" in recorded:  # the whole file, from which a report takes only its remarks: other stages use the rest
-        recorded, doubted = {"remarks": recorded.get("remarks", ABSENT)}, ()
+    """The parameters of an entry that have changed, and the suspect models."""
+    recorded, suspect = entry.params.get(report.conf.as_posix(), {}), report.affected(entry)
+    if "models" in recorded:  # a report depends on the whole file but uses only its remarks; other stages use the rest
+        recorded, suspect = {"remarks": recorded.get("remarks", ABSENT)}, ()
     changes = [_differences(value, _value(conf, key), f"{report.conf}:{key}") for key, value in recorded.items()]
-    return [text for part in changes for text in part], doubted
+    return [text for part in changes for text in part], suspect
 
 
 def _hashes(report: Report, document: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """What `check` would write now: path -> module -> hash, for the stages and the models that still exist."""
+    """The hashes that `check` would write now: path -> module -> hash, for the stages and the models that still exist."""
     hashes = {stage: stage_code.hash_stage(stage) for stage in stage_code.STAGES}
     if document:
         known = config.dataset(report.dataset).all_models
@@ -177,7 +186,7 @@ def _hashes(report: Report, document: dict[str, Any]) -> dict[str, dict[str, str
 
 
 def _modules(paths: list[str], hashes: dict[str, dict[str, str]], report: Report) -> list[str]:
-    """The modules behind these files that changed since the report was written; "the code" if it did not record them all."""
+    """Modules in these files that changed since the report was written; "the code" if not all of them were recorded."""
     known: dict[str, str] = report.provenance.get("modules", {})
     modules = {module: code for path in sorted(paths) for module, code in hashes.get(path, {}).items()}
     changed = [module for module, code in modules.items() if known.get(module) != code]
@@ -198,7 +207,7 @@ def _value(document: Any, path: str) -> Any:
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
-    """One phrase per leaf that differs."""
+    """One description per leaf that differs: "path (old -> new)"."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in {**old, **new}:
             yield from _differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{path}.{name}")
@@ -208,35 +217,35 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
 
 
 def _inconsistent(report: Report) -> Iterator[Problem]:
-    """Files that a stage read in another state than they were last written, and a report that is older than its results."""
+    """Files that changed after a stage read them, and results that changed after the report was written."""
     for entry in report.entries:
         for path, md5 in entry.deps.items():
             writer, last = report.lock.written.get(path, ("", md5))
             if last != md5:
-                reason = f"{entry.stage} read another {PurePosixPath(path).name} than {writer} wrote"
+                reason = f"{entry.stage} read a different version of {PurePosixPath(path).name} from the one {writer} wrote"
                 yield Problem(MIXED, reason, report.affected(entry))
     if not report.dataset:
         return
     if missing := tuple(model for model in report.models if model not in {entry.model for entry in report.entries}):
         yield Problem(STALE, f"{LOCK} does not record how these numbers were computed", missing)
-    origin, results = report.provenance.get("lock"), report.lock.fingerprint(report.dataset)
-    if origin != results:
-        yield Problem(STALE, f"the report was written from results {origin}, {LOCK} has {results}", tuple(report.models))
+    recorded, results = report.provenance.get("lock"), report.lock.fingerprint(report.dataset)
+    if recorded != results:
+        yield Problem(STALE, f"the report was written from results {recorded}, {LOCK} has {results}", tuple(report.models))
 
 
 def _edited(report: Report) -> Iterator[Problem]:
-    """Files in Git that differ from what their stage wrote."""
+    """Files in Git that differ from the output of their stage."""
     for entry in report.entries:
         for path, md5 in entry.outs.items():
-            if _inside(path, storage.RUNS) or _inside(path, storage.DATA) or (found := checksum(Path(path))) == md5:
+            if _inside(path, storage.RUNS) or _inside(path, storage.DATA) or (current := checksum(Path(path))) == md5:
                 continue
             models = tuple(report.models) if PurePosixPath(path).name in (TABLE, MACROS) else ()
-            reason = f"{path} is not what the stage {entry.stage} wrote" if found else f"{path} is missing"
+            reason = f"{path} differs from the output of the stage {entry.stage}" if current else f"{path} is missing"
             yield Problem(EDITED, reason, models, path)
 
 
 def _count_numbers(table: Path) -> dict[str, int]:
-    """Model -> its number of means in table.csv."""
+    """Map each model to its number of means in table.csv."""
     with table.open(newline="") as stream:
         rows = list(csv.DictReader(stream, restkey="", restval=""))
     if not rows or "model" not in rows[0]:
@@ -244,8 +253,8 @@ def _count_numbers(table: Path) -> dict[str, int]:
     return {row["model"]: sum(bool(value) for name, value in row.items() if name.endswith(".mean")) for row in rows}
 
 
-def _meets(out: str, dep: str) -> bool:
-    """Whether reading `dep` reads `out`: one is the other, or contains it."""
+def _overlap(out: str, dep: str) -> bool:
+    """Whether two paths are equal or one contains the other."""
     return out == dep or _inside(out, dep) or _inside(dep, out)
 
 
@@ -253,7 +262,7 @@ def _inside(path: str, folder: str | Path) -> bool:
     return PurePosixPath(path).is_relative_to(folder)
 
 
-def _listed(names: Iterable[str]) -> str:
-    """a, b and c; each once."""
+def _enumerate(names: Iterable[str]) -> str:
+    """Join names without duplicates: "a, b and c"."""
     *first, last = dict.fromkeys(names)
     return f"{', '.join(first)} and {last}" if first else last

@@ -1,4 +1,4 @@
-"""The stage `check`: validate every setting before anything runs, and record the code behind each stage and model."""
+"""The stage `check`: validate all settings before any other stage runs, and hash the code of each stage and model."""
 
 from aebench import config, data, models, storage
 from aebench.classifiers.feature_classifier import FeatureClassifierSettings
@@ -14,11 +14,11 @@ BLOCKS = {
     "linear_probe": LinearProbeSettings,
     "feature_classifier": FeatureClassifierSettings,
 }
-"""Blocks of conf/<dataset>.yaml other than data, training and models."""
+"""Schemas of the settings in conf/<dataset>.yaml other than data, training, models and stacks."""
 
 
 def check() -> str:
-    """Check the suite and write runs/code/; returns a summary. Raises `InputError` about the first mistake."""
+    """Check the suite, write runs/code/ and return a summary. Raises `InputError` for the first invalid setting."""
     suite = config.suite()
     for dataset in suite.datasets:
         check_dataset(dataset, suite)
@@ -27,14 +27,14 @@ def check() -> str:
         code |= {f"{dataset}/{name}": hashes for name, hashes in stage_code.hash_dataset(dataset, suite.all_models).items()}
     for name, hashes in code.items():
         storage.write_json(storage.CODE / f"{name}.json", hashes)
-    return f"parameters are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}"
+    return f"settings are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}"
 
 
 def check_dataset(dataset: str, suite: Suite) -> None:
     """Raise `InputError` if a setting of the data set is invalid, or a model cannot be built for its images.
 
-    Models are built only if the size of the images is known without reading them. Otherwise the stage `train` reports a model
-    that is too large.
+    Models are built only if the number of pixels is known without reading the images. Otherwise the stage `train` reports
+    models that are too large.
     """
     path, conf = config.conf_file(dataset), config.dataset(dataset)
     for block, schema in BLOCKS.items():
@@ -45,7 +45,7 @@ def check_dataset(dataset: str, suite: Suite) -> None:
         where = f"{path}:{section}.{name}"
         kind = models.find(settings, where)
         if section == "stacks" and not hasattr(kind, "pretrain"):
-            raise InputError(f"{where}.kind must be a model that is pretrained layer by layer, got {settings['kind']}")
+            raise InputError(f"{where}.kind must be `stacked`, or another kind with pretraining, got {settings['kind']}")
         config.check(kind.Settings, settings, where)
         config.training(conf, settings, f"{where}.training")
         if source.pixels is not None:

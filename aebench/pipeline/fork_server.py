@@ -1,10 +1,11 @@
-"""Start stages in a tenth of a second: a server imports the libraries once and forks one process per stage.
+"""Start stages in a tenth of a second: a server imports the libraries once and forks a process for each stage.
 
-A stage on a small data set computes for a few seconds and spends as many on importing torch, SciPy and scikit-learn. So
-`aebench reproduce` puts a `python` in front of DVC's PATH that passes `-m stages.<name> ...` to a server. The server has
-imported the libraries in `PRELOADED` but no module of this project; it forks, and the fork runs the stage as Python would. Any
-other command goes to the real Python. Server and client are this file run as a program, so it imports the standard library
-only. Linux only: elsewhere the libraries do not survive a fork.
+On a small data set, a stage spends as much time on importing torch, SciPy and scikit-learn as on its computations: a few
+seconds. Therefore `aebench reproduce` prepends a folder with its own `python` to DVC's PATH. This `python` passes
+`-m stages.<name> ...` to a server, which has imported the libraries in `PRELOADED` but no module of this project. The server
+forks, and the child runs the stage as Python would. Any other command is passed to the real Python. Server and client are this
+file run as a program, so it imports only the standard library. Only Linux is supported: on other systems the libraries are not
+fork-safe.
 """
 
 import importlib
@@ -38,7 +39,7 @@ CLIENT = '#!/bin/sh\nexec "{python}" -SE "{program}" request "{address}" "$@"\n'
 
 @contextmanager
 def python() -> Iterator[list[str]]:
-    """Folders for the front of PATH: one whose `python` passes stages to a server, or none where that is impossible."""
+    """Yield folders to prepend to PATH: one whose `python` passes stages to a server, or none if forking is unsupported."""
     if sys.platform != "linux":
         yield []
         return
@@ -47,14 +48,14 @@ def python() -> Iterator[list[str]]:
         client.write_text(CLIENT.format(python=sys.executable, program=__file__, address=address))
         client.chmod(0o700)
         with subprocess.Popen([sys.executable, __file__, "serve", address], stdin=subprocess.PIPE):
-            yield [folder]  # afterwards stdin is closed, which ends the server
+            yield [folder]  # leaving the block closes stdin, which stops the server
 
 
 def serve(address: str) -> None:
-    """Fork for each request until stdin is closed."""
-    sys.path[0] = str(Path.cwd())  # as for `python -m`; this file's folder would hide modules of the standard library
+    """Fork a process for each request until stdin is closed."""
+    sys.path[0] = str(Path.cwd())  # as for `python -m`; the folder of this file would shadow modules of the standard library
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # finished forks leave no zombies
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # finished children leave no zombies
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()
@@ -70,7 +71,7 @@ def serve(address: str) -> None:
 
 
 def _run_stage(client: socket.socket) -> int:
-    """Run the stage that the client requests and send it the exit status; stop if the client has gone."""
+    """Run the requested stage and send the exit status to the client; exit if the client disconnects."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     arguments, status = json.loads(client.makefile().readline()), 1
@@ -90,7 +91,7 @@ def _run_stage(client: socket.socket) -> int:
 
 
 def request(address: str, *arguments: str) -> None:
-    """Do what Python does with these arguments: a stage by the server if it answers, anything else by Python itself."""
+    """Run Python with these arguments: stages on the server if it is reachable, any other command in this process."""
     with socket.socket(socket.AF_UNIX) as server, suppress(OSError):
         if "".join(arguments[:2]).startswith("-mstages."):
             server.connect(address)

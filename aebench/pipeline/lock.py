@@ -1,8 +1,8 @@
-"""dvc.lock: which stages ran, with which parameters, what they read and what they wrote.
+"""dvc.lock: the stages that ran, with their parameters, inputs and outputs.
 
-DVC reads and writes the whole file after every stage, so it holds the entries of the suite's data sets only. The entries of
-any other data set are archived beside its report, in reports/<dataset>/dvc.lock, until the suite names it again. Where both
-files have an entry for a stage, the one in dvc.lock is the later one.
+DVC reads and writes the entire file after every stage, so it contains only the entries of the suite's data sets. The entries
+of any other data set are archived next to its report, in reports/<dataset>/dvc.lock, until the suite includes it again. If both
+files have an entry for a stage, the entry in dvc.lock is newer and takes precedence.
 """
 
 import hashlib
@@ -18,19 +18,19 @@ from aebench.errors import InputError
 from aebench.storage import REPORTS, md5
 
 LOCK = Path("dvc.lock")
-TIMED = ("cost.json", "inference.json", "layers")
-"""Outputs that hold wall times, and so differ between two runs that give the same numbers."""
+WITH_WALL_TIMES = ("cost.json", "inference.json", "layers")
+"""Outputs that contain wall times and therefore differ between runs with the same numbers."""
 SCHEMA = "2.0"
 """The version of DVC's lock format."""
 Stages = dict[str, dict[str, Any]]
-"""Entries as DVC writes them, by its names: train@mnist-sae."""
+"""Entries as DVC writes them, by stage name, e.g. train@mnist-sae."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A stage that ran, with the data set and the model it ran on ("" for all).
+    """The entry of a stage that ran; `dataset` and `model` are "" if it does not run on a single one.
 
-    `deps` and `outs` map path -> md5, `params` maps file -> key -> value.
+    `deps` and `outs` map path -> md5; `params` maps file -> key -> value.
     """
 
     stage: str
@@ -42,7 +42,7 @@ class Entry:
 
     @classmethod
     def parse(cls, entry: dict[str, Any]) -> "Entry":
-        """Read an entry as DVC writes it; its command is `python -m stages.<stage> [<dataset> [<model>]]`."""
+        """Parse an entry as DVC writes it; the command must be `python -m stages.<stage> [<dataset> [<model>]]`."""
         stage, dataset, model, *_ = [*entry["cmd"].partition("stages.")[2].split(), "", "", ""]
         deps, outs = ({file["path"]: file.get("md5", "") for file in entry.get(part, ())} for part in ("deps", "outs"))
         return cls(stage, dataset, model, deps, outs, entry.get("params", {}))
@@ -50,51 +50,52 @@ class Entry:
 
 @dataclass(frozen=True)
 class Lock:
-    """The entries of dvc.lock and of the archives."""
+    """Entries of dvc.lock and of its archives."""
 
     stages: Stages
 
     @classmethod
     def read(cls, datasets: Iterable[str] | None = None) -> "Lock":
-        """Read dvc.lock and the archives of these data sets, or of all; without the files there are no stages."""
+        """Read dvc.lock and the archives of these data sets (default: all). Missing files are treated as empty."""
         files = sorted(REPORTS.glob(f"*/{LOCK}")) if datasets is None else [archive(dataset) for dataset in datasets]
         return cls({name: entry for file in (*files, LOCK) for name, entry in _read(file).items()})
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
-        """The entries by DVC's names."""
+        """Parsed entries by stage name."""
         return {name: Entry.parse(entry) for name, entry in self.stages.items()}
 
     def current(self, dataset: str, models: Iterable[str] = ()) -> list[Entry]:
-        """The entries of a data set ("" for none) and of these of its models, without those of stages since renamed.
+        """The entries of a data set and these of its models; `dataset` "" selects the stages that run on no single data set.
 
-        DVC keeps the entry of a stage that is no longer in dvc.yaml; a later entry then has the same outputs.
+        Entries of renamed stages are excluded: DVC keeps the entry of a stage that is no longer in dvc.yaml, and a later entry
+        then has the same outputs.
         """
-        later, kept, wanted = set(), [], {"", *models}
+        later, kept, selected = set(), [], {"", *models}
         for entry in reversed(self.entries.values()):
-            if not entry.outs.keys() & later and entry.dataset == dataset and entry.model in wanted:
+            if not entry.outs.keys() & later and entry.dataset == dataset and entry.model in selected:
                 kept.append(entry)
             later |= entry.outs.keys()
         return kept[::-1]
 
     @cached_property
     def written(self) -> dict[str, tuple[str, str]]:
-        """Path -> the stage that wrote it last, and its md5."""
+        """Map each path to (stage that wrote it last, md5)."""
         return {path: (entry.stage, md5) for entry in self.entries.values() for path, md5 in entry.outs.items()}
 
     def fingerprint(self, dataset: str) -> str:
-        """Identify the results of a data set: 12 hexadecimal digits over the outputs of training and evaluation.
+        """Hash the outputs of training and evaluation on a data set: 12 hexadecimal digits, or "no lock" if no stage has run.
 
-        Outputs that hold wall times are left out, so that a second run with the same numbers has the same fingerprint. It is
-        "no lock" if no stage has run.
+        Outputs with wall times are excluded, so that runs with the same numbers have the same fingerprint.
         """
         entries = [entry for entry in self.entries.values() if entry.dataset == dataset and entry.model]
-        outs = {path: md5 for entry in entries for path, md5 in entry.outs.items() if PurePosixPath(path).name not in TIMED}
+        outs = {path: md5 for entry in entries for path, md5 in entry.outs.items()}
+        outs = {path: md5 for path, md5 in outs.items() if PurePosixPath(path).name not in WITH_WALL_TIMES}
         return hashlib.sha256(json.dumps(outs, sort_keys=True).encode()).hexdigest()[:12] if outs else "no lock"
 
 
 def checksum(path: Path) -> str:
-    """The md5 of a file or folder as DVC computes it; "" if there is none."""
+    """The md5 of a file or folder as DVC computes it; "" if the path does not exist."""
     if path.is_dir():
         files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
         listing = [{"md5": checksum(file), "relpath": name} for name, file in files]
@@ -103,12 +104,15 @@ def checksum(path: Path) -> str:
 
 
 def archive(dataset: str) -> Path:
-    """The file that holds a data set's entries while the suite does not name it."""
+    """The file that contains the entries of a data set while the suite does not include it."""
     return REPORTS / dataset / LOCK
 
 
 def archive_other_datasets(datasets: Iterable[str]) -> None:
-    """Keep in dvc.lock the entries of these data sets and of none; archive the others, and restore what was archived."""
+    """Limit dvc.lock to these data sets: archive the entries of others, and restore the archived entries of these.
+
+    Entries of stages that run on no single data set stay in dvc.lock.
+    """
     suite, stages = {"", *datasets}, _read(LOCK)
     owner = {name: Entry.parse(entry).dataset for name, entry in stages.items()}
     for dataset in sorted(set(owner.values()) - suite):

@@ -1,8 +1,8 @@
-"""Run DVC, and repair what an interrupted run may have left.
+"""Run DVC, and repair files an interrupted run may have truncated.
 
 DVC writes `.dvc/tmp/rwlock` and `dvc.lock` in place: if it is killed at the wrong moment, either may be truncated, and the
-next run fails before it starts. Neither is needed: the first is created again, the second is restored from Git, and DVC's
-run cache has the outputs of every stage that finished since.
+next run fails before it starts. Both can be recovered: DVC recreates the first, and the second is restored from Git. DVC's run
+cache contains the outputs of every stage that finished after the last commit.
 """
 
 import json
@@ -20,7 +20,10 @@ RWLOCK = Path(".dvc/tmp/rwlock")
 
 
 def reproduce() -> int:
-    """Run `dvc repro` and return its exit status. Stages use this Python, and the terminal, so that progress bars show."""
+    """Run `dvc repro` and return its exit status.
+
+    Stages use this Python and inherit the terminal, so that progress bars are shown.
+    """
     prepare_lock(config.suite().datasets)
     with fork_server.python() as folders:
         path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -35,14 +38,15 @@ def prepare_lock(datasets: list[str]) -> None:
 
 
 def repair() -> list[Path]:
-    """Remove a truncated rwlock and restore a truncated dvc.lock; the files that were repaired."""
+    """Remove a truncated rwlock and restore a truncated dvc.lock; returns the repaired files."""
     repaired = []
     if _truncated_json(RWLOCK):
         RWLOCK.unlink()
         repaired.append(RWLOCK)
     if _truncated_lock(LOCK):
         LOCK.unlink()
-        subprocess.run(["git", "checkout", "-q", "--", str(LOCK)], check=False, capture_output=True)  # no commit: stays away
+        # It stays deleted if it was never committed.
+        subprocess.run(["git", "checkout", "-q", "--", str(LOCK)], check=False, capture_output=True)
         repaired.append(LOCK)
     return repaired
 

@@ -1,24 +1,24 @@
-"""The code behind each number: what `check` writes to runs/code/, and what `aebench verify` compares with dvc.lock."""
+"""Hashes of the code each number depends on: `check` writes them to runs/code/; `verify` compares them with dvc.lock."""
 
 from aebench import config, data, models
 from aebench.code_hashes import code_hashes
 from aebench.evaluation.metrics import PLUGGED
 
 STAGES = ("train_feature_classifier", "evaluate", "classify", "report", "index", "track")
-"""The stages that run the same code on every data set."""
+"""Stages that run the same code on every data set."""
 TRAINING = {"models": ["stages.train"], "stacks": ["stages.pretrain", "stages.finetune"]}
-"""The stages that train a model, by the section of conf/<dataset>.yaml that it is in."""
+"""Modules of the stages that train a model, by the section of conf/<dataset>.yaml that contains the model."""
 PREPARE = "prepare"
 
 
 def hash_stage(stage: str) -> dict[str, str]:
-    """Module -> hash of its code, for a stage of STAGES; `evaluate` also runs metrics of other packages."""
+    """Map module -> hash of its code, for a stage in STAGES. The code of `evaluate` includes the metrics of other packages."""
     plugins = [target.partition(":")[0] for target in PLUGGED.targets.values()] if stage == "evaluate" else []
     return code_hashes(f"stages.{stage}", *plugins)
 
 
 def hash_dataset(dataset: str, names: list[str]) -> dict[str, dict[str, str]]:
-    """The code behind the data set's images ("prepare") and behind the training of each of these models of its conf file."""
+    """Code hashes of preparing the data set ("prepare") and of training each of these models: name -> module -> hash."""
     path, conf = config.conf_file(dataset), config.dataset(dataset)
     modules = {PREPARE: ("stages.prepare", type(data.check(conf.data, f"{path}:data")).__module__)}
     for name in names:

@@ -1,11 +1,12 @@
-"""The lecture's claims, each a set of tests over seeds, and their verdicts.
+"""The lecture's claims (claims.yaml), each a set of tests over seeds, and their verdicts.
 
     effect    e_s = (sum of `plus`_s - sum of `minus`_s) / `over`_s   for each seed s
-    rule      above < e < below
-    verdict   supported if the 95 % interval of the mean effect is inside, refuted if it is outside, undecided otherwise
+    outcome   of a test, from the 95 % interval of the mean effect:
+              supported if it is entirely above `above` and below `below`, refuted if it is entirely outside that range,
+              not tested if a quantity was not measured, undecided otherwise
 
-The claims are data: claims.yaml. Intervals are not corrected for multiple testing: of twenty tests whose true effect is on its
-bound, one is expected to be decided by chance.
+A claim takes the first of refuted, not tested, undecided and supported that is the outcome of any of its tests. `NOTE` states
+this rule for readers of the report.
 """
 
 from dataclasses import dataclass
@@ -28,18 +29,19 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("claims.yaml")
 SUPPORTED, REFUTED, UNDECIDED, NOT_TESTED = "supported", "refuted", "undecided", "not tested"
 VERDICTS = (REFUTED, NOT_TESTED, UNDECIDED, SUPPORTED)
-"""A claim takes the first of these outcomes that any of its tests has."""
+"""In order of precedence: see above."""
 NOTE = (
     "An effect is a mean over seeds with its 95 % interval. A claim is supported if the intervals of all its effects are "
-    "within their bounds, refuted if one is entirely outside, and undecided otherwise. Intervals are not corrected for "
-    "multiple testing. The claims and their bounds are in aebench/reporting/claims.yaml."
+    "within their bounds, refuted if one is entirely outside, not tested if a quantity was not measured, and undecided "
+    "otherwise. Intervals are not corrected for multiple testing. The claims and their bounds are in "
+    "aebench/reporting/claims.yaml."
 )
 OTHER_QUANTITIES = ("classify", "layers", "settings")
 """First parts of the names of quantities that are neither metrics nor profiles: see `ModelResults.values`."""
 
 
 class Test(config.Schema):
-    """An effect and the bounds between which it must be for the claim to hold."""
+    """An effect, and the bounds between which it must be for the claim to hold."""
 
     __test__ = False  # not a pytest class
     measured: str
@@ -79,7 +81,7 @@ class Claim(config.Schema):
 
 @dataclass(frozen=True)
 class TestResult:
-    """The outcome of a test. If it was not tested the effect is NaN and `why` gives the reason."""
+    """The effect and outcome of a test. If a quantity is missing, the effect is NaN and `why` names the quantity."""
 
     __test__ = False  # not a pytest class
     test: Test

@@ -18,12 +18,12 @@ INDEX = storage.REPORTS / "index.html"
 
 
 def section_file(dataset: str) -> Path:
-    """The section of a data set, in runs/ and not in reports/ because the index contains it."""
+    """The path of a data set's section; it is in runs/ and not in reports/ because the index contains it."""
     return storage.RUNS / "pages" / f"{dataset}.html"
 
 
 def write(results: Results) -> None:
-    """The section of a data set: its card, the comparison with notes, then each question with its tables and figures."""
+    """Write the section of a data set: data card, comparison with notes, then each question with its tables and figures."""
     splits = results.card["splits"]
     first, *others = tables.tables(results)
     templates.write(
@@ -40,7 +40,7 @@ def write(results: Results) -> None:
 
 
 def write_index() -> None:
-    """reports/index.html: the sections of the suite's data sets, and a list of the others."""
+    """Write reports/index.html: the sections of the suite's data sets, and a list of the other data sets."""
     from markupsafe import Markup
 
     names = config.suite().datasets
@@ -54,7 +54,7 @@ def write_index() -> None:
 
 
 def _parts(results: Results, every: list[Table]) -> list[dict[str, Any]]:
-    """Each question that has tables or figures, with these."""
+    """The questions that have tables or figures, with their tables and figures."""
     files = {name: results.figures / f"{name}.png" for name in FIGURES}
     parts = [
         {

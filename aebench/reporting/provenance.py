@@ -1,7 +1,7 @@
-"""provenance.json, the origin of a report: lock, checksums of data and results, code hashes and training environments.
+"""provenance.json, the origin of a report: lock entries, checksums of data and results, code hashes and training environments.
 
-No other file of a report has a stamp, so a file whose numbers did not change does not change. The commit is not recorded:
-a file cannot contain the hash of its own commit. `aebench verify` asks Git for it.
+No other file of a report records its origin, so a file changes only if its numbers do. The commit is not recorded, because a
+file cannot contain the hash of its own commit.
 """
 
 from dataclasses import asdict
@@ -18,12 +18,12 @@ ENVIRONMENT = ("device", "processor", "blas", "machine", "threads", "versions")
 
 
 def write(results: Results) -> None:
-    """reports/<dataset>/provenance.json."""
+    """Write reports/<dataset>/provenance.json."""
     storage.write_json(results.folder / "provenance.json", provenance(results))
 
 
 def provenance(results: Results) -> dict[str, Any]:
-    """Checksums are path -> md5 as in dvc.lock, empty outside DVC; `modules` has a hash of each module's code."""
+    """The content of provenance.json: checksums as path -> md5 from dvc.lock, empty outside DVC, and a code hash per module."""
     name, lock = results.dataset, Lock.read([results.dataset])
     models = [model.name for model in results.models]
     entries, splits = lock.current(name, models), [storage.split_file(name, split) for split in storage.SPLITS]
@@ -39,7 +39,7 @@ def provenance(results: Results) -> dict[str, Any]:
 
 
 def _outputs(entries: list[Entry], files: list[Path] | None = None) -> dict[str, str]:
-    """The outputs of these stages, or only these files among them."""
+    """Path -> md5 of all outputs of these stages, or only of `files`."""
     outputs = {path: md5 for entry in entries for path, md5 in entry.outs.items() if md5}
     return {path: md5 for path, md5 in outputs.items() if files is None or Path(path) in files}
 
@@ -50,7 +50,7 @@ def _code(entries: list[Entry]) -> dict[str, str]:
 
 
 def _environments(results: Results) -> list[dict[str, Any]]:
-    """Every environment that models were trained in, with the names of these models."""
+    """The training environments, each with the names of the models that were trained in it."""
     environments: list[dict[str, Any]] = []
     for model in results.models:
         fields = {name: value for name, value in asdict(model.cost).items() if name in ENVIRONMENT}
@@ -62,7 +62,7 @@ def _environments(results: Results) -> list[dict[str, Any]]:
 
 
 def _modules(dataset: str, models: list[str]) -> dict[str, str]:
-    """The hashes that `check` wrote of the modules behind data, models, measurements and the report."""
+    """Module -> code hash, as written by `check`, of the modules behind data, models, evaluation and the report."""
     names = [
         "train_feature_classifier",
         "evaluate",

@@ -1,4 +1,4 @@
-"""The one reader of results: what a suite has measured on a data set, as tables, figures, claims, page and MLflow need it."""
+"""Read the results of a suite on a data set; tables, figures, claims, page and MLflow use no other reader."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from aebench import config, storage
+from aebench import config, statistics, storage
 from aebench.classifiers import feature_classifier
 from aebench.evaluation.metrics import METRICS, PROFILES
-from aebench.evaluation.representation import Evaluation
-from aebench.statistics import Estimate, best, estimate
+from aebench.evaluation.settings import Evaluation
+from aebench.statistics import Estimate, estimate
 
 TABLES = ("history.csv", "metrics.csv", "profiles.csv", "classification.csv")
 FILES = (*TABLES, "cost.json", "linear_probe.json", "inference.json", "pictures.npz")
@@ -23,7 +23,7 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     """The mean of one value per seed with its 95 % interval.
 
     If a value is infinite (the PSNR of a perfect reconstruction) or NaN (not measured), there is a mean but no interval. A
-    quantity that is measured for the first seed only, such as a t-SNE map, is a single number with n = 1.
+    quantity that was measured for the first seed only, such as the quality of a t-SNE map, has n = 1.
     """
     if np.isnan(values[1:]).all():
         values = values[:1]
@@ -34,8 +34,9 @@ def over_seeds(values: Sequence[float]) -> Estimate:
 
 @dataclass(frozen=True)
 class Probe:
-    """How the linear probe was fitted: number of labels -> images and each seed's penalty; fewest labels first.
+    """How the linear probe was fitted, fewest labels first.
 
+    `labels` maps each number of labels, as written in the settings, to a number of images, `penalties` to one penalty per seed.
     `confusion` (C, C) counts test images by true class and predicted class with the most labels, summed over seeds.
     """
 
@@ -46,12 +47,15 @@ class Probe:
 
 @dataclass(frozen=True)
 class ModelResults:
-    """One model on one data set.
+    """The results of one model on one data set.
 
-    `settings` are as written in conf/<dataset>.yaml, `training` includes the data set's defaults. `samples` has one value per
-    seed for every metric (NaN: not measured), `profile_samples` for every place of every profile. `classification` and
-    `layers` are the columns of classification.csv and layers.csv (empty unless pretrained layer by layer), `history` those of
-    history.csv, `throughput` is in images per second.
+    settings          as written in conf/<dataset>.yaml; `training` includes the data set's defaults
+    samples           metric -> one value per seed, NaN if it was not measured
+    profile_samples   profile -> position on its axis -> one value per seed
+    classification    the columns of classification.csv: linear probes, and fine-tuned classifiers of pretrained models
+    layers            the columns of layers.csv; empty unless the model was pretrained layer by layer
+    history           the columns of history.csv
+    throughput        images per second
     """
 
     name: str
@@ -71,15 +75,15 @@ class ModelResults:
 
     @cached_property
     def scores(self) -> dict[str, Estimate]:
-        """Every metric over seeds."""
+        """Metric -> estimate over seeds."""
         return {name: over_seeds(values) for name, values in self.samples.items()}
 
     @cached_property
     def profiles(self) -> dict[str, dict[str, Estimate]]:
-        """Every profile over seeds: name -> place -> estimate."""
+        """Profile -> position -> estimate over seeds."""
         return {
-            name: {place: over_seeds(values) for place, values in places.items()}
-            for name, places in self.profile_samples.items()
+            name: {position: over_seeds(values) for position, values in positions.items()}
+            for name, positions in self.profile_samples.items()
         }
 
     @cached_property
@@ -88,15 +92,17 @@ class ModelResults:
         return storage.read_arrays(self.folder / "pictures.npz")
 
     def curve(self, profile: str) -> tuple[np.ndarray, np.ndarray]:
-        """The places of a profile as numbers and its means there; both are empty if it was not measured."""
-        places = self.profiles.get(profile, {})
-        return np.array([float(place.removesuffix("%")) for place in places]), np.array([e.mean for e in places.values()])
+        """Positions on a profile's axis and the means there, both empty if the profile was not measured."""
+        positions = self.profiles.get(profile, {})
+        return np.array([float(position.removesuffix("%")) for position in positions]), np.array(
+            [e.mean for e in positions.values()]
+        )
 
     def values(self, quantity: str) -> list[float] | None:
         """One value per seed, or a single one, of a quantity given by name; None if there is no such quantity.
 
-        `sse` is a metric, `sse_at_bits/128` a profile at a place, `classify/pretrained.0.01` a column of classification.csv,
-        `layers/probe.1` one of layers.csv and `settings/target` a setting.
+        `sse` is a metric, `sse_at_bits/128` a profile at one position, `classify/pretrained.0.01` a column of
+        classification.csv, `layers/probe.1` one of layers.csv and `settings/target` a setting.
         """
         if quantity in self.samples:
             return self.samples[quantity]
@@ -109,7 +115,7 @@ class ModelResults:
 
 @dataclass(frozen=True)
 class Results:
-    """The results of all models on a data set, in the order of the suite; `seeds` are the suite's."""
+    """The results of all models on a data set, in the order of the suite; `seeds` are those of the suite."""
 
     dataset: str
     models: list[ModelResults]
@@ -134,7 +140,7 @@ class Results:
 
     @cached_property
     def feature_classifier(self) -> dict[str, Any] | None:
-        """`name` and validation `accuracy` in % of the classifier whose features measure generated images, if there is one."""
+        """`name` and validation `accuracy` in % of the feature classifier, if there is one."""
         file = feature_classifier.file(self.dataset)
         return feature_classifier.summary(file) if file.exists() else None
 
@@ -150,7 +156,7 @@ class Results:
 
     @property
     def prints(self) -> Path:
-        """The folder of the PDF files; separate, because `dvc plots` shows everything in the other one and cannot read PDF."""
+        """The folder of the PDF files. `dvc plots` shows all files in `figures` and cannot read PDF."""
         return self.folder / "pdf"
 
     def groups(self, metric: str) -> list[dict[str, list[float]]]:
@@ -162,10 +168,13 @@ class Results:
         return list(groups.values())
 
     @cached_property
-    def leading(self) -> dict[str, tuple[bool, ...]]:
-        """For every metric with a better direction, whether each model is among the best of its latent dimension."""
+    def best(self) -> dict[str, tuple[bool, ...]]:
+        """Metric with a better direction -> for each model, whether it is among the best of its latent dimension."""
         directed = {name: metric.better for name, metric in METRICS.items() if metric.better}
-        leaders = {name: {m for group in self.groups(name) for m in best(group, better)} for name, better in directed.items()}
+        leaders = {
+            name: {m for group in self.groups(name) for m in statistics.best(group, better)}
+            for name, better in directed.items()
+        }
         return {name: tuple(model.name in names for model in self.models) for name, names in leaders.items()}
 
 
@@ -192,7 +201,7 @@ def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Datas
     history, metrics, profiles, classification = (storage.read_columns(files[table]) for table in TABLES)
     seeds = tuple(int(seed) for seed in metrics.pop("seed"))
     del classification["seed"]
-    # the labels differ between seeds even where the model does not: a model with one replica has its first value alone
+    # Labelled images are drawn anew for each seed, so a deterministic model has several accuracies: its metric is the first.
     metrics |= {metric: values[: len(seeds)] for metric, values in classification.items() if metric in METRICS}
     layers = folder / "layers.csv"
     return ModelResults(
@@ -204,7 +213,7 @@ def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Datas
         cost=storage.load_cost(files["cost.json"]),
         seeds=seeds,
         samples={metric: metrics.get(metric, [float("nan")] * len(seeds)) for metric in METRICS},
-        profile_samples=_by_place(profiles | classification),
+        profile_samples=_by_position(profiles | classification),
         classification=classification,
         layers=storage.read_columns(layers) if layers.exists() else {},
         probe=_probe(storage.read_json(files["linear_probe.json"])),
@@ -213,13 +222,13 @@ def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Datas
     )
 
 
-def _by_place(columns: dict[str, list[float]]) -> dict[str, dict[str, list[float]]]:
-    """Columns named <profile>/<place>, by profile and place; other columns are left out."""
+def _by_position(columns: dict[str, list[float]]) -> dict[str, dict[str, list[float]]]:
+    """Columns named <profile>/<position>, by profile and position; other columns are left out."""
     samples: dict[str, dict[str, list[float]]] = {}
     for column, values in columns.items():
-        name, _, place = column.partition("/")
+        name, _, position = column.partition("/")
         if name in PROFILES:
-            samples.setdefault(name, {})[place] = values
+            samples.setdefault(name, {})[position] = values
     return samples
 
 

@@ -1,4 +1,4 @@
-"""The sections of a report, in order: one per question of the metrics, and those that report something else.
+"""The sections of a report, in order: one per question of the metrics, and others such as claims, training and cost.
 
 Every table and figure names its section by key.
 """
@@ -10,8 +10,8 @@ SECTIONS: dict[str, str] = {
     **{key: question(next(iter(file.METRICS))) for key, file in QUESTIONS.items()},
     "filters": "What do the first units detect?",
     "others": OTHERS,
-    "stacked": "What does layer-by-layer pretraining give?",
-    "learning": "How did training go?",
+    "stacked": "What does layer-by-layer pretraining achieve?",
+    "learning": "How did the losses evolve during training?",
     "cost": "What does each model cost?",
     "data": "What do the images look like?",
 }

@@ -1,4 +1,4 @@
-"""Templates become files: values are escaped for the format, which is the template's suffix.
+"""Fill templates and write them to files, with values escaped for the format, the template's suffix.
 
 In HTML every value is escaped unless it is `Markup`, in LaTeX unless it is `Latex`; Markdown is plain text.
 """
@@ -41,7 +41,7 @@ LATEX = str.maketrans(
 
 
 class Latex(str):
-    """Text that already is LaTeX."""
+    """Text that is already LaTeX and is not escaped."""
 
 
 def latex(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""A template for a new model: a short, complete file that passes the model checks, and its entry in conf/<dataset>.yaml.
+"""Create a new model: a short, complete module that passes the model checks, and its entry in conf/<dataset>.yaml.
 
-The entry names the class itself, `kind: aebench.models.<name>:<Class>`, so no other file changes.
+The entry refers to the class directly, `kind: aebench.models.<name>:<Class>`, so no other file changes.
 """
 
 import re
@@ -17,9 +17,9 @@ SETTINGS = {"latent_dim": 8, "weight": 0.01}
 
 
 def new_model(name: str, dataset: str) -> Path:
-    """Write aebench/models/<name>.py, and its settings to conf/<dataset>.yaml; if either is impossible, write nothing.
+    """Write aebench/models/<name>.py and add its settings to conf/<dataset>.yaml. Returns the path of the module.
 
-    Returns the path of the new module.
+    Raises `InputError`, before anything is written, for an invalid or used name and an unknown data set.
     """
     class_name = "".join(part.capitalize() for part in name.split("_"))
     template = TEMPLATE.read_text()
@@ -43,4 +43,4 @@ def _check_new(name: str, dataset: str) -> None:
     used |= {f"conf/{other}.yaml": config.dataset(other).all_models for other in datasets}
     for location, names in used.items():
         if name in names:
-            raise InputError(f"NAME must be new, got {name!r}, which is in {location}")
+            raise InputError(f"NAME must be new, got {name!r}, which already exists in {location}")

@@ -1,17 +1,17 @@
-"""Checks for models, for authors of models: `aebench.testing.check_model`, as scikit-learn has `check_estimator`.
+"""Model checks for authors of models: `aebench.testing.check_model` is the counterpart of scikit-learn's `check_estimator`.
 
     from aebench.testing import check_model
 
     def test_my_model():
         check_model("my_package.mine:MyModel", {"latent_dim": 8, "weight": 0.1})
 
-The checks are listed in `aebench.testing.checks`. All but one need nothing but the model. `value` compares every term with a
-second calculation that shares no code with it, the *oracle*: a static method of the model, or an argument. It uses NumPy and
-returns each term by its name; all arrays are float64:
+The checks are listed in `aebench.testing.checks`. All but one need only the model. `value` compares each term with the
+*oracle*, an independent calculation that is passed as an argument or is a static method of the model:
 
     oracle(settings, weights: dict[str, ndarray], x: ndarray, noise: tuple[ndarray, ...]) -> dict[str, float]
 
-It gets the model's settings, its weights and buffers by name, images (n, d) and what `draw` returned.
+The arguments are the model's settings, its weights and buffers by name, images x (n, d) and the noise returned by `draw`. All
+arrays are float64. The oracle returns the value of each term by name and should share no code with the model.
 """
 
 from dataclasses import dataclass
@@ -24,21 +24,25 @@ from aebench.testing.checks import CHECKS, Problems
 __all__ = ["CHECKS", "Report", "check_model", "report"]
 
 PIXELS, MANY_PIXELS = 64, 1024
-"""Pixels of the images; and for settings that need more, such as a PCA of 100 components."""
+"""Number of pixels, and the number for settings that need more, such as a PCA with 100 components."""
 ALL_TERMS = "all terms"
-"""The term named when a check ends in an exception."""
+"""Name used in place of a term if a check raises an exception."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The result of each check: check -> term -> problem, empty where it passed; a term is absent where it does not apply."""
+    """Results of the checks of one model.
+
+    `results` maps check -> term -> problem. The problem is empty if the check passed; a term is absent if the check does not
+    apply to it.
+    """
 
     name: str
     results: dict[str, Problems]
 
     @property
     def problems(self) -> list[str]:
-        """One line per failure, "<term>, <check>: <problem>", in the order of the checks."""
+        """One line "<term>, <check>: <problem>" per failure, in the order of the checks."""
         return [f"{term}, {check}: {text}" for check, terms in self.results.items() for term, text in terms.items() if text]
 
     @property
@@ -60,7 +64,7 @@ def check_model(kind: str, settings: dict[str, Any] | None = None, oracle: Oracl
 
 
 def report(settings: dict[str, Any], path: str = "models", name: str = "", oracle: Oracle | None = None) -> Report:
-    """The result of every check; `path` is where the settings were written, for errors."""
+    """Run every check on the model with these settings; `path` says in error messages where the settings are."""
     try:
         case = Case(settings, PIXELS, path, oracle)
     except InputError:

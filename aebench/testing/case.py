@@ -1,4 +1,4 @@
-"""What is checked: a model in float64, trained for one epoch, on images that include exact 0s and 1s."""
+"""The object of the checks: a model in float64, trained for one epoch on images that include exact 0s and 1s."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -16,19 +16,19 @@ from aebench.training.ensemble import Ensemble
 from aebench.training.minimise import TrainingLoop
 
 Oracle = Callable[..., dict[str, float]]
-"""A second calculation of the terms: `aebench.testing` describes its arguments."""
+"""An independent calculation of the terms; `aebench.testing` describes its arguments."""
 SEED = 0
 TRAINING = Training(epochs=1, batch_size=16, learning_rate=0.01)
 RAGGED = 37
-"""A number of images that no batch size divides."""
+"""A number of images that is not a multiple of the batch size."""
 BATCHES = ((1, 1.0), (RAGGED, 0.3), (100, 1.0))
-"""Numbers of images, each with the fraction of training that is done, so that schedules are seen midway and at their end."""
+"""Pairs of a number of images and a fraction of training, so that schedules are checked midway and at their end."""
 WEIGHTS = ("weight", "beta")
-"""Settings that remove a penalty when they are 0."""
+"""Settings whose value 0 removes a penalty."""
 
 
 class Case:
-    """A model built from its settings, for images of `pixels` numbers."""
+    """A model built from its settings for images with `pixels` pixels."""
 
     def __init__(self, settings: dict[str, Any], pixels: int, path: str, oracle: Oracle | None):
         self.settings, self.pixels, self.path = settings, pixels, path
@@ -41,7 +41,7 @@ class Case:
 
     @cached_property
     def model(self) -> models.Autoencoder:
-        """Fitted in float32 by the engine, then converted to float64."""
+        """The model, fitted in float32 by the training engine and then converted to float64."""
         images = _images(48, self.pixels, Streams(SEED).torch("split")).float()
         self._ensemble.model.fit(self._ensemble, models.Images(images[:40], images[40:]), _minimise)
         with Streams(SEED).initialising():
@@ -51,7 +51,7 @@ class Case:
 
     @property
     def unpenalised(self) -> bool:
-        """Whether the settings give the penalty no weight."""
+        """Whether the settings give a penalty the weight 0."""
         return any(getattr(self.model.settings, name, None) == 0 for name in WEIGHTS)
 
     def batch(self, n: int = RAGGED, progress: float = 1.0) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -61,12 +61,12 @@ class Case:
         return x, tuple(part.double() if part.is_floating_point() else part for part in noise)
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """The model's terms, computed from copies."""
+        """The model's terms, computed from copies of x and the noise."""
         return self.model.terms(x.clone(), tuple(part.clone() for part in noise))
 
     @torch.no_grad()
     def values(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, float]:
-        """The terms as numbers."""
+        """The values of the terms."""
         return {name: term.item() for name, term in self.terms(x, noise).items()}
 
     def expected(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, float]:
@@ -82,12 +82,12 @@ class Case:
         return parameters_to_vector(parameters).detach().clone() if parameters else torch.zeros(0)
 
     def gradients(self, n: int = RAGGED) -> dict[str, Tensor]:
-        """Each term's gradient (P,) by autograd, at n images; zeros for a term that does not depend on the weights."""
+        """Gradient (P,) of each term for n images by autograd; zeros for a term that does not depend on the weights."""
         parameters = list(self.model.parameters())
         return {name: _gradient(term, parameters) for name, term in self.terms(*self.batch(n)).items()}
 
     def values_at(self, step: Tensor, n: int) -> dict[str, float]:
-        """The terms at `weights` + `step` (P,), for n images."""
+        """Values of the terms for n images with the weights `weights` + `step` (P,)."""
         vector_to_parameters(self.weights + step, self.model.parameters())
         try:
             return self.values(*self.batch(n))

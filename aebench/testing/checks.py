@@ -1,6 +1,6 @@
-"""The checks of a model. Each takes a `Case` and returns every term's problem, empty where there is none.
+"""The model checks. Each takes a `Case` and maps every term to its problem, an empty text if there is none.
 
-A check leaves out the terms it does not apply to.
+Terms to which a check does not apply are left out.
 """
 
 import math
@@ -15,17 +15,18 @@ from aebench.testing.case import BATCHES, RAGGED, Case
 
 Problems = dict[str, str]
 EXACT, TINY = 1e-9, 1e-12
-"""Relative and absolute error between two float64 calculations that should agree."""
+"""Relative and absolute tolerance between two float64 calculations."""
 STEP, SMOOTH = 1e-8, 1e-5
-"""Step of the central differences along a random direction, and their error relative to the gradient's norm."""
+"""Step of central differences along a random direction, and their tolerance relative to the norm of the gradient."""
 DIRECTIONS = 5
-"""The median over directions is judged, since a step may cross the kink of a ReLU; a wrong gradient is wrong in most."""
+"""The median over directions is checked, since a step may cross the kink of a ReLU; a wrong gradient is wrong in most."""
 
 
 class Slope(NamedTuple):
-    """How a term changes along a direction: by its gradient and by differences.
+    """Slope of a term along a direction, from its gradient (`exact`) and from central differences.
 
-    `scale` is the gradient's norm, or a tenth of the term where that is larger, since differences magnify its rounding.
+    `scale` is the norm of the gradient or a tenth of the term, whichever is larger: differences magnify rounding errors of the
+    term.
     """
 
     exact: float
@@ -34,12 +35,12 @@ class Slope(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Relative error."""
+        """Relative difference between the two slopes."""
         return abs(self.exact - self.differences) / max(self.scale, abs(self.differences))
 
 
 def value(case: Case) -> Problems:
-    """Each term equals what the oracle calculates, for one image, for many, and midway through a schedule."""
+    """Each term equals the oracle's value for one image, for many images, and midway through a schedule."""
     if case.oracle is None:
         return {}
     problems: Problems = {}
@@ -63,7 +64,7 @@ def gradient(case: Case) -> Problems:
 
 
 def mean(case: Case) -> Problems:
-    """Terms are means over images: copies of an image give its terms, and a batch twice gives the batch's."""
+    """Terms are means over images: copies of an image have the terms of that image, a repeated batch has those of the batch."""
     x, noise = case.batch()
     first = x[:1], tuple(part[:1] for part in noise)
     pairs = [(case.values(*first), case.values(*_repeat(*first, n)), f" for {n} copies of an image") for n, _ in BATCHES]
@@ -72,7 +73,7 @@ def mean(case: Case) -> Problems:
 
 
 def sign(case: Case) -> Problems:
-    """Terms are finite, and none is negative except those the class lists as `signed`."""
+    """Terms are finite, and only those that the class lists in `signed` may be negative."""
     problems: Problems = {}
     for n, progress in BATCHES:
         for term, number in case.values(*case.batch(n, progress)).items():
@@ -81,16 +82,16 @@ def sign(case: Case) -> Problems:
     return problems
 
 
-def depends(case: Case) -> Problems:
-    """Each term has a nonzero gradient, unless the settings give the penalty no weight."""
+def has_gradient(case: Case) -> Problems:
+    """Each term has a nonzero gradient, except penalties if the settings give them a weight of 0."""
     if not len(case.weights):
         return {}
     gradients = {t: g for t, g in case.gradients().items() if t == "reconstruction" or not case.unpenalised}
     return {term: "" if gradient.any() else "its gradient is zero for every weight" for term, gradient in gradients.items()}
 
 
-def pure(case: Case) -> Problems:
-    """Terms change neither images, noise nor weights, and are the same when computed again."""
+def no_side_effects(case: Case) -> Problems:
+    """Computing terms changes neither images nor noise nor weights, and a second computation gives the same values."""
     x, noise = case.batch()
     state = case.model.state_dict()
     inputs = {"the images": x, **{f"noise {i}": part for i, part in enumerate(noise)}, **state}
@@ -108,7 +109,7 @@ def pure(case: Case) -> Problems:
 
 @torch.no_grad()
 def shape(case: Case) -> Problems:
-    """Codes are (n, latent_dim), reconstructions (n, d), both finite."""
+    """Codes have shape (n, latent_dim), reconstructions (n, d), and both are finite."""
     problem = ""
     for n in (1, RAGGED):
         x, _ = case.batch(n)
@@ -118,7 +119,9 @@ def shape(case: Case) -> Problems:
     return dict.fromkeys(case.values(*case.batch()), problem)
 
 
-CHECKS: dict[str, Callable[[Case], Problems]] = {c.__name__: c for c in (value, gradient, mean, sign, depends, pure, shape)}
+CHECKS: dict[str, Callable[[Case], Problems]] = {
+    c.__name__: c for c in (value, gradient, mean, sign, has_gradient, no_side_effects, shape)
+}
 
 
 def _difference(values: dict[str, float], expected: dict[str, float], term: str, what: str) -> str:
@@ -131,7 +134,7 @@ def _difference(values: dict[str, float], expected: dict[str, float], term: str,
 
 
 def _slopes(case: Case) -> Iterator[dict[str, Slope]]:
-    """Each term's slopes in a random direction, at different images each time."""
+    """Yield the slopes of each term along random directions, with other images for each direction."""
     generator = Streams(0).torch("evaluation")
     for i in range(DIRECTIONS):
         direction = torch.randn(len(case.weights), generator=generator, dtype=torch.float64)

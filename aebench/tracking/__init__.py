@@ -1,1 +1,1 @@
-"""MLflow as a mirror of the files: the only package that imports mlflow."""
+"""Copy the results from files to MLflow."""

@@ -1,16 +1,15 @@
-"""Mirror finished results into MLflow. The only importer of mlflow.
+"""Copy finished results to MLflow. The only module that imports mlflow.
 
-One experiment per data set, one run per model (the summary over seeds), and nested below it one run per seed. In the UI, with 8
-models and 10 seeds, the table then opens with one line per model and the charts with one bar or mean curve per model, which can
-be expanded; without nesting both open with 88 runs until one groups by model, and a group has no parameters, figures or
-interval. Sorting by a metric lists every run: filter by params.seed = "all", or by a seed.
+There is one experiment per data set, one run per model (the summary over seeds), and one run per seed nested in the model's
+run. With 8 models and 10 seeds, the table of the UI then opens with one row per model, and the charts with one bar or mean
+curve per model, which can be expanded. Without nesting both would open with 88 runs until the user groups them by model, and a
+group has no parameters, figures or intervals. Sorting by a metric lists every run: filter by params.seed = "all", or by a seed.
 
-A model's runs are replaced if and only if their content has changed: the fingerprint covers parameters, data, metrics and
-history. The entry in dvc.lock would not do, because it also holds code and wall times, so that a second run with equal results
-would duplicate every run, and because it misses stages that were run by hand; its hash is a tag. Replaced runs are tagged
-superseded and deleted softly (the UI lists them under State: Deleted), because a chart or the mean of a group must not mix old
-and new numbers. A model's runs become current together, after all of them are logged: if the process is killed, the next one
-starts that model again.
+The runs of a model are replaced if their content has changed or if some are missing. The fingerprint covers parameters, data,
+metrics and history. The hash of the dvc.lock entry is only a tag: it also covers code and wall times, so a rerun would
+duplicate every run, and it misses stages run by hand. Replaced runs are tagged superseded and soft-deleted (the UI lists them
+under State: Deleted), because a chart or the mean of a group must not mix old and new numbers. The runs of a model become
+current together, after all of them are logged: if the process is killed, the next one logs that model again.
 """
 
 import json
@@ -37,21 +36,25 @@ if TYPE_CHECKING:
 
 LOCAL_STORE = "sqlite:///mlflow.db"
 ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds: one that is down fails at once, a silent one after two tries
+    # In seconds. A server that is down fails immediately, an unresponsive one after two attempts.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """Defaults for variables that the user has not set."""
 COLOURS = ["3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd"]
-"""One per model, shared by its runs: Petroff's (2021) ten colours for colour-blind readers. MLflow's own are random."""
+"""Ten colours for colour-blind readers (Petroff 2021), shared by the runs of a model; the eleventh model has the first again.
+
+MLflow's defaults are random.
+"""
 CURRENT = "current"
 STATE, FIGURES = "aebench.state", "aebench.figures"
 
 
 @dataclass
 class Tally:
-    """How many runs were logged, kept and superseded, and the models that have no results yet."""
+    """Number of runs that were logged, kept and superseded, and the models without results."""
 
     logged: int = 0
     kept: int = 0
@@ -60,19 +63,19 @@ class Tally:
 
     @property
     def summary(self) -> str:
-        """One line: what was done and how to look at it."""
+        """A one-line summary with instructions for opening the UI."""
         missing = f"; no results yet: {', '.join(self.missing)}" if self.missing else ""
         counts = f"{self.logged} runs logged, {self.kept} kept, {self.superseded} superseded"
-        return f"MLflow: {counts}{missing}; to see them: make ui, then Model training at the top left"
+        return f"MLflow: {counts}{missing}; to browse the runs: make ui, then Model training at the top left"
 
 
 def store() -> str:
-    """The address of the MLflow store."""
+    """The URI of the MLflow store."""
     return os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
 
 
 def mirror() -> Tally:
-    """Make MLflow show the present results of the suite's models; an `InputError` if its store does not answer."""
+    """Update MLflow to the current results of the suite. Raises `InputError` if the store is unreachable."""
     suite = config.suite()
     models = [model for dataset in suite.datasets for model in _finished(dataset, suite)]
     finished = {(model.dataset, model.name) for model in models}
@@ -84,7 +87,7 @@ def mirror() -> Tally:
 
 
 def _finished(dataset: str, suite: config.Suite) -> Iterator[TrackedModel]:
-    """The models that have results on a data set."""
+    """Yield the models with results on a data set."""
     models, lock, commit = results.read(dataset, complete=False).models, Lock.read(suite.datasets), _commit()
     data = _data(dataset, lock) if models else {}
     for model in models:
@@ -95,7 +98,10 @@ def _finished(dataset: str, suite: config.Suite) -> Iterator[TrackedModel]:
 
 
 def _data(dataset: str, lock: Lock) -> dict[str, str]:
-    """MLflow's description of a data set; the digest is of the prepared splits, as in dvc.lock if the files are absent."""
+    """Fields of MLflow's description of a data set.
+
+    The digest covers the md5s of the prepared splits: those in dvc.lock if it has them, otherwise those of the files.
+    """
     splits = [storage.split_file(dataset, name) for name in storage.SPLITS]
     digest = fingerprint([lock.written.get(split.as_posix(), ("", ""))[1] or storage.md5(split) for split in splits])
     profile = json.dumps(asdict(storage.load_about(dataset)))
@@ -104,14 +110,14 @@ def _data(dataset: str, lock: Lock) -> dict[str, str]:
 
 
 def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally) -> None:
-    """Log a model unless its runs are current, retire its other runs, and update its figures."""
+    """Log a model unless its runs are current, delete its outdated runs, and update its figures."""
     experiment = _experiment(client, model.dataset)
     runs = client.search_runs([experiment], f"tags.`{MODEL}` = '{model.name}'")
     kept = [run for run in runs if (_state(run), run.data.tags.get(FINGERPRINT)) == (CURRENT, model.fingerprint)]
     if len(kept) != 1 + len(model.results.seeds):
         kept = []
     logged = [] if kept else _log_model(client, experiment, model)
-    tally.superseded += sum(_retire(client, run) for run in runs if run not in kept)
+    tally.superseded += sum(_delete(client, run) for run in runs if run not in kept)
     for run_id in logged:
         client.set_tag(run_id, STATE, CURRENT)
     _log_figures(client, experiment, model)
@@ -120,7 +126,7 @@ def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally) -> None:
 
 
 def _log_model(client: "MlflowClient", experiment: str, model: TrackedModel) -> list[str]:
-    """Log every run of a model, not yet current; returns their ids."""
+    """Log all runs of a model without marking them current; returns their ids."""
     ids: list[str] = []
     for position, record in enumerate(model.records()):
         parent = {"mlflow.parentRunId": ids[0]} if ids else {}
@@ -129,7 +135,7 @@ def _log_model(client: "MlflowClient", experiment: str, model: TrackedModel) -> 
 
 
 def _log(client: "MlflowClient", experiment: str, model: TrackedModel, record: Record, end: int, parent: dict[str, str]) -> str:
-    """Log one run; its duration is the training time, and its end orders the seeds in the UI."""
+    """Log one run; its duration is the training time, and its end time determines the order of seeds in the UI."""
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
     tags = model.tags | parent | {STATE: "unfinished"}
@@ -142,26 +148,26 @@ def _log(client: "MlflowClient", experiment: str, model: TrackedModel, record: R
     return run_id
 
 
-def _retire(client: "MlflowClient", run: "Run") -> bool:
-    """Delete a run softly; whether it was complete, and is therefore superseded."""
-    complete = _state(run) == CURRENT
-    if complete:
+def _delete(client: "MlflowClient", run: "Run") -> bool:
+    """Soft-delete a run; returns whether it was current and is therefore superseded."""
+    current = _state(run) == CURRENT
+    if current:
         client.set_tag(run.info.run_id, STATE, "superseded")
     client.delete_run(run.info.run_id)
-    return complete
+    return current
 
 
 def _log_figures(client: "MlflowClient", experiment: str, model: TrackedModel) -> None:
-    """Attach the data set's figures, which compare all models, to the model's summary if they have changed."""
+    """Attach the figures of the data set, which compare all models, to the model's summary run if they have changed."""
     [summary] = client.search_runs(
         [experiment], f"tags.`{MODEL}` = '{model.name}' and params.seed = '{ALL}' and tags.`{STATE}` = '{CURRENT}'"
     )
     figures = sorted((storage.REPORTS / model.dataset / "figures").glob("*.png"))
-    present = fingerprint([storage.md5(figure) for figure in figures])
-    if summary.data.tags.get(FIGURES) != present:
+    current = fingerprint([storage.md5(figure) for figure in figures])
+    if summary.data.tags.get(FIGURES) != current:
         for figure in figures:
             client.log_artifact(summary.info.run_id, figure)
-        client.set_tag(summary.info.run_id, FIGURES, present)
+        client.set_tag(summary.info.run_id, FIGURES, current)
 
 
 def _state(run: "Run") -> str:
@@ -169,7 +175,7 @@ def _state(run: "Run") -> str:
 
 
 def _experiment(client: "MlflowClient", dataset: str) -> str:
-    """The id of the data set's experiment; the local store keeps artifacts in mlartifacts/."""
+    """The id of the data set's experiment, which is created if necessary; the local store keeps artifacts in mlartifacts/."""
     name = f"aebench/{dataset}"
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
@@ -182,7 +188,7 @@ def _experiment(client: "MlflowClient", dataset: str) -> str:
 
 @contextmanager
 def _client() -> Iterator["MlflowClient"]:
-    """A client of the store that logs nothing; any failure of the store or the connection becomes one `InputError`."""
+    """Yield a client of the store and silence its logging; failures of the store or connection are raised as `InputError`."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
@@ -194,26 +200,26 @@ def _client() -> Iterator["MlflowClient"]:
     try:
         yield MlflowClient(tracking_uri=store())
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        text = f"MLFLOW_TRACKING_URI must be a store that answers, got {store()}: {_root(error)}"
-        raise InputError(re.sub(r"//[^/@\s]+@", "//", text)) from None  # no password
+        text = f"MLFLOW_TRACKING_URI must be a reachable store, got {store()}: {_root(error)}"
+        raise InputError(re.sub(r"//[^/@\s]+@", "//", text)) from None  # hide the password
 
 
 def _root(error: BaseException) -> str:
-    """The first cause, on one line: "[Errno 111] Connection refused"."""
+    """The message of the original cause on one line, e.g. "[Errno 111] Connection refused"."""
     while error.__context__ is not None:
         error = error.__context__
     return " ".join(str(error).split())[:200]
 
 
 def _commit() -> dict[str, str]:
-    """The commit that is checked out, and whether files that the pipeline does not write differ from it."""
+    """Tags with the current commit and whether tracked files have changed, other than those the pipeline writes."""
     commit = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{storage.REPORTS}", ":!docs")
     return {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": json.dumps(bool(changed))} if commit else {}
 
 
 def _git(*arguments: str) -> str:
-    """What Git prints; empty without Git or a repository."""
+    """The output of a Git command; empty without Git or a repository."""
     try:
         return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
     except FileNotFoundError:

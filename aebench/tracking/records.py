@@ -1,4 +1,4 @@
-"""What MLflow shows of a model on a data set, without any call to MLflow: a summary over seeds, and one record per seed."""
+"""The content of a model's MLflow runs, independent of MLflow: a summary over seeds, and one record per seed."""
 
 import hashlib
 import json
@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from aebench import storage
 from aebench.evaluation.metrics import METRICS
-from aebench.reporting.results import ModelResults, over_seeds
+from aebench.reporting.results import TABLES, ModelResults, over_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 ALL = "all"
-"""The parameter `seed` of a summary."""
-MEASURED = ("metrics.csv", "profiles.csv", "classification.csv", "history.csv")
+"""Value of the parameter `seed` in a summary."""
 MODEL, FINGERPRINT = "aebench.model", "aebench.fingerprint"
 
 
 @dataclass(frozen=True)
 class Record:
-    """The content of one run; `curves` has one row per epoch and one column per loss term."""
+    """The content of one run. `curves` has one row per epoch and one column per split and loss term."""
 
     name: str
     seed: str
@@ -32,7 +31,7 @@ class Record:
     curves: "DataFrame"
 
     def points(self) -> list[tuple[str, float, int]]:
-        """(metric, value, step), without NaN and infinities, which MLflow cannot store or draw."""
+        """List (metric, value, step), without NaN and infinities, which MLflow cannot store or plot."""
         scores = [(name, value, 0) for name, value in self.scores.items()]
         curves = [(name, value, int(epoch)) for name, column in self.curves.items() for epoch, value in column.items()]
         return [point for point in scores + curves if isfinite(point[1])]
@@ -40,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True)
 class TrackedModel:
-    """The results of a model on a data set, with MLflow's description of the data and additional tags."""
+    """Results of a model on a data set, with MLflow's description of the data and additional tags."""
 
     dataset: str
     results: ModelResults
@@ -49,36 +48,36 @@ class TrackedModel:
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """Name of the model."""
         return self.results.name
 
     @cached_property
     def time(self) -> int:
-        """When it was measured, in ms."""
+        """The time of evaluation, in milliseconds since 1970."""
         return int((self.results.folder / "metrics.csv").stat().st_mtime * 1000)
 
     @cached_property
     def history(self) -> "DataFrame":
-        """One row per seed and epoch; `train.loss` becomes train/loss, so that the UI has a section for train."""
+        """Training history, one row per seed and epoch. `train.loss` becomes train/loss, so that the UI groups by split."""
         from pandas import DataFrame
 
         return DataFrame({name.replace(".", "/", 1): values for name, values in self.results.history.items()})
 
     @cached_property
     def classification(self) -> dict[str, list[float]]:
-        """classify/<column> of classification.csv, without the columns that are metrics."""
+        """Columns of classification.csv that are not metrics, as classify/<column>."""
         return {f"classify/{name}": v for name, v in self.results.classification.items() if name not in METRICS}
 
     @property
     def params(self) -> dict[str, str]:
-        """Its settings; a model with a closed form has no epochs and therefore no settings of training."""
+        """The settings of the model, flattened. A model fitted in closed form has no epochs and no training settings."""
         training = {"training": self.results.training.model_dump()} if len(self.history) else {}
         settings = {name: value for name, value in self.results.settings.items() if name != "training"} | training
         return _flat(settings | {"dataset": self.dataset, "model": self.name, "parameters": self.results.cost.parameters})
 
     @property
     def tags(self) -> dict[str, str]:
-        """Where the numbers come from: code, data, machine and libraries."""
+        """Tags with the model, the fingerprint, the notes, and the machine and library versions used for training."""
         cost = self.results.cost
         machine = {name: str(getattr(cost, name)) for name in ("device", "machine", "threads")}
         versions = {f"version.{name}": version for name, version in cost.versions.items()}
@@ -86,30 +85,30 @@ class TrackedModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with anything that its runs show, except for the seconds of training."""
-        return fingerprint([self.params, self.data, *(storage.md5(self.results.folder / name) for name in MEASURED)])
+        """A hash of everything its runs show except training times."""
+        return fingerprint([self.params, self.data, *(storage.md5(self.results.folder / name) for name in TABLES)])
 
     def records(self) -> list[Record]:
-        """The summary, then each seed."""
+        """The summary, followed by one record per seed."""
         return [self._summary(), *(self._seed(i, seed) for i, seed in enumerate(self.results.seeds))]
 
     @property
     def _seconds(self) -> float:
-        """A seed's share of the training time."""
+        """Training time per seed."""
         return self.results.cost.seconds / len(self.results.seeds)
 
-    def _seed(self, position: int, seed: int) -> Record:
+    def _seed(self, index: int, seed: int) -> Record:
         samples = {f"test/{name}": values for name, values in self.results.samples.items()} | self.classification
-        scores = {name: values[position] for name, values in samples.items()} | {"train/seconds": self._seconds}
+        scores = {name: values[index] for name, values in samples.items()} | {"train/seconds": self._seconds}
         curves = self.history[self.history["seed"] == seed].drop(columns="seed").set_index("epoch")
         return Record(f"{self.name} seed {seed}", str(seed), self._seconds, scores, curves)
 
     def _summary(self) -> Record:
-        """Mean, standard deviation and 95 % interval over seeds; mean curves up to the last epoch that every seed trained.
+        """Mean, standard deviation and 95 % interval over seeds; mean curves over the epochs that all seeds have in common.
 
-        Profiles have only their means, and only here: a hundred numbers per seed would hide the metrics.
+        Of each profile only the means are included, and only in the summary: a hundred values per seed would hide the metrics.
         """
-        profiles = {f"{p}/{place}": e.mean for p, places in self.results.profiles.items() for place, e in places.items()}
+        profiles = {f"{name}/{at}": score.mean for name, axis in self.results.profiles.items() for at, score in axis.items()}
         profiles = {name: mean for name, mean in profiles.items() if f"classify/{name}" not in self.classification}
         scores = {f"profile/{_plain(name)}": mean for name, mean in profiles.items()}
         scores |= {name: over_seeds(values).mean for name, values in self.classification.items()}
@@ -123,12 +122,12 @@ class TrackedModel:
 
 
 def _plain(name: str) -> str:
-    """The characters that MLflow accepts: "N(0, I)" becomes "N 0 I"."""
+    """Remove the characters that MLflow rejects: "N(0, I)" becomes "N 0 I"."""
     return " ".join(re.sub(r"[^\w\-./ ]", " ", name).split())
 
 
 def _flat(tree: dict[str, Any], path: str = "") -> dict[str, str]:
-    """{"training": {"epochs": 3}} -> {"training.epochs": "3"}."""
+    """Flatten nested settings: {"training": {"epochs": 3}} becomes {"training.epochs": "3"}."""
     leaves = {}
     for name, value in tree.items():
         if isinstance(value, dict):
@@ -139,5 +138,5 @@ def _flat(tree: dict[str, Any], path: str = "") -> dict[str, str]:
 
 
 def fingerprint(content: Any) -> str:
-    """16 hexadecimal digits that identify content of JSON types."""
+    """Hash content of JSON types to 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

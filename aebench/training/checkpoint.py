@@ -1,8 +1,8 @@
-"""Checkpoints: a training that was interrupted is resumed with the same result, bit for bit.
+"""Checkpoints: an interrupted training run is resumed with bit-identical results.
 
-A checkpoint is one safetensors file, written atomically: weights, Adam's moments, the best weights and the history. Its
-metadata hold the epoch, the active seeds, the seconds spent, and a hash of the training's identity (settings, data and code).
-A checkpoint with another identity is ignored and overwritten.
+A checkpoint is one safetensors file, written atomically: weights, Adam's moments, the best weights and the history. The
+metadata hold the epoch, the active seeds, the seconds spent, and a hash of the run's identity (settings, data and code). A
+checkpoint with a different identity is ignored and overwritten.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ SECONDS_BETWEEN_SAVES = 60.0
 
 
 class Checkpoint:
-    """Saves a `TrainingLoop` to `path`, at most every `seconds`, and restores it if the `identity` (JSON) is the same."""
+    """The checkpoint of a `TrainingLoop`: saved to `path` at most every `seconds`, restored if `identity` (JSON) is equal."""
 
     def __init__(self, path: Path, identity: Any, seconds: float = SECONDS_BETWEEN_SAVES):
         self.path, self.seconds = path, seconds
@@ -40,11 +40,11 @@ class Checkpoint:
             self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Delete the checkpoint of a finished training."""
+        """Delete the checkpoint of a finished training run."""
         self.path.unlink(missing_ok=True)
 
     def restore(self, loop: "TrainingLoop") -> None:
-        """Load the saved state into a new `loop`, if there is a checkpoint with this identity."""
+        """Load the saved state into a new `loop` if a checkpoint with this identity exists."""
         if not self.path.exists():
             return
         with safe_open(self.path, "pt") as file:

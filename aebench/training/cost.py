@@ -1,4 +1,4 @@
-"""The cost of a training: time, memory, epochs and parameters, and the machine it ran on."""
+"""The cost of a training run: time, memory, epochs and number of parameters, and the machine used."""
 
 import platform
 import re
@@ -16,7 +16,7 @@ PACKAGES = ("aebench", "numpy", "torch")
 
 
 def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> Cost:
-    """The cost of a training that took `seconds` of wall time. `parameters` counts the weights and buffers of one seed."""
+    """Return the cost of a training run of `seconds` (wall time). `parameters` counts the weights and buffers of one seed."""
     losses = history.terms.get("train.loss")
     return Cost(
         seconds=seconds,
@@ -38,7 +38,7 @@ def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> 
 
 
 def _processor(device: torch.device) -> str:
-    """The model name of the GPU or, from /proc/cpuinfo where there is one, of the CPU."""
+    """Return the model name of the GPU or CPU; the latter from /proc/cpuinfo if it exists."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
@@ -47,7 +47,7 @@ def _processor(device: torch.device) -> str:
 
 
 def _blas(device: torch.device) -> str:
-    """The library behind matrix products and the vector instructions that it uses: "mkl, oneDNN, AVX512"."""
+    """Return the libraries for matrix products and their vector instructions, such as "mkl, oneDNN, AVX512"."""
     if device.type == "cuda":
         return f"cuBLAS, CUDA {torch.version.cuda}"
     names = re.findall(r"\bBLAS_INFO=(\w+)", torch.__config__.show()) or ["unknown"]
@@ -55,7 +55,7 @@ def _blas(device: torch.device) -> str:
 
 
 def _peak_memory(device: torch.device) -> int:
-    """Peak memory in bytes: of the process, or on CUDA of the tensors."""
+    """Return the peak memory in bytes: of the process or, on CUDA, of the tensors."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

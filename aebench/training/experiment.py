@@ -1,6 +1,6 @@
 """An experiment: one model on one data set, trained with all seeds of the suite.
 
-Shared by the stages train, pretrain and finetune. It reads training and validation images, never the test set.
+The stages train, pretrain and finetune use this module. An experiment reads training and validation images, never test images.
 """
 
 import time
@@ -23,7 +23,7 @@ TRAINING_SPLITS = ("train", "validation")
 
 
 class Experiment:
-    """Settings, data, seeds and device of a training. A model without randomness is fitted once, for the first seed."""
+    """Settings, data, seeds and device of a training run. A deterministic model is fitted once, for the first seed."""
 
     def __init__(self, dataset: str, model: str):
         suite, self.conf = config.suite(), config.dataset(dataset)
@@ -47,26 +47,26 @@ class Experiment:
 
     @cached_property
     def origin(self) -> list[Any]:
-        """Everything that determines the weights, except settings: seeds, code and data."""
+        """Seeds, code and data: all that determines the weights, except the settings."""
         code = code_hashes("aebench.training.experiment", self.kind.__module__)
         return [self.seeds, code, [storage.sha256(storage.split_file(self.dataset, split)) for split in TRAINING_SPLITS]]
 
     def ensemble(self) -> Ensemble:
-        """The replicas with their initial weights."""
+        """Return the replicas with their initial weights."""
         return Ensemble(lambda: models.build(self.settings, self.about.pixels, self.path), self.seeds, self.device)
 
     def training_settings(self, changes: dict[str, Any] | None = None) -> config.Training:
-        """The data set's training settings with the model's changes, or with `changes` in their place."""
+        """Return the data set's training settings, overridden by the model's or, if given, by `changes` instead."""
         changed = self.settings if changes is None else {"training": changes}
         return config.training(self.conf, changed, f"{self.path}.training")
 
     def minimise(
         self, ensemble: Ensemble, images: models.Images, changes: dict[str, Any] | None = None, identity: Sequence[Any] = ()
     ) -> storage.History:
-        """Train by gradient descent, resuming an interrupted training.
+        """Train by gradient descent; an interrupted training run is resumed.
 
-        `changes` replace the model's own changes to the training settings. `identity` distinguishes trainings of the same
-        origin and training settings; the default is the model's settings.
+        `changes` replace the model's own changes to the training settings. `identity` distinguishes training runs with the
+        same origin and training settings; the default is the model's settings.
         """
         training = self.training_settings(changes)
         shapes = {name: list(shape) for name, shape in ensemble.layout.shapes.items()}
@@ -74,7 +74,7 @@ class Experiment:
         return minimise(ensemble, images, training, Checkpoint(storage.checkpoint_file(self.dataset, self.model), identity))
 
     def save(self, ensemble: Ensemble, history: storage.History, seconds: float) -> None:
-        """Write weights, history and cost of a finished training; `seconds` were spent by this process."""
+        """Write weights, history and cost of a finished training run; `seconds` is the time spent by this process."""
         total = cost(ensemble, history, history.earlier + seconds, self.training.threads)
         trained = storage.Trained(self.settings, self.about.shape, self.seeds, ensemble.state)
         storage.save_training(self.dataset, self.model, trained, history, total)

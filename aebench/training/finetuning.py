@@ -1,13 +1,13 @@
 """Fine-tuning of a stacked autoencoder: as a classifier, with few and with many labels, and as an autoencoder.
 
-The classifiers measure the benefit of pretraining (Erhan et al. 2010). They differ only in how the encoder is initialised;
-every seed has the same labelled images, batches and softmax layer:
+The classifiers measure the benefit of pretraining (Erhan et al. 2010). For a given seed, all three use the same labelled
+images and the same initial softmax layer:
 
     pretrained   the encoder after greedy pretraining
-    random       the same encoder before pretraining; its updates are those of pretraining and fine-tuning together
-    modern       ReLU units with scaled weights (Glorot & Bengio 2010; He et al. 2015); as many updates as `random`
+    random       the same encoder before pretraining, trained for as many updates as pretraining and fine-tuning together
+    modern       ReLU units with scaled weights (Glorot & Bengio 2010; He et al. 2015), trained for as many updates as `random`
 
-The number of updates is fixed and the last weights are kept, so no validation labels are used.
+The number of updates is fixed and the final weights are kept, so no validation labels are used.
 """
 
 import time
@@ -28,7 +28,7 @@ STARTS = ("pretrained", "random", "modern")
 
 
 class Finetuning:
-    """The classifiers of a stacked autoencoder. Iterates over pairs of initialisation and fraction of labels."""
+    """The classifiers of a stacked autoencoder; iteration yields pairs of initialisation and fraction of labels."""
 
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
@@ -40,14 +40,14 @@ class Finetuning:
         return ((start, fraction) for start in STARTS for fraction in fractions)
 
     def classifiers(self, start: str) -> Ensemble:
-        """Untrained classifiers. For `pretrained` the weights of the encoder must still be loaded."""
+        """Return untrained classifiers. For `pretrained` the encoder's weights are not yet loaded."""
         settings = self._modern() if start == "modern" else self.experiment.settings
         pixels, classes = self.experiment.about.pixels, len(self.experiment.about.classes)
         seeds, device = self.experiment.seeds, self.experiment.device
         return Ensemble(lambda: Classifier(models.build(settings, pixels), classes), seeds, device)
 
     def train(self, start: str, fraction: float, pretrained: Pretrained) -> dict[str, Tensor]:
-        """Train the classifiers; returns weights and buffers (S, ...) by name."""
+        """Train the classifiers; return weights and buffers (S, ...) by name."""
         ensemble, updates = self.classifiers(start), self.settings.updates
         if start == "pretrained":
             ensemble.load(pretrained.ensemble.state, "encoder.")
@@ -61,7 +61,7 @@ class Finetuning:
         return ensemble.state
 
     def labelled_images(self, fraction: float) -> models.Images:
-        """Pixels and one-hot labels: (n, d + C) for all labels, or a stratified subset (S, m, d + C) for each seed."""
+        """Return pixels and one-hot labels: (n, d + C) for all labels, else a stratified subset per seed (S, m, d + C)."""
         split = storage.load_split(self.experiment.dataset, "train")
         labels = torch.eye(len(self.experiment.about.classes))[torch.from_numpy(split.labels)]
         images = torch.cat([torch.from_numpy(split.images), labels], 1).to(self.experiment.device)

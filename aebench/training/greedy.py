@@ -1,10 +1,10 @@
-"""Greedy layer-wise pretraining of a stacked autoencoder. A layer that is already trained is loaded from its file.
+"""Greedy layer-wise pretraining of a stacked autoencoder. Layers that are already trained are loaded from disk.
 
-    runs/<dataset>/<model>/layers/<l>.safetensors   weights of layer l for all seeds, and the digest of their origin
-    runs/<dataset>/<model>/layers/<l>.csv           history of its training
-    runs/<dataset>/<model>/layers.csv               seed, loss.<l> and probe.<l> on validation images; probe.0: the pixels
+    runs/<dataset>/<model>/layers/<l>.safetensors   weights of layer l for all seeds, and a hash of everything they depend on
+    runs/<dataset>/<model>/layers/<l>.csv           training history of layer l
+    runs/<dataset>/<model>/layers.csv               seed, loss.<l> and probe.<l> on validation images; probe.0: of the pixels
 
-The digest of a layer covers seeds, code, data and the settings of this layer and those below it, but not those above.
+The hash covers seeds, code, data, and the settings of the layer and of those below it, but not of those above.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def load_pretrained(experiment: Experiment) -> Pretrained:
 
 
 def _files(experiment: Experiment, i: int) -> tuple[Path, Path]:
-    """The files of the weights and the history of layer i."""
+    """Return the files of the weights and the history of layer i."""
     return tuple(experiment.folder / "layers" / f"{i + 1}.{suffix}" for suffix in ("safetensors", "csv"))
 
 
@@ -95,13 +95,13 @@ def _train(experiment: Experiment, i: int, layer: Ensemble, images: models.Image
 
 
 def _losses(experiment: Experiment, i: int) -> list[float]:
-    """The validation loss of each seed at the epoch that was kept."""
+    """Return the validation loss of each seed at the selected epoch."""
     columns = storage.read_columns(_files(experiment, i)[1])
     seeds, losses = (np.array(columns[name]) for name in ("seed", "validation.loss"))
     return [float(losses[seeds == seed].min()) for seed in experiment.seeds]
 
 
 def _probe_accuracies(codes: Tensor, queries: Tensor, labels: list[np.ndarray]) -> list[float]:
-    """The ridge-probe accuracy of each seed: fitted to codes (S, n, k), measured on queries (S, m, k)."""
+    """Return the accuracy per seed of a ridge probe fitted to codes (S, n, k), on queries (S, m, k)."""
     pairs = zip(codes.cpu().numpy(), queries.cpu().numpy(), strict=True)
     return [ridge_accuracy(train, labels[0], validation, labels[1]) for train, validation in pairs]

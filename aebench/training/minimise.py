@@ -1,9 +1,10 @@
-"""The training loop: Adam on mini-batches, for all seeds at once. It is the only one in the project.
+"""The training loop of all models: Adam on mini-batches, for all seeds at once.
 
-Images stay on the device. Each seed has its own order of images and its own noise. An epoch is a permutation; its last batch
-may be smaller, and epoch means are weighted by batch size. After each epoch every seed is validated, and its weights of
-lowest validation loss are kept; a seed without improvement for `patience` epochs stops. Without validation images the last
-epoch is kept. The random streams of an epoch are named by the epoch, so an interrupted training resumes exactly.
+Images stay on the device. Each seed has its own order of images and its own noise. Each epoch uses the images once, in
+random order; the last batch may be smaller, and epoch means are weighted by batch size. After each epoch every seed is
+validated, and its weights with the lowest validation loss are kept; a seed without improvement for `patience` epochs stops.
+Without validation images the final weights are kept. Random streams are indexed by epoch, so an interrupted training run can
+be resumed with bit-identical results.
 """
 
 import math
@@ -25,8 +26,8 @@ VALIDATION_BATCH = 2048
 def minimise(ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None = None) -> History:
     """Minimise the sum of the model's terms; the ensemble ends with the best weights of each seed.
 
-    Images are on the ensemble's device: (n, d), or (S, n, d) if each seed has its own. With a `checkpoint` the training is
-    saved regularly, and resumed bit for bit if it was interrupted.
+    Images are on the ensemble's device: (n, d), or (S, n, d) if each seed has its own. With a `checkpoint` the state is
+    saved regularly, and an interrupted training run is resumed with bit-identical results.
     """
     loop = TrainingLoop(ensemble, images, settings)
     if checkpoint:
@@ -45,7 +46,7 @@ def minimise(ensemble: Ensemble, images: Images, settings: Training, checkpoint:
 
 
 class TrainingLoop:
-    """The state of a training between two epochs.
+    """The state of a training run between two epochs.
 
     The ensemble holds the current weights of the `active` seeds (positions in `seeds`); `best_state` holds the best weights
     of all seeds.
@@ -75,7 +76,7 @@ class TrainingLoop:
         self._stop()
 
     def progress(self) -> str:
-        """Text for the progress bar: mean losses and the number of active seeds."""
+        """Return the text for the progress bar: mean losses and the number of active seeds."""
         losses = {name.removesuffix(".loss"): epochs[-1] for name, epochs in self.history.items() if name.endswith(".loss")}
         means = ", ".join(f"{split} {np.nanmean(loss):.4g}" for split, loss in losses.items())
         return f"{means}, seeds {len(self.active)}/{len(self.seeds)}"
@@ -87,7 +88,7 @@ class TrainingLoop:
         return History(terms, self.best_epoch.numpy(), self.updates.numpy(), self.earlier)
 
     def adam(self) -> torch.optim.Adam:
-        """A new optimiser for the weights of the active seeds."""
+        """Return a new optimiser for the weights of the active seeds."""
         return torch.optim.Adam([self.ensemble.weights], lr=self.settings.learning_rate, fused=True)
 
     def _learning_rate(self) -> float:
@@ -122,7 +123,7 @@ class TrainingLoop:
         return {name: total / len(everything) for name, total in sums.items()}
 
     def _batch(self, x: Tensor, indices: Tensor) -> Tensor:
-        """Images at `indices` (S, b) for each active seed: of x (n, d), or of the seed's own images in x (seeds, n, d)."""
+        """Return images (S, b, d) at `indices` (S, b) of the active seeds, from x (n, d) or from x (all seeds, n, d)."""
         return x[indices] if x.ndim == 2 else x[torch.tensor(self.active, device=x.device)[:, None], indices]
 
     def _record(self, split: str, terms: dict[str, Tensor]) -> None:
@@ -141,7 +142,7 @@ class TrainingLoop:
             self.best_state[name][seeds] = value[better]
 
     def _stop(self) -> None:
-        """Drop the seeds that have finished; Adam's moments of the others are kept."""
+        """Remove the seeds that have finished; the others keep their Adam moments."""
         patience = self.settings.patience or self.settings.epochs
         going = [p for p, s in enumerate(self.active) if self.epoch - self.best_epoch[s] < patience]
         if self.epoch == self.settings.epochs:

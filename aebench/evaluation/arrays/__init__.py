@@ -1,1 +1,1 @@
-"""The arrays that metrics read, one file per question: the only code that runs a trained model for evaluation."""
+"""Arrays that the metrics read, with one file per question, and the algorithms that compute them."""

@@ -1,11 +1,12 @@
-"""Importance weights of unseen images, under the model's own likelihood and under the ex-post density of any model.
+"""Importance weights of test images under the model's own likelihood and under its ex-post density.
 
     own      log w = log p(x|z) + log p(z) - log q(z|x),   z ~ q(z|x),  p(z) = N(0, I)
-    ex post  the same for a density built from codes and decoder: `aebench.evaluation.arrays.expost_density`
+    ex post  log w = log p(x|u) + log p(u) - log q(u|x),   u ~ q(u|x),  defined in `aebench.evaluation.arrays.expost_density`
 
-In expectation log 1/K sum_k w_k <= log p(x) (Burda et al. 2016). Weights are kept (8 bytes each), decoded images are not. A
-model without a posterior has no weights of its own: NaN. Images are spread evenly over the test set, whose first half may be
-easier, as MNIST's is. Each image has its own draws, so no number depends on how many images are decoded at once.
+In expectation log 1/K sum_k w_k <= log p(x) (Burda et al. 2016). The own weights of a model without a posterior are NaN.
+Weights are stored (8 bytes each), decoded images are not. Test images are evenly spaced, because the first half of a test set
+may be easier than the second, as on MNIST. Noise is drawn image by image, so no number depends on how many images are decoded
+at once.
 """
 
 import math
@@ -18,23 +19,24 @@ from torch import Generator, Tensor
 
 from aebench.evaluation.arrays.expost_density import ExpostDensity
 from aebench.evaluation.replicas import BLOCK
-from aebench.evaluation.view import View, spread
+from aebench.evaluation.view import View, evenly_spaced
 from aebench.objectives import gaussian_kl
 
 STEP = 7
-"""Of the stream `evaluation`. Each density starts it anew, so that neither depends on the number of draws of the other."""
+"""Step of the stream `evaluation`. Each density restarts it, so that neither depends on the number of draws of the other."""
 Likelihood = Callable[[Tensor, Tensor], Tensor]
 ENTRIES = 2**22
-"""Of the largest array that a block of images takes."""
+"""Maximum number of entries of the largest array that a block of images needs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Densities:
     """Importance weights of m test images, in nats.
 
-    `log_weights` (m, K), `nll` = E_q -log p(x|z) (m,) and `kl` = D[q ‖ N(0, I)] (m,) are NaN for a model without a posterior or
-    likelihood. `expost_log_weights` (m, L) and `variance`, the observation's per pixel, are of the ex-post density. `spread`
-    (k,) is the variance of q(z|x), mean over all test images; 0 for a model without a posterior.
+    `log_weights` (m, K), `nll` = E_q -log p(x|z) (m,) and `kl` = D[q ‖ N(0, I)] (m,) belong to the model's own likelihood and
+    are NaN for a model without a posterior or likelihood. `expost_log_weights` (m, L) and the variance per pixel of the
+    observation model, `variance`, belong to the ex-post density. `posterior_variance` (k,) is the variance of q(z|x), averaged
+    over all test images; 0 for a model without a posterior.
     """
 
     log_weights: Tensor
@@ -42,21 +44,22 @@ class Densities:
     kl: Tensor
     expost_log_weights: Tensor
     variance: float
-    spread: Tensor
+    posterior_variance: Tensor
 
 
 def density(view: View) -> Densities:
-    """Both densities, at the same test images."""
-    x = spread(view.images, view.settings.density.images)
+    """Compute the importance weights of both densities at the same test images."""
+    x = evenly_spaced(view.images, view.settings.density.images)
     return Densities(*_own(view, x), *_expost(view, x), posterior_variance(view))
 
 
 def importance_weights(
     x: Tensor, posterior: tuple[Tensor, Tensor], nll: Likelihood, noise: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Log weights (n, K), mean -log p(x|z) (n,) and exact divergence (n,), in float64.
+    """Compute log weights (n, K), the mean of -log p(x|z) (n,) and the exact divergence D[q ‖ N(0, I)] (n,) in float64.
 
-    x (n, d), mean and log-variance (n, k), noise (n, K, k) standard normal; `nll(x, z)` is the model's.
+    `x` (n, d) are images, `posterior` is the mean and the log-variance (n, k), `nll(x, z)` is the model's -log p(x|z), and
+    `noise` (n, K, k) is standard normal.
     """
     mean, log_variance = (part.double() for part in posterior)
     z = mean[:, None] + (log_variance / 2).exp()[:, None] * noise
@@ -66,7 +69,7 @@ def importance_weights(
 
 
 def posterior_variance(view: View) -> Tensor:
-    """Variance of each unit under q(z|x) (k,), mean over test images, in float64."""
+    """Average the variance of each unit under q(z|x) over the test images: (k,) in float64, 0 without a posterior."""
     posteriors = [view.replica("posterior", rows) for rows in view.images.split(BLOCK)]
     if not posteriors[0]:
         return torch.zeros_like(view.codes[0], dtype=torch.float64)
@@ -91,7 +94,7 @@ def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _expost(view: View, x: Tensor) -> tuple[Tensor, float]:
     settings, generator = view.settings.density, view.generator(STEP)
     model = ExpostDensity.fit(view.replica.function("decode"), view.reference_codes[: -view.validation], settings.directions)
-    validation = spread(view.reference[-view.validation :], settings.validation_images)
+    validation = evenly_spaced(view.reference[-view.validation :], settings.validation_images)
     block = max(1, ENTRIES // (max(settings.draws, model.rank) * max(x.shape[1], view.codes.shape[1])))
     weights = []
     with torch.no_grad():
@@ -103,5 +106,5 @@ def _expost(view: View, x: Tensor) -> tuple[Tensor, float]:
 
 
 def standard_normal(images: int, draws: int, units: int, generator: Generator, device: torch.device) -> Tensor:
-    """(images, draws, units) in float64, drawn on the CPU one image at a time."""
+    """Draw noise (images, draws, units) on the CPU, one image at a time, and convert it to float64."""
     return torch.stack([torch.randn(draws, units, generator=generator) for _ in range(images)]).to(device, torch.float64)

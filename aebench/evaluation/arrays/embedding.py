@@ -1,11 +1,12 @@
-"""A t-SNE map of test codes (van der Maaten & Hinton 2008), by openTSNE, and the arrays that measure it.
+"""Test images, their codes, and the t-SNE map of the codes (van der Maaten & Hinton 2008) by openTSNE.
 
 Codes with more than `components` units are first reduced to that many leading principal components, as is usual. Nearest
-neighbours are exact. The start is the first two components (Kobak & Berens 2019), scaled down, plus noise that separates equal
-codes. Then come `exaggerated` iterations with attraction 12 times as strong, at a learning rate of n / 12, and `iterations`
-without exaggeration at n. Repulsion is computed by Barnes-Hut trees, from 10,000 images on by interpolation (Linderman et al.
-2019). Both are openTSNE's defaults. With one thread the map is reproducible byte for byte. Only the first seed has one: figures
-show one seed, and it is costly.
+neighbours are exact. The initialisation is the first two components (Kobak & Berens 2019), scaled down, plus noise that
+separates equal codes. `exaggerated` iterations with 12 times the attraction and a learning rate of n / 12 are followed by
+`iterations` without exaggeration and with a learning rate of n. Repulsion is computed by Barnes-Hut trees or, from 10,000
+images on, by interpolation (Linderman et al. 2019). Exaggeration, learning rates and repulsion are openTSNE's defaults. With
+one thread the map is reproducible byte for byte. The map is costly, so it is computed only for the first seed, which the
+figures show.
 """
 
 from dataclasses import dataclass
@@ -18,16 +19,16 @@ from aebench.evaluation.settings import Embedding
 from aebench.evaluation.view import View
 
 STEP = 8
-"""Of the stream `evaluation`: the noise of the start."""
-START, NOISE = 1e-4, 0.01
-"""The start's deviation, and that of the noise relative to it; openTSNE's defaults."""
+"""Step of the stream `evaluation` for the noise of the initialisation."""
+SCALE, NOISE = 1e-4, 0.01
+"""Standard deviation of the initialisation, and of its noise relative to it; both are openTSNE's defaults."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """The first m test images (m, d), their codes (m, k), and the number of `neighbours` that compares them.
+    """The first m test images (m, d), their codes (m, k), and the number of `neighbours` for comparing them.
 
-    `map` (m, 2) is the t-SNE map of the codes; None for all seeds but the first, and where there is none.
+    `map` (m, 2) is the t-SNE map of the codes; it is None for all seeds but the first and for codes that t-SNE cannot map.
     """
 
     images: Tensor
@@ -37,7 +38,7 @@ class Embedded:
 
 
 def embedding(view: View) -> Embedded:
-    """The first `images` test images, with a map if this is the first seed."""
+    """Return the first `images` test images and their codes, with a t-SNE map for the first seed."""
     settings = view.settings.embedding
     codes = view.codes[: settings.images]
     tsne_map = tsne(codes, settings, view.generator(STEP)) if view.first else None
@@ -45,7 +46,7 @@ def embedding(view: View) -> Embedded:
 
 
 def tsne(codes: Tensor, settings: Embedding, generator: Generator) -> Tensor | None:
-    """(m, k) -> (m, 2); None if all codes are equal, or if there are no more than 3 times `perplexity`, which t-SNE needs."""
+    """Map codes (m, k) to points (m, 2); None if all codes are equal or if m <= 3 * `perplexity`, which t-SNE excludes."""
     if len(codes) <= 3 * settings.perplexity or bool((codes == codes[0]).all()):
         return None
     from openTSNE import TSNE
@@ -56,7 +57,7 @@ def tsne(codes: Tensor, settings: Embedding, generator: Generator) -> Tensor | N
         perplexity=settings.perplexity,
         early_exaggeration_iter=settings.exaggerated,
         n_iter=settings.iterations,
-        initialization=START * (_plane(points) + NOISE * noise),
+        initialization=SCALE * (_plane(points) + NOISE * noise),
         neighbors="exact",
         n_jobs=1,
     ).fit(points)
@@ -64,9 +65,9 @@ def tsne(codes: Tensor, settings: Embedding, generator: Generator) -> Tensor | N
 
 
 def _components(codes: np.ndarray, most: int) -> np.ndarray:
-    """The leading principal components of codes (m, k), scaled so that the first has deviation 1.
+    """Compute at most `most` leading principal components of codes (m, k), scaled to standard deviation 1 of the first.
 
-    scikit-learn's PCA, not `objectives.principal_axes`: it fixes the axes' signs, so that the map is not mirrored at random.
+    scikit-learn's PCA fixes the signs of the axes and `objectives.principal_axes` does not: the map might be mirrored.
     """
     from sklearn.decomposition import PCA
 
@@ -75,5 +76,5 @@ def _components(codes: np.ndarray, most: int) -> np.ndarray:
 
 
 def _plane(points: np.ndarray) -> np.ndarray:
-    """The first two columns; the second is 0 if there is only one."""
+    """Return the first two columns; a single column is followed by zeros."""
     return np.pad(points, [(0, 0), (0, 1)])[:, :2]

@@ -1,17 +1,21 @@
-"""Generated images: codes from several samplers, decoded, and what the feature classifier makes of them.
+"""Images decoded from the codes of several samplers, and their features and logits by the feature classifier.
 
-prior            the model's own prior p(z); left out for a model without one
+prior            the model's own prior p(z), if it has one
 N(0, I)          the standard normal, whatever the distribution of the codes
-normal           N(m, C) with the mean and the full covariance of the training codes
+normal           N(m, C) with the mean m and the full covariance C of the training codes
 mixture          a mixture of normals with full covariances, fitted to training codes (Ghosh et al. 2020)
-training images  no decoder: images of the training set, what a perfect generator would give
+training images  images of the training set in place of decoded samples: the result of a perfect generator
 
-The normal and the mixture are sampled along the principal axes of the training codes: the mixture along the `mixture_axes`
-leading ones, the normal along all others. Along an axis without variance every sample has the mean. All samplers start from the
-same noise, so that they differ in nothing else.
+The sampler `normal` is not the one behind `samples` in `aebench.evaluation.pictures`: for a model without a prior, that figure
+shows samples of independent normals, with the mean and standard deviation of each unit over training and validation codes.
 
-n = `samples`, or all test images if there are fewer: Fréchet distances fall with n, and coverage needs two sets of the same
-size. Pixels are clipped to [0, 1], as a viewer would; linear decoders leave that range.
+The normal and the mixture are sampled along the principal axes of the training codes. The mixture replaces the normal along the
+`mixture_axes` leading axes. Along an axis without variance every sample equals the mean. Each sampler of codes restarts the
+same random stream.
+
+n is `samples`, or the number of test or of training images if that is smaller. All sets have n images, because Fréchet
+distances decrease with n and coverage compares sets of equal size. Pixels are clipped to [0, 1], because linear decoders exceed
+that range.
 """
 
 import warnings
@@ -27,12 +31,12 @@ from aebench.objectives import principal_axes
 
 STEP = 6
 NEGLIGIBLE = 1e-6
-"""Relative to the largest deviation: what rounding of float32 codes leaves of zero."""
+"""Axes whose standard deviation is at most this fraction of the largest are considered constant up to float32 rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFeatures:
-    """Images (n, d) in [0, 1], with the feature classifier's features (n, f) and logits (n, C)."""
+    """Images (n, d) in [0, 1], and the feature classifier's features (n, f) and logits (n, C) for them."""
 
     images: Tensor
     features: Tensor
@@ -41,14 +45,14 @@ class ImageFeatures:
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """`real` holds n test images drawn by the seed, `samples` n images from each sampler, by the names above."""
+    """Features of n randomly drawn test images, `real`, and of n images from each sampler, `samples`, by the names above."""
 
     real: ImageFeatures
     samples: dict[str, ImageFeatures]
 
 
 def generation(view: View) -> Generated | None:
-    """Images from every sampler; None without a feature classifier."""
+    """Generate images with every sampler; None without a feature classifier."""
     if view.feature_classifier is None:
         return None
     settings, train = view.settings.generation, view.reference[: -view.validation]
@@ -60,7 +64,7 @@ def generation(view: View) -> Generated | None:
 
 
 def sampled_codes(view: View, n: int) -> Iterator[tuple[str, Tensor]]:
-    """Name of the sampler and n codes (n, k), for each sampler that has codes."""
+    """Yield the name and n codes (n, k) of each sampler of codes."""
     codes = view.reference_codes[: -view.validation]
     prior = view.replica("prior", n, _noise(view))
     if prior is not None:
@@ -68,11 +72,11 @@ def sampled_codes(view: View, n: int) -> Iterator[tuple[str, Tensor]]:
     yield "N(0, I)", torch.randn(n, codes.shape[1], generator=_noise(view), device=codes.device)
     mean = codes.mean(0)
     variances, axes = principal_axes(codes - mean, max(1, len(codes) - 1))
-    axes, deviations = axes.flip(1).to(codes.dtype), variances.sqrt().flip(0).to(codes.dtype)
-    scores = deviations * torch.randn(n, len(deviations), generator=_noise(view), device=codes.device)
+    axes, sd = axes.flip(1).to(codes.dtype), variances.sqrt().flip(0).to(codes.dtype)
+    scores = sd * torch.randn(n, len(sd), generator=_noise(view), device=codes.device)
     yield "normal", mean + scores @ axes.T
     settings = view.settings.generation
-    leading = min(settings.mixture_axes, int((deviations > NEGLIGIBLE * deviations[0]).sum()))
+    leading = min(settings.mixture_axes, int((sd > NEGLIGIBLE * sd[0]).sum()))
     if leading:
         training = (_subset(codes, settings.mixture_codes, view.generator(STEP)) - mean) @ axes[:, :leading]
         scores[:, :leading] = sampled_mixture(training, n, settings, view.generator(STEP))
@@ -80,7 +84,7 @@ def sampled_codes(view: View, n: int) -> Iterator[tuple[str, Tensor]]:
 
 
 def sampled_mixture(scores: Tensor, n: int, settings: Generation, generator: Generator) -> Tensor:
-    """n samples (n, m) of a mixture of normals fitted to scores (r, m), whose first column has the largest variance."""
+    """Draw n samples (n, m) from a mixture of normals fitted to scores (r, m), whose first column has the largest variance."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
@@ -89,7 +93,7 @@ def sampled_mixture(scores: Tensor, n: int, settings: Generation, generator: Gen
     fit = GaussianMixture(count, max_iter=settings.mixture_rounds, random_state=state)
     unit = scores[:, 0].std()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # `mixture_rounds` limits the time, and equal codes are allowed
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `mixture_rounds` limits the time; equal codes are allowed
         fit.fit((scores / unit).double().cpu().numpy())
     return torch.from_numpy(fit.sample(n)[0]).to(scores) * unit
 

@@ -1,14 +1,14 @@
-"""Exact nearest neighbours by Euclidean distance, at little more than the cost of float32.
+"""Exact nearest neighbours by Euclidean distance, at little more than the cost of a search in float32.
 
-Squares ‖r‖² - 2 q·r (+ ‖q‖²) of centred codes, in float32 and in blocks of `BLOCK_BYTES`, select k + `SPARE` candidates,
-whose distances are then computed as sums of (q - r)² in float64. A code that was not selected had a square of at least
-`reach`, up to the rounding error of a product of d terms (Higham 2002, section 3.1); if it is nearer than D_k, the distance
-of the k-th neighbour,
+Squared distances ‖r‖² - 2 q·r (+ ‖q‖²) of centred codes, in float32 and in blocks of `BLOCK_BYTES`, select k + `SPARE`
+candidates, whose distances are then computed as sums of (q - r)² in float64. The squared distance of every other code is at
+least `reach`, up to the rounding error of a product of d terms (Higham 2002, section 3.1). For a code nearer than D_k, the
+distance of the k-th neighbour, this error is bounded by
 
     |error| <= (d + 8) ε (2 ‖q‖ + D_k)²
 
-A query for which `reach` minus this error is below D_k² is searched again in float64. Which codes at the same distance are
-returned is arbitrary.
+The search is repeated in float64 for queries for which `reach` minus this bound is below D_k². Among codes at the same distance
+the choice is arbitrary.
 """
 
 import torch
@@ -18,11 +18,13 @@ BLOCK_BYTES = 64 * 2**20
 CACHE_BYTES = 4 * 2**20
 """Size of the differences that are squared at once."""
 SPARE = 14
+"""Number of candidates in addition to k."""
 GROUP = 32
+"""Number of columns per group; groups are first compared by their minima."""
 
 
 def neighbours(queries: Tensor, reference: Tensor, k: int) -> Tensor:
-    """Indices (n, k) of the k rows of `reference` (m, d) nearest to each row of `queries` (n, d), nearest first."""
+    """Find the k rows of `reference` (m, d) nearest to each row of `queries` (n, d): indices (n, k), nearest first."""
     indices, certain = _search(queries, reference, k, torch.float32)
     if not certain.all():
         indices[~certain] = _search(queries[~certain], reference, k, torch.float64)[0]
@@ -30,7 +32,7 @@ def neighbours(queries: Tensor, reference: Tensor, k: int) -> Tensor:
 
 
 def _search(queries: Tensor, reference: Tensor, k: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Indices (n, k), and (n,) whether rounding cannot have excluded a nearer row."""
+    """Find indices (n, k), and (n,) whether it is certain that rounding did not exclude a nearer row."""
     (m, d), epsilon = reference.shape, torch.finfo(dtype).eps
     centre = reference.mean(0, dtype=torch.float64).to(dtype)
     rows = torch.zeros(m + -m % GROUP, d, dtype=dtype, device=reference.device)
@@ -51,9 +53,9 @@ def _search(queries: Tensor, reference: Tensor, k: int, dtype: torch.dtype) -> t
 
 
 def _smallest(squares: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Columns (n, k), ascending, of the k smallest entries in each row of (n, groups * GROUP), and the largest of them (n,).
+    """Find the columns (n, k), ascending, of the k smallest entries in each row of (n, groups * GROUP), and their largest (n,).
 
-    They are in the k groups with the smallest minima, so most columns only enter a minimum, which is fast.
+    The k smallest entries are in the k groups with the smallest minima, so only these groups are searched.
     """
     groups = squares.view(len(squares), -1, GROUP)
     near = groups.amin(2).topk(min(k, groups.shape[1]), largest=False, sorted=False).indices
@@ -63,7 +65,7 @@ def _smallest(squares: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _squares(queries: Tensor, reference: Tensor, candidates: Tensor) -> Tensor:
-    """‖q - r‖² (n, c) in float64, of queries (n, d) and their candidates (n, c); `CACHE_BYTES` at a time."""
+    """Compute ‖q - r‖² (n, c) in float64 for queries (n, d) and their candidates (n, c), `CACHE_BYTES` at a time."""
     size = max(1, CACHE_BYTES // (8 * candidates.shape[1] * reference.shape[1]))
     pairs = zip(queries.split(size), candidates.split(size), strict=True)
     return torch.cat([(q[:, None].double() - reference[c].double()).square().sum(2) for q, c in pairs])

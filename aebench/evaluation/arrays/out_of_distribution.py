@@ -1,10 +1,10 @@
-"""Reconstructions of images that are not like the data set: noise, and test images with permuted pixels.
+"""Reconstructions of out-of-distribution images: noise, and test images with permuted pixels.
 
     noise      x_j ~ U(0, 1), independent
-    permuted   x_j = pixel π(j) of a test image, with one permutation π for all images: an image keeps its pixel values, and the
-               covariance of the images keeps its spectrum; only the arrangement of the pixels is lost
+    permuted   x_j = pixel π(j) of a test image, with one permutation π for all images, which preserves the pixel values of each
+               image and the spectrum of the images' covariance, but not the arrangement of the pixels
 
-Both are drawn on the CPU and depend only on the seed, so all models with that seed get the same images.
+Noise and permutation are drawn on the CPU and depend only on the seed, so all models with that seed are given the same images.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aebench.evaluation.view import View, spread
+from aebench.evaluation.view import View, evenly_spaced
 
 STEP = 4
 
 
 @dataclass(frozen=True)
 class OutOfDistribution:
-    """Images and reconstructions (m, d): m of noise, and at most m permuted test images."""
+    """Images and reconstructions (m, d) of m noise images and of at most m permuted test images."""
 
     noise: Tensor
     noise_reconstructions: Tensor
@@ -28,9 +28,9 @@ class OutOfDistribution:
 
 
 def out_of_distribution(view: View) -> OutOfDistribution:
-    """Draw and reconstruct `settings.out_of_distribution.images` images of either type."""
+    """Draw and reconstruct `settings.out_of_distribution.images` images of each type; at most all test images are permuted."""
     count, pixels, generator = view.settings.out_of_distribution.images, view.images.shape[1], view.generator(STEP)
     order = torch.randperm(pixels, generator=generator).to(view.images.device)
     noise = torch.rand(count, pixels, generator=generator).to(view.images)
-    permuted = spread(view.images, count)[:, order]
+    permuted = evenly_spaced(view.images, count)[:, order]
     return OutOfDistribution(noise, view.decode(view.encode(noise)), permuted, view.decode(view.encode(permuted)))

@@ -2,7 +2,7 @@
 
     z = μ(x) + σ(x) ε,   ε ~ N(0, I)
 
-Other reconstructions decode the mean code μ(x), but in training the decoder sees only samples.
+The other reconstructions decode the mean μ(x), whereas the decoder is trained on samples.
 """
 
 import torch
@@ -15,7 +15,7 @@ STEP = 3
 
 
 def sampled_reconstructions(view: View) -> Tensor | None:
-    """(n, d) for the test images; None for models without q(z|x). ε is drawn on the CPU, so all machines have the same."""
+    """Decode one sample per test image: (n, d), or None for a model without q(z|x). ε is drawn on the CPU, reproducibly."""
     generator, parts = view.generator(STEP), []
     for x in view.images.split(BLOCK):
         posterior = view.replica("posterior", x)

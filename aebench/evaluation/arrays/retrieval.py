@@ -1,7 +1,7 @@
-"""Examples of retrieval for the figure: one query of each class and the reference images with the nearest codes.
+"""Examples of retrieval for the figure: one query per class and the reference images with the nearest codes.
 
-Queries are the first test image of each of the first `QUERIES` classes, so that no query is picked for its result. Distances
-are Euclidean; the order of codes at the same distance is arbitrary, so there are no examples for a constant code.
+The queries are the first test images of the first `QUERIES` classes, so that no query is chosen for its result. Distances are
+Euclidean. The order of codes at the same distance is arbitrary, so there are no examples for constant codes.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,17 @@ QUERIES, HITS = 10, 8
 
 @dataclass(frozen=True)
 class Retrieved:
-    """`images` (q * (1 + h), d): each query, then its h hits, nearest first; `right` (q * h): hits of the query's class."""
+    """Each of q queries followed by its h hits, nearest first, in `images` (q * (1 + h), d).
+
+    `correct` (q * h,) is true for hits of the query's class.
+    """
 
     images: Tensor
-    right: Tensor
+    correct: Tensor
 
 
 def retrieval(view: View) -> Retrieved | None:
-    """Examples for the first seed; None for other seeds and for constant reference codes. h is at most `HITS`."""
+    """Find at most `HITS` hits per query for the first seed; None for other seeds and for constant reference codes."""
     if not view.first or bool((view.reference_codes == view.reference_codes[0]).all()):
         return None
     queries = torch.stack([(view.labels == c).nonzero()[0, 0] for c in view.labels.unique()[:QUERIES]])

@@ -1,15 +1,16 @@
-"""Test images under six corruptions at increasing levels, the same images for every model.
+"""Codes and reconstructions of test images under six corruptions at increasing levels.
 
-    masking, gaussian, salt_and_pepper   as in training, `aebench.corruptions`
-    blur        by a Gaussian of standard deviation level * side; beyond the border the nearest pixel is repeated
-    occlusion   a square of side level * side, rounded to whole pixels and at least one, is set to 0 at a random position
-    shift       by level * side up, down, left or right, with linear interpolation; pixels from beyond the border are 0
+    masking, gaussian, salt_and_pepper   the corruptions of `aebench.corruptions`, which are also used in training
+    blur        a Gaussian filter of standard deviation level * side; border pixels are repeated beyond the border
+    occlusion   a square with sides of level * side pixels, rounded to an integer >= 1, is set to 0 at a random position
+    shift       the image is moved by level * side pixels up, down, left or right; pixels from beyond the border are 0, and
+                shifts by a fraction of a pixel are interpolated linearly
 
-side is the shorter of height and width.
+`side` is the shorter of height and width.
 
-The draws come from a stream of seed 0, named after the corruption, whatever the model's seed. They are made on the CPU and
-shared by all levels of a corruption, so that a higher level changes more of the same image. The images therefore depend on
-the data set, the corruption and the level alone.
+The random numbers of each corruption are drawn on the CPU from a stream of seed 0, whatever the model's seed, and every level
+restarts it, so that all levels use the same random numbers. Corrupted images therefore depend only on the data set, the
+corruption and the level, and are the same for every model.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +32,9 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Corrupted:
-    """The first m test images under each of s `corruptions`, given as (name, level).
+    """The first m test images under each of s `corruptions`, which are pairs (name, level).
 
-    `images` and `reconstructions` are (s, m, d), `codes` (s, m, k).
+    `images` and `reconstructions` have shape (s, m, d), `codes` (s, m, k).
     """
 
     corruptions: tuple[tuple[str, float], ...]
@@ -53,18 +54,18 @@ def robustness(view: "View") -> Corrupted:
 
 
 def corrupted(images: Tensor, settings: Robustness, seed: int) -> Tensor:
-    """x̃ of images (n, d) for `sse_corrupted`, drawn by a seed; on the CPU, so that it is the same on every machine."""
+    """Corrupt images (n, d) for `sse_corrupted` with the noise of a seed, drawn on the CPU for reproducibility."""
     keep, add = CORRUPTIONS[settings.noise](*images.shape, settings.corruption, Streams(seed).torch("evaluation"))
     return corrupt(images, (keep.to(images.device), add.to(images.device)))
 
 
 def corrupt_images(x: Tensor, shape: tuple[int, ...], levels: Mapping[str, Sequence[float]]) -> dict[tuple[str, float], Tensor]:
-    """{(corruption, level): x̃ (m, d)} of images x (m, d) of `shape` (height, width[, channels]), on the CPU."""
+    """Corrupt images x (m, d) of `shape` (height, width[, channels]) on the CPU: {(corruption, level): x̃ (m, d)}."""
     return {(name, level): _corrupt(x, shape, name, level) for name in levels for level in levels[name]}
 
 
 def blur(x: Tensor, level: float, generator: Generator) -> Tensor:
-    """(m, h, w, c) -> (m, h, w, c)."""
+    """Blur images (m, h, w, c)."""
     from scipy.ndimage import gaussian_filter
 
     sigma = level * min(x.shape[1:3])
@@ -72,7 +73,7 @@ def blur(x: Tensor, level: float, generator: Generator) -> Tensor:
 
 
 def occlusion(x: Tensor, level: float, generator: Generator) -> Tensor:
-    """(m, h, w, c) -> (m, h, w, c)."""
+    """Occlude a square of images (m, h, w, c)."""
     size, inside = max(1, round(level * min(x.shape[1:3]))), []
     for axis, side in enumerate(x.shape[1:3]):
         start = (torch.rand(len(x), 1, generator=generator) * (side - size + 1)).long()
@@ -82,13 +83,13 @@ def occlusion(x: Tensor, level: float, generator: Generator) -> Tensor:
 
 
 def shift(x: Tensor, level: float, generator: Generator) -> Tensor:
-    """(m, h, w, c) -> (m, h, w, c)."""
+    """Shift images (m, h, w, c), each in a random direction."""
     distance, direction = level * min(x.shape[1:3]), torch.randint(4, (len(x),), generator=generator)
     return torch.lerp(_moved(x, int(distance), direction), _moved(x, int(distance) + 1, direction), distance % 1)
 
 
 def _moved(x: Tensor, pixels: int, direction: Tensor) -> Tensor:
-    """Move each image by whole pixels; `direction` (m,) is 0 for up, 1 down, 2 left, 3 right."""
+    """Move images by an integer number of pixels; `direction` (m,) is 0 for up, 1 for down, 2 for left and 3 for right."""
     padded, (_, height, width, _) = torch.nn.functional.pad(x, (0, 0, pixels, pixels, pixels, pixels)), x.shape
     corners = ((2 * pixels, pixels), (0, pixels), (pixels, 2 * pixels), (pixels, 0))
     moved = torch.stack([padded[:, top : top + height, left : left + width] for top, left in corners])
@@ -100,7 +101,7 @@ SPATIAL: dict[str, Callable[[Tensor, float, Generator], Tensor]] = {"blur": blur
 
 
 def _corrupt(x: Tensor, shape: tuple[int, ...], name: str, level: float) -> Tensor:
-    generator = Streams(SEED).torch(f"degraded {name}")  # the word stays: a stream of another name gives other draws
+    generator = Streams(SEED).torch(f"degraded {name}")  # a stream with another name would draw other numbers
     if name in SPATIAL:
         return SPATIAL[name](x.reshape(len(x), *shape[:2], -1), level, generator).flatten(1)
     return corrupt(x, CORRUPTIONS[name](*x.shape, level, generator))

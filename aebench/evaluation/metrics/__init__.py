@@ -1,7 +1,7 @@
-"""The registry of metrics: one file per question, whose first line is the question as the reports print it.
+"""The registry of metrics: one file per question, whose first line is the question as printed in the reports.
 
-A metric takes a `Representation` (arrays, never a model) and returns a number. Add a function and a registry line to the file
-of its question, and the metric is in every table, in MLflow and on the page.
+A metric takes a `Representation` (arrays, never a model) and returns a number. To add one, write a function and its registry
+entry in the file of the question that it answers. The metric then appears in the tables, in MLflow and on the page.
 """
 
 from collections import ChainMap
@@ -46,7 +46,7 @@ OTHERS = "What do the metrics of other packages measure?"
 
 
 class _BuiltInFirst(ChainMap[str, Metric]):
-    """Iterates in the order of its parts; a metric of another package is imported only when it is looked up."""
+    """Iterate in the order of the parts; a metric of another package is imported only when it is looked up."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(name for part in self.maps for name in part))

@@ -1,7 +1,7 @@
 """The types of results: a metric is one number per seed, a profile is several numbers per seed along an axis.
 
-Each file of this package answers one question, which is its first line. It holds the functions and, below them, the
-registries `METRICS` and `PROFILES`, whose texts the reports print.
+Each file listed in `aebench.evaluation.metrics.QUESTIONS` answers one question, which is its first line. It has functions of a
+`Representation` and, below them, the registries `METRICS` and `PROFILES`, whose texts are printed in the reports.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,10 @@ from aebench.evaluation.representation import Representation
 class Metric:
     """One number per seed; NaN where it is undefined.
 
-    `perfect` is the score of a perfect representation. It is None, like `better`, for a descriptive metric, of which neither
-    direction is better. `decimals` is the number of decimals in tables. `main` puts the metric into the main comparison of all
-    models as well as into the table of its question. `stage` is the DVC stage that computes it.
+    `better` is the direction of better scores and `perfect` is the score of a perfect representation; both are None for a
+    descriptive metric, where neither direction is better. `decimals` is the number of decimals in tables. `main` adds the
+    metric to the main comparison of all models, in addition to the table of its question. `stage` is the DVC stage that
+    computes it.
     """
 
     measure: Callable[[Representation], float]
@@ -33,9 +34,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class Profile:
-    """Several numbers per seed along an axis, e.g. bits per unit or classes: {place on the axis: number}.
+    """Several numbers per seed along an axis, e.g. bits per unit or classes: {position on the axis: number}.
 
-    The places are the same for every model and seed.
+    The positions are the same for every model and seed.
     """
 
     measure: Callable[[Representation], dict[str, float]]

@@ -1,15 +1,15 @@
-"""Do the classes form clusters? k-means on the test codes, with as many clusters as classes, compared with the labels.
+"""Do the codes cluster by class? k-means clusters of the test codes, as many as classes, are compared with the labels.
 
     NMI      = I(class; cluster) / mean of H(class) and H(cluster)                     (Strehl & Ghosh 2002, arithmetic mean)
     ARI      = agreement on pairs of images, scaled to 0 by chance and at most 1       (Hubert & Arabie 1985)
-    accuracy = share of images in the cluster of their class, for the best matching    (Kuhn 1955)
+    accuracy = fraction of images in the cluster of their class, for the best matching (Kuhn 1955)
 
-k-means uses no labels. It (Lloyd 1982) starts `RESTARTS` times from k-means++ (Arthur & Vassilvitskii 2007) and keeps the
-solution with the least inertia; all models and seeds use the same random numbers, stream `clustering` of seed 0.
+k-means (Lloyd 1982) uses no labels. It is initialised `RESTARTS` times by k-means++ (Arthur & Vassilvitskii 2007), and the
+solution with the lowest inertia is kept. All models and seeds use the same random numbers, stream `clustering` of seed 0.
 
-A code with fewer distinct values than classes gives as many clusters as values. A constant code gives one, which scores an
-NMI and ARI of 0 and an accuracy equal to the share of the largest class. For finitely many images, chance is slightly above 0
-for NMI and above 1 / classes for accuracy, and 0 for ARI.
+A code with fewer distinct values than classes gives one cluster per value. A constant code gives one cluster, which scores an
+NMI and ARI of 0 and an accuracy equal to the fraction of the largest class. For finitely many images, chance is slightly above
+0 for NMI and above 1 / classes for accuracy, and 0 for ARI.
 """
 
 import warnings
@@ -65,7 +65,7 @@ def clusters(r: Representation) -> "np.ndarray":
 
 
 def _scaled(codes: "Tensor") -> "np.ndarray":
-    """Codes centred and divided by their largest absolute value: the same clusters, but large offsets cause no rounding."""
+    """Codes centred and divided by their largest absolute value: same clusters, but no rounding of large offsets."""
     centred = codes.double() - codes.double().mean(0)
     return (centred / centred.abs().max().clamp(min=1e-300)).float().cpu().numpy()
 
@@ -75,19 +75,19 @@ METRICS = {
         nmi,
         "NMI",
         "higher",
-        "at most 1",
+        "in [0, 1]",
         1.0,
         3,
-        "Normalised mutual information between classes and k-means clusters of the codes.",
+        "Normalised mutual information between the classes and the k-means clusters of the codes.",
     ),
     "ari": Metric(
         ari,
         "ARI",
         "higher",
-        "at most 1",
+        "in [-0.5, 1]",
         1.0,
         3,
-        "Adjusted Rand index: how often classes and clusters agree that two images belong together; 0 at chance.",
+        "Adjusted Rand index: agreement of classes and clusters on whether two images belong together; 0 for chance.",
     ),
     "cluster_accuracy": Metric(
         cluster_accuracy,
@@ -96,6 +96,6 @@ METRICS = {
         "%",
         100.0,
         2,
-        "Test accuracy if each cluster predicts one class, with the best one-to-one assignment.",
+        "Test accuracy if each cluster predicts one class, for the best one-to-one assignment of clusters to classes.",
     ),
 }

@@ -1,14 +1,14 @@
-"""How many bits does an image need? How well images are reconstructed from quantised codes, at every rate.
+"""How well are images reconstructed from quantised codes? Reconstruction error against the bits per image.
 
     distortion   SSE of reconstructions from codes quantised to b bits per unit
-    rate         bits per image, mean over images: sum over units of -log2 p(cell), p estimated from training codes
+    rate         mean over images of sum over units of -log2 p(cell), in bits per image; p is estimated from training codes
 
-`aebench.evaluation.arrays.compression` defines the quantiser. The rate, not b times the number of units, makes 30 components,
-1000 sparse units and 784 pixels comparable; without an entropy coder a code costs b times its units. Levels are chosen on
-validation images, and a budget must hold on them; the reported rates and errors are those of test images.
+`aebench.evaluation.arrays.compression` defines the quantiser. Entropy coding makes 30 principal components, 1000 sparse units
+and 784 pixels comparable; without it a code with k units costs b k bits. The level is chosen on validation images, which must
+also be within the budget; the reported rates and errors are those of test images.
 
-All numbers are for the deterministic code, with scalar quantisation and independent units: an upper bound on the bits needed.
-The rate of a variational model, D[q(z|x) ‖ p(z)], needs bits-back coding instead (Hinton & van Camp 1993).
+The rate is an upper bound on the bits needed, because it is that of the deterministic code with scalar quantisation and
+independent units. The rate of a variational model, D[q(z|x) ‖ p(z)], needs bits-back coding (Hinton & van Camp 1993).
 """
 
 import math
@@ -36,19 +36,19 @@ def bits_per_image(r: Representation) -> float:
 
 
 def sse_at_bits(r: Representation) -> dict[str, float]:
-    """SSE within each budget in bits per image, at the affordable level with the least validation error."""
+    """SSE within each budget in bits per image, at the affordable level with the lowest validation error."""
     if r.compression is None:
         return {}
     return {str(budget): _least_error(r, budget) for budget in r.compression.budgets}
 
 
 def sse_quantised(r: Representation) -> dict[str, float]:
-    """SSE by bits per unit; >= 0."""
+    """SSE of codes quantised to each number of bits per unit; >= 0."""
     return {} if r.compression is None else _by_level(r, r.compression.test.errors)
 
 
 def bits_quantised(r: Representation) -> dict[str, float]:
-    """Rate in bits per image by bits per unit; >= 0, above bits * units where test codes differ from training codes."""
+    """Rate in bits per image for each number of bits per unit; >= 0, above bits * units if test codes are unlikely enough."""
     return {} if r.compression is None else _by_level(r, r.compression.test.lengths)
 
 
@@ -72,7 +72,7 @@ METRICS = {
         None,
         1,
         "Entropy-coded bits of the coarsest quantised code whose SSE is at most 10 % above that of the exact code; "
-        "undefined if every level tried is too coarse.",
+        "undefined if all levels are too coarse.",
     ),
 }
 PROFILES = {

@@ -1,21 +1,21 @@
-"""How probable are unseen images under the model? Lower bounds of log p(x) in nats, mean over test images.
+"""How probable are test images under the model? Lower bounds of log p(x) in nats, mean over test images.
 
     ELBO    = E_q log p(x|z) - D[q(z|x) ‖ p(z)]                                    (Kingma & Welling 2014)
     IWAE_K  = E log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),  z_k ~ q    (Burda et al. 2016, equation 8)
     ELBO = IWAE_1 <= IWAE_K <= IWAE_K' <= log p(x),  K < K'
     KL of q(z) = D[N(m, S) ‖ N(0, I)],   m and S mean and covariance of q(z) = E q(z|x) over test images
 
-β = 1, whatever a model was trained with. There are two sets of bounds. One is of the model's own likelihood, which a model
-without a posterior lacks (NaN). The other is of the ex-post density (Ghosh et al. 2020): a Gaussian fitted to the training
-codes, with Gaussian noise on the reconstructions, by the same recipe for every model and exact for linear decoders; see
-`aebench.evaluation.arrays.expost_density`. The effective sample size ESS = (sum w)² / sum w² tells how far a bound can be
-trusted: when it is near 1 of K samples, log p(x) may be many nats higher.
+β is 1, whatever a model was trained with. There are two sets of bounds. The first is of the model's own likelihood and NaN for
+a model without a posterior. The second is of the ex-post density (Ghosh et al. 2020): a Gaussian fitted to the training codes,
+with Gaussian noise on the reconstructions. It is computed in the same way for every model and is exact for linear decoders; see
+`aebench.evaluation.arrays.expost_density`. The effective sample size, ESS = (sum w)² / sum w², shows how tight a bound is: if
+the ESS of K samples is near 1, log p(x) may be many nats higher.
 
 No direction is better and there is no perfect value: the best attainable one is minus the entropy of the images, which is
 unknown. A Bernoulli observation model gives a probability and a Gaussian one a density, so the two are not comparable; for grey
-pixels the Bernoulli term is a cross-entropy, not the likelihood of a binary image. A density grows without limit on pixels that
-never change, but for the lower limit of its variance, so it may disagree with how images look (Theis et al. 2016). Bits per
-pixel are -nats / (pixels ln 2).
+pixels the Bernoulli term is a cross-entropy, not the likelihood of a binary image. On pixels that never change, a density is
+bounded only by the lower limit of its variance, so it may disagree with how images look (Theis et al. 2016). Bits per pixel
+are -nats / (pixels ln 2).
 """
 
 import math
@@ -29,81 +29,82 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ACTIVE = 0.01
+"""Variance of a posterior mean above which a unit counts as active."""
 SINGULAR = 1e-10
 """Smallest over largest variance at which a covariance counts as singular."""
 
 
 def elbo(r: Representation) -> float:
-    """With the exact divergence and a Monte Carlo reconstruction term."""
+    """ELBO with the exact divergence and a Monte Carlo estimate of the reconstruction term."""
     return -expected_nll(r) - posterior_kl(r)
 
 
 def expected_nll(r: Representation) -> float:
-    """E_q -log p(x|z); may be negative for a Gaussian."""
+    """Reconstruction term E_q -log p(x|z); may be negative for a Gaussian."""
     return float(r.density.nll.mean())
 
 
 def posterior_kl(r: Representation) -> float:
-    """D[q(z|x) ‖ N(0, I)], exact; >= 0."""
+    """KL divergence D[q(z|x) ‖ N(0, I)], exact; >= 0."""
     return float(r.density.kl.mean())
 
 
 def iwae(r: Representation) -> float:
-    """With all samples that were drawn."""
+    """IWAE_K, with K the number of samples drawn."""
     return float(bounds(r.density.log_weights).mean())
 
 
 def iwae_half_width(r: Representation) -> float:
-    """Half-width of the 95 % interval of the mean over test images; NaN for one image."""
+    """Half-width of the 95 % interval of the mean of `iwae` over test images; NaN for one image."""
     return half_width(r.density.log_weights)
 
 
 def iwae_ess(r: Representation) -> float:
-    """Effective sample size in % of the samples, in (0, 100]."""
+    """Effective sample size of the weights of `iwae` in % of the samples, in (0, 100]."""
     return effective_share(r.density.log_weights)
 
 
 def active_units(r: Representation) -> float:
-    """Units whose code E[z|x] has a variance above `ACTIVE` over all test images (Burda et al. 2016, section 5.3)."""
+    """Number of units whose E[z|x] has a variance above `ACTIVE` over all test images (Burda et al. 2016, section 5.3)."""
     return float((r.codes.double().var(0, correction=0) > ACTIVE).sum()) if r.density.kl.isfinite().all() else math.nan
 
 
 def aggregate_kl(r: Representation) -> float:
-    """Of the Gaussian with the moments of q(z), >= 0 and at most that of q(z) itself; NaN if S is singular to 1 in 10^10."""
+    """KL of q(z) as defined above, >= 0 and at most the divergence of q(z) itself; NaN if S is singular to 1 in 10^10."""
     import torch
 
     from aebench.objectives import general_gaussian_kl
 
     codes = r.codes.double()
     mean, identity = codes.mean(0), torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
-    covariance = (codes - mean).T @ (codes - mean) / len(codes) + torch.diag(r.density.spread)
+    covariance = (codes - mean).T @ (codes - mean) / len(codes) + torch.diag(r.density.posterior_variance)
     variances = torch.linalg.eigvalsh(covariance)
     singular = bool(variances[0] <= SINGULAR * variances[-1])
     return math.nan if singular else float(general_gaussian_kl(mean, covariance, torch.zeros_like(mean), identity))
 
 
 def expost_density(r: Representation) -> float:
-    """As `iwae`, for the ex-post density."""
+    """Importance-weighted lower bound of the ex-post log p(x)."""
     return float(bounds(r.density.expost_log_weights).mean())
 
 
 def expost_half_width(r: Representation) -> float:
-    """As `iwae_half_width`, for the ex-post density."""
+    """Half-width of the 95 % interval of the mean of `expost_density` over test images; NaN for one image."""
     return half_width(r.density.expost_log_weights)
 
 
 def expost_ess(r: Representation) -> float:
-    """As `iwae_ess`, for the ex-post density."""
+    """Effective sample size of the weights of `expost_density` in % of the samples, in (0, 100]."""
     return effective_share(r.density.expost_log_weights)
 
 
 def expost_deviation(r: Representation) -> float:
-    """σ, the standard deviation of a pixel about its reconstruction; > 0."""
+    """Standard deviation σ > 0 of a pixel about its reconstruction, under the ex-post density."""
     return math.sqrt(r.density.variance)
 
 
 def iwae_by_samples(r: Representation) -> dict[str, float]:
-    """K -> IWAE_K, for the powers of ten below the number of samples and for all samples; never decreasing in K."""
+    """K -> IWAE_K for the powers of ten below the number of samples, and for all samples."""
     log_weights = r.density.log_weights
     total = log_weights.shape[1]
     samples = [*(10**e for e in range(len(str(total))) if 10**e < total), total]
@@ -137,7 +138,13 @@ METRICS = {
         expected_nll, "E -log p(x|z)", None, "nats", None, 2, f"Reconstruction term of the negative ELBO, {OWN}"
     ),
     "posterior_kl": Metric(
-        posterior_kl, "KL", None, "nats", None, 2, "KL(q(z|x) ‖ N(0, I)), the other term; 0 if the code carries no information."
+        posterior_kl,
+        "KL",
+        None,
+        "nats",
+        None,
+        2,
+        "KL(q(z|x) ‖ N(0, I)), the divergence term of the negative ELBO; 0 if the code carries no information.",
     ),
     "iwae": Metric(iwae, "IWAE", None, "nats", None, 2, f"Importance-weighted lower bound of log p(x), {OWN}"),
     "iwae_half_width": Metric(
@@ -159,7 +166,8 @@ METRICS = {
         "units",
         None,
         1,
-        "Units whose posterior mean has a variance above 0.01 over test images, under a prior of N(0, I).",
+        "Number of units whose posterior mean has a variance above 0.01 over test images, under a prior of N(0, I); undefined "
+        "for models without a posterior.",
     ),
     "aggregate_kl": Metric(
         aggregate_kl,
@@ -168,14 +176,20 @@ METRICS = {
         "nats",
         None,
         2,
-        "KL divergence from N(0, I) of the Gaussian with the mean and covariance of the aggregate posterior q(z); none if it "
-        "has no variance in some direction.",
+        "KL divergence from N(0, I) of the Gaussian with the mean and covariance of the aggregate posterior q(z); undefined if "
+        "that Gaussian has no variance in some direction.",
     ),
     "expost_density": Metric(
         expost_density, "Ex-post log density", None, "nats", None, 2, f"Importance-weighted lower bound of log p(x) {EXPOST}"
     ),
     "expost_half_width": Metric(
-        expost_half_width, "Ex-post ±", None, "nats", None, 2, "Half-width of the 95 % interval of its mean over test images."
+        expost_half_width,
+        "Ex-post ±",
+        None,
+        "nats",
+        None,
+        2,
+        "Half-width of the 95 % interval of the mean ex-post log density over test images.",
     ),
     "expost_ess": Metric(
         expost_ess,
@@ -184,7 +198,8 @@ METRICS = {
         "%",
         None,
         2,
-        "Effective sample size of its weights, in % of the samples; 100 for linear decoders, where the bound is exact.",
+        "Effective sample size of the importance weights of the ex-post density, in % of the samples; 100 for linear decoders, "
+        "where the bound is exact.",
     ),
     "expost_deviation": Metric(
         expost_deviation,
@@ -198,6 +213,12 @@ METRICS = {
 }
 PROFILES = {
     "iwae_by_samples": Profile(
-        iwae_by_samples, "IWAE by samples", "number of samples K", None, "nats", 2, f"The bound with K samples, {OWN}"
+        iwae_by_samples,
+        "IWAE by samples",
+        "number of samples K",
+        None,
+        "nats",
+        2,
+        f"Importance-weighted lower bound of log p(x) with K samples, {OWN}",
     ),
 }

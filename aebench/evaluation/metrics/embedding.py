@@ -1,18 +1,18 @@
-"""What does a map of the codes show? How faithful codes are to images, and a t-SNE map to the codes.
+"""Are neighbourhoods preserved in the code and in its t-SNE map? Codes as a map of the images, and a t-SNE map of the codes.
 
     trustworthiness(k) = 1 - 2 / (n k (2n - 3k - 1)) sum_i sum_{j in U_k(i)} (r(i, j) - k)+
 
 for a map of n points: r(i, j) is the rank of j by distance from i in the original space (the nearest has rank 1), and U_k(i)
-are the k nearest neighbours of i in the map (Venna & Kaski 2001; k = `evaluation.embedding.neighbours`). It is 1 if no
-neighbour in the map is false. Continuity exchanges the two spaces and is 1 if no neighbour of the original space is lost. Both
-are in [0, 1]; a random map scores on average
+are the k nearest neighbours of i in the map (Venna & Kaski 2001; k = `evaluation.embedding.neighbours`). It is 1 if every
+neighbour in the map is one in the original space. Continuity exchanges the two spaces: it is 1 if every neighbour in the
+original space is one in the map. Both are in [0, 1]; a random map scores on average
 
     1 - (n - k)(n - k - 1) / ((n - 1)(2n - 3k - 1)),  slightly more than 1/2.
 
-Distances are Euclidean, and equal if they agree in float32. Ties are broken at random, in each space independently, and the
-expectation over that is reported: a constant code scores what a random map does. scikit-learn's `trustworthiness` breaks ties
-by the order of the images, which gives a constant code 0.59 where chance is 0.51; it takes 1.2 to 1.7 times as long (`python -m
-benchmarks --only libraries`). NaN unless 2k < n.
+Distances are Euclidean and count as equal if they agree in float32. The score is the expectation over ties broken at random,
+independently in each space, so a constant code scores the same as a random map. scikit-learn's `trustworthiness` breaks ties by
+the order of the images, which gives a constant code 0.59 where chance is 0.51, and takes 1.2 to 1.7 times as long (`python -m
+benchmarks --only libraries`). The scores are NaN unless 2k < n.
 """
 
 import math
@@ -28,29 +28,30 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BLOCK_BYTES = 64 * 2**20
+"""Size of a block of distances in float64."""
 NARROW = 64
-"""Up to this many dimensions distances are computed in float64: with few terms, float32 would lose digits."""
+"""Largest number of dimensions at which distances are computed in float64: with few terms, float32 would lose digits."""
 VOTES = 5
-"""Neighbours that vote in the map."""
+"""Number of neighbours that vote in the map."""
 
 
 def trustworthiness(r: Representation) -> float:
-    """Of the codes, as a map of the images; in [0, 1]."""
+    """Trustworthiness of the codes as a map of the images; in [0, 1]."""
     return _code_scores(r)[0]
 
 
 def continuity(r: Representation) -> float:
-    """Of the codes, as a map of the images; in [0, 1]."""
+    """Continuity of the codes as a map of the images; in [0, 1]."""
     return _code_scores(r)[1]
 
 
 def map_trustworthiness(r: Representation) -> float:
-    """Of the t-SNE map of the codes; in [0, 1], NaN without a map."""
+    """Trustworthiness of the t-SNE map of the codes; in [0, 1], NaN without a map."""
     return _map_scores(r)[0]
 
 
 def map_continuity(r: Representation) -> float:
-    """Of the t-SNE map of the codes; in [0, 1], NaN without a map."""
+    """Continuity of the t-SNE map of the codes; in [0, 1], NaN without a map."""
     return _map_scores(r)[1]
 
 
@@ -62,7 +63,7 @@ def map_knn_5(r: Representation) -> float:
         return math.nan
     points, labels = r.embedding.map.cpu().numpy(), r.labels[: len(r.embedding.map)].cpu().numpy()
     classifier = KNeighborsClassifier(VOTES).fit(points, labels)
-    return 100 * float(classifier.score(None, labels))  # None: the points themselves, none of them its own neighbour
+    return 100 * float(classifier.score(None, labels))  # None: leave-one-out over the fitted points
 
 
 def faithfulness(original: "Tensor", points: "Tensor", k: int) -> tuple[float, float]:
@@ -74,13 +75,13 @@ def faithfulness(original: "Tensor", points: "Tensor", k: int) -> tuple[float, f
     for in_original, in_map in zip(_distances(original), _distances(points), strict=True):
         false_neighbours += _excess(in_map, in_original, k)
         lost_neighbours += _excess(in_original, in_map, k)
-    most = n * k * (2 * n - 3 * k - 1) / 2
-    return 1 - false_neighbours / most, 1 - lost_neighbours / most
+    largest = n * k * (2 * n - 3 * k - 1) / 2
+    return 1 - false_neighbours / largest, 1 - lost_neighbours / largest
 
 
 @lru_cache(maxsize=1)
 def _code_scores(r: Representation) -> tuple[float, float]:
-    """Computed once for both metrics of a representation."""
+    """Trustworthiness and continuity of the codes, computed once for both metrics of a representation."""
     part = r.embedding
     return (math.nan, math.nan) if part is None else faithfulness(part.images, part.codes, part.neighbours)
 
@@ -108,7 +109,7 @@ def _distances(points: "Tensor") -> "Iterator[Tensor]":
 
 
 def _excess(near: "Tensor", others: "Tensor", k: int) -> float:
-    """Sum of (rank by `others` - k)+ over the k nearest by `near`, both (b, n) distances; the expectation over random ties."""
+    """Expected sum of (rank by `others` - k)+ over the k nearest by `near`, both distances (b, n); ties broken at random."""
     import torch
 
     kth = near.topk(k, largest=False).values[:, -1:]
@@ -126,7 +127,7 @@ def _sums(n: "Tensor") -> "Tensor":
 
 
 def _ascending(rows: "Tensor") -> "Tensor":
-    """Each row sorted, by NumPy: it keeps no indices, so it is four times as fast on a CPU as torch."""
+    """Each row sorted. NumPy is four times as fast as torch on a CPU because it does not return indices."""
     import numpy as np
     import torch
 
@@ -138,37 +139,39 @@ METRICS = {
         trustworthiness,
         "Trustworthiness",
         "higher",
-        "of 1",
+        "in [0, 1]",
         1.0,
         4,
-        "Whether neighbours among the codes are near each other among the images; about 0.5 for unrelated codes.",
+        "Degree to which nearest neighbours among the codes are close among the images; about 0.5 for unrelated codes.",
     ),
     "continuity": Metric(
         continuity,
         "Continuity",
         "higher",
-        "of 1",
+        "in [0, 1]",
         1.0,
         4,
-        "Whether neighbours among the images are near each other among the codes; about 0.5 for unrelated codes.",
+        "Degree to which nearest neighbours among the images are close among the codes; about 0.5 for unrelated codes.",
     ),
     "map_trustworthiness": Metric(
         map_trustworthiness,
         "Map trustworthiness",
         "higher",
-        "of 1",
+        "in [0, 1]",
         1.0,
         4,
-        "Whether neighbours in the t-SNE map are near each other among the codes (first seed; none for a constant code).",
+        "Degree to which nearest neighbours in the t-SNE map are close among the codes; undefined for a constant code and for "
+        "all seeds but the first.",
     ),
     "map_continuity": Metric(
         map_continuity,
         "Map continuity",
         "higher",
-        "of 1",
+        "in [0, 1]",
         1.0,
         4,
-        "Whether neighbours among the codes are near each other in the t-SNE map (first seed; none for a constant code).",
+        "Degree to which nearest neighbours among the codes are close in the t-SNE map; undefined for a constant code and for "
+        "all seeds but the first.",
     ),
     "map_knn_5": Metric(
         map_knn_5,
@@ -177,6 +180,7 @@ METRICS = {
         "%",
         100.0,
         2,
-        "Test images whose class the five nearest neighbours in the t-SNE map predict (first seed; none for a constant code).",
+        "Leave-one-out accuracy of a vote of the five nearest neighbours in the t-SNE map; undefined for a constant code and "
+        "for all seeds but the first.",
     ),
 }

@@ -1,13 +1,14 @@
-"""Distances between two sets of features, of real and of generated images: five scores, each as published.
+"""Five scores that compare the features of real and of generated images.
 
     Fréchet     ‖m - m'‖² + tr(C + C' - 2 (C C')^½) of means and covariances              Heusel et al. 2017, eq. 6
-    precision   share of generated φ' with ‖φ' - φ‖ <= r_3(φ) for some real φ             Kynkäänniemi et al. 2019, eq. 1
-    recall      share of real φ with ‖φ - φ'‖ <= r_3(φ') for some generated φ'
+    precision   fraction of generated φ' with ‖φ' - φ‖ <= r_3(φ) for some real φ          Kynkäänniemi et al. 2019, eq. 1
+    recall      fraction of real φ with ‖φ - φ'‖ <= r_3(φ') for some generated φ'
     density     1/(5 m) sum over generated φ' and real φ of [‖φ' - φ‖ < r_5(φ)]           Naeem et al. 2020, eq. 4
-    coverage    share of real φ with ‖φ' - φ‖ < r_5(φ) for some generated φ'              eq. 5
+    coverage    fraction of real φ with ‖φ' - φ‖ < r_5(φ) for some generated φ'           eq. 5
 
 r_k(φ) is the distance to the k-th nearest other member of φ's own set. A set compared with itself scores 0, 1, 1, 1, 1, unless
-an image occurs k + 1 times: open balls of radius 0 are empty. All in float64, n x m distances in blocks of `BLOCK` rows.
+an image occurs k + 1 times, because an open ball of radius 0 is empty. Everything is computed in float64, and the n x m
+distances in blocks of `BLOCK` rows.
 """
 
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from torch import Tensor
 from aebench.objectives import principal_axes
 
 K_MANIFOLD, K_DENSITY = 3, 5
-"""Neighbours that define a radius, as published: for precision and recall, and for density and coverage."""
+"""Numbers of neighbours that define the radii of precision and recall, and of density and coverage, as published."""
 BLOCK = 1024
 EQUAL = 1e-12
-"""Rows are equal if their squared distance is at most this share of their squared norms: what rounding leaves of 0."""
+"""Rows count as equal if their squared distance is at most this fraction of their squared norms: it is rounding error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +51,15 @@ class Features:
 
 
 def compare(real: Features, generated: Features) -> dict[str, float]:
-    """All five scores by name."""
+    """Compute all five scores, by name."""
     return {"frechet": frechet(real.moments, generated.moments)} | neighbourhoods(real, generated)
 
 
 def frechet(real: tuple[Tensor, Tensor], generated: tuple[Tensor, Tensor]) -> float:
-    """The squared distance, >= 0, of two normals with these moments.
+    """Squared Fréchet distance, >= 0, between two normal distributions with these moments.
 
-    tr (C C')^½ is the sum of the square roots of the eigenvalues of Aᵀ C' A, which are the singular values of Aᵀ A'. Taking the
-    latter keeps the digits of small ones, which squaring would lose.
+    tr (C C')^½ is the sum of the square roots of the eigenvalues of Aᵀ C' A, which are the squared singular values
+    of Aᵀ A'. The singular values are used because squaring would lose the digits of small ones.
     """
     (mean, root), (other_mean, other_root) = real, generated
     spread = root.square().sum() + other_root.square().sum() - 2 * torch.linalg.svdvals(root.T @ other_root).sum()
@@ -85,7 +86,7 @@ def neighbourhoods(real: Features, generated: Features) -> dict[str, float]:
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """(n, m) between the rows of a (n, f) and b (m, f); exactly 0 for equal rows."""
+    """Squared distances (n, m) between the rows of a (n, f) and b (m, f); exactly 0 for equal rows."""
     a, b = a.double(), b.double()
     norms = a.square().sum(1)[:, None] + b.square().sum(1)
     distances = torch.addmm(norms, a, b.T, alpha=-2)

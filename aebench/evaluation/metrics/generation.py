@@ -1,15 +1,15 @@
-"""Do generated images look like the data? Samples against as many test images, in the features of the feature classifier.
+"""Do generated images look like real ones? Comparison with as many test images, in the features of the feature classifier.
 
     Fréchet distance, precision, recall, density, coverage    see `aebench.evaluation.metrics.fidelity`
     sharpness        variance of an image's Laplacian, mean over samples / mean over test images    (Tolstikhin et al. 2018)
     class balance    entropy of the predicted classes of the samples / log C
 
 The samplers are described in `aebench.evaluation.arrays.generation`. A metric uses the prior or, for a model without one, the
-normal fitted to its training codes; a profile lists every sampler. Fréchet distances are biased upwards by about 1 / n: compare
-them at the same n, and with that of `training images`, the best that a decoder can hope for (slightly pessimistic, since the
-feature classifier was trained on these images). Other images of the same distribution have a coverage of 1 - 2^-5 (Naeem et al.
-2020, Lemma 2), and a model that has memorised its training images scores as they do.
-NaN without a feature classifier, for a sampler that the model lacks, or with n <= 5.
+normal fitted to its training codes; a profile has every sampler. The bias of a Fréchet distance is positive and about
+proportional to 1 / n, so distances are comparable only at the same n. The distance of `training images` is a reference for a
+perfect generator; it is slightly too high because the feature classifier was trained on these images. Other images of the same
+distribution have a coverage of 1 - 2^-5 (Naeem et al. 2020, Lemma 2). A model that has memorised its training images scores the
+same as these. Scores are NaN without a feature classifier, for a sampler that the model lacks, and for n <= 5.
 """
 
 import math
@@ -26,7 +26,7 @@ SAMPLERS = ("prior", "N(0, I)", "normal", "mixture", "training images")
 
 
 def by_sampler(name: str, r: Representation) -> dict[str, float]:
-    """The score `name` of every sampler."""
+    """Sampler -> score `name`; NaN for a sampler that the model lacks."""
     return {sampler: _scores(r).get(sampler, {}).get(name, math.nan) for sampler in SAMPLERS}
 
 
@@ -36,7 +36,7 @@ def of_default_sampler(name: str, r: Representation) -> float:
 
 
 def sharpness_reconstructions(r: Representation) -> float:
-    """Sharpness of reconstructed test images, clipped to [0, 1]; >= 0, needs no feature classifier."""
+    """Sharpness of reconstructed test images, clipped to [0, 1]; >= 0, computed without a feature classifier."""
     return sharpness(r.reconstructions.clamp(0, 1), r.images, r.shape)
 
 
@@ -88,29 +88,31 @@ METRICS = {
         partial(of_default_sampler, "frechet"),
         "Fréchet distance",
         "lower",
-        "squared features",
+        "squared",
         0.0,
         2,
-        "Distance of samples (from the prior, else from a normal fitted to the codes) to as many test images, in features of "
-        "the feature classifier; biased upwards by about 1/n.",
+        "Fréchet distance between samples (from the prior or, without one, from a normal fitted to the codes) and as many test "
+        "images, in the features of the feature classifier.",
     ),
     "precision": Metric(
         partial(of_default_sampler, "precision"),
         "Precision",
         "higher",
-        "share",
+        "fraction",
         1.0,
         3,
-        "Share of samples that are closer to some test image than that image's third neighbour, in the same features.",
+        "Fraction of samples that are as close to some test image as its third nearest test image is, in the features "
+        "of the feature classifier.",
     ),
     "recall": Metric(
         partial(of_default_sampler, "recall"),
         "Recall",
         "higher",
-        "share",
+        "fraction",
         1.0,
         3,
-        "Share of test images that are closer to some sample than that sample's third neighbour.",
+        "Fraction of test images that are as close to some sample as its third nearest sample is, in the features "
+        "of the feature classifier.",
     ),
     "density": Metric(
         partial(of_default_sampler, "density"),
@@ -119,17 +121,17 @@ METRICS = {
         "ratio",
         None,
         3,
-        "Mean number of test images whose fifth neighbour is further than the sample, over 5: 1 for real images, more where "
-        "samples cluster.",
+        "Mean number of test images to which a sample is closer than their fifth nearest test image, divided by 5: 1 for real "
+        "images, above 1 if samples concentrate in dense regions.",
     ),
     "coverage": Metric(
         partial(of_default_sampler, "coverage"),
         "Coverage",
         "higher",
-        "share",
+        "fraction",
         1.0,
         3,
-        "Share of test images with a sample closer than their fifth neighbour; 0.97 for other real images.",
+        "Fraction of test images to which some sample is closer than their fifth nearest test image; 0.97 for real images.",
     ),
     "sharpness": Metric(
         partial(of_default_sampler, "sharpness"),
@@ -138,16 +140,17 @@ METRICS = {
         "ratio",
         None,
         3,
-        "Variance of the Laplacian of samples, relative to test images: below 1 blurred, above 1 grainy.",
+        "Variance of the Laplacian of samples, divided by that of test images. Below 1: blurred; above 1: noisy.",
     ),
     "class_balance": Metric(
         partial(of_default_sampler, "class_balance"),
         "Class balance",
         None,
-        "ratio",
+        "in [0, 1]",
         None,
         3,
-        "Entropy of the classes that the feature classifier assigns to samples, over log C: 1 if all are equally frequent.",
+        "Entropy of the classes that the feature classifier predicts for samples, divided by log C for C classes: 1 if all "
+        "classes are equally frequent.",
     ),
 }
 PROFILES = {
@@ -164,6 +167,6 @@ METRICS |= {
         "ratio",
         None,
         3,
-        "Variance of the Laplacian of reconstructions, relative to test images: below 1 blurred.",
+        "Variance of the Laplacian of reconstructions, divided by that of test images. Below 1: blurred; above 1: noisy.",
     ),
 }

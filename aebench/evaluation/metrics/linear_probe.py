@@ -1,9 +1,9 @@
 """How well does a linear classifier predict the class from frozen codes? Test accuracy of multinomial logistic regression.
 
-`aebench.classifiers.linear_probe` describes how it is fitted. `linear_probe` uses all training labels, with the penalty chosen
-on validation images; `linear_probe_by_labels` also uses fewer. A constant code scores the share of the largest class; codes
-that are unrelated to the class score chance. The stage `classify` measures both with the settings of
-conf/<dataset>.yaml:linear_probe, the functions below with the default settings.
+`aebench.classifiers.linear_probe` describes how it is fitted. The metric `linear_probe` uses all training labels, with the
+penalty chosen on validation images; the profile `linear_probe_by_labels` also uses fewer labels. A constant code scores the
+fraction of the largest class, and codes that are unrelated to the class score chance. The stage `classify` uses the settings in
+conf/<dataset>.yaml:linear_probe; the functions below use the default settings.
 """
 
 from functools import lru_cache
@@ -13,12 +13,12 @@ from aebench.evaluation.representation import Representation
 
 
 def linear_probe(r: Representation) -> float:
-    """Accuracy in % with all labels."""
+    """Test accuracy in % with all labels."""
     return _accuracies(r, all_labels_only=True)["1.0"]
 
 
 def linear_probe_by_labels(r: Representation) -> dict[str, float]:
-    """Number of labels -> accuracy in %."""
+    """Number of labels -> test accuracy in %."""
     return _accuracies(r)
 
 
@@ -54,7 +54,7 @@ PROFILES = {
         "higher",
         "%",
         2,
-        "Test accuracy of multinomial logistic regression on frozen codes, with few to all training labels.",
+        "Test accuracy of multinomial logistic regression on frozen codes, by the number of training labels.",
         stage="classify",
     ),
 }

@@ -1,9 +1,9 @@
-"""Are images of the same class close together? k-nearest-neighbour classification of codes, Euclidean distance, exact search.
+"""Do images of the same class have similar codes? k-nearest-neighbour classification by Euclidean distance, exact search.
 
-Queries are the test codes; the reference codes are those of train and validation. (With k fixed nothing is chosen on
-validation labels, so they may be looked up.) The best k of `NEIGHBOURS` classifies most validation codes correctly from the
-train codes alone; on a tie it is the smallest. Tied votes go to the lowest class, as in scikit-learn. Which of several codes
-at the same distance counts as nearer is arbitrary.
+Queries are the test codes. Reference codes are the training and validation codes: with k fixed nothing is chosen on validation
+labels, so validation codes may be neighbours. The best k of `NEIGHBOURS` is the one with the highest validation accuracy with
+training codes only, the smallest on a tie. Tied votes go to the lowest class, as in scikit-learn. The order of codes at the
+same distance is arbitrary.
 """
 
 from functools import lru_cache
@@ -16,57 +16,57 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
-MOST = max(NEIGHBOURS)
+MAX_NEIGHBOURS = max(NEIGHBOURS)
 
 
 def knn_1(r: Representation) -> float:
-    """Accuracy in % of the nearest neighbour."""
+    """Test accuracy in % of the class of the nearest neighbour."""
     return knn_accuracy(r, 1)
 
 
 def knn_5(r: Representation) -> float:
-    """Accuracy in % of a vote of five neighbours."""
+    """Test accuracy in % of a vote of five neighbours."""
     return knn_accuracy(r, 5)
 
 
 def knn_best(r: Representation) -> float:
-    """Accuracy in % of a vote of k neighbours, with the k that is best on validation images."""
+    """Test accuracy in % of a vote of k neighbours, with the k that is best on validation images."""
     return knn_accuracy(r, best_k(r))
 
 
 def knn_accuracy(r: Representation, k: int) -> float:
-    """Test accuracy in % of a vote of the k <= MOST nearest reference codes."""
+    """Test accuracy in % of a vote of the k <= MAX_NEIGHBOURS nearest reference codes."""
     return _accuracy(r.reference_labels[nearest(r)], r.labels, k)
 
 
 @lru_cache(maxsize=1)
 def best_k(r: Representation) -> int:
-    """The k of `NEIGHBOURS` with the highest validation accuracy, looking up train codes only."""
+    """The k of `NEIGHBOURS` with the highest validation accuracy, with training codes as the only neighbours."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
     train = len(r.reference_codes) - r.validation
     codes, labels = r.reference_codes, r.reference_labels
-    votes = labels[neighbours(codes[train:], codes[:train], min(MOST, train))]
+    votes = labels[neighbours(codes[train:], codes[:train], min(MAX_NEIGHBOURS, train))]
     return max((k for k in NEIGHBOURS if k <= train), key=lambda k: _accuracy(votes, labels[train:], k))
 
 
 @lru_cache(maxsize=1)
 def nearest(r: Representation) -> "Tensor":
-    """Indices (n, MOST) of the reference codes nearest to each test code, nearest first; cached for several metrics."""
+    """Indices (n, MAX_NEIGHBOURS) of the reference codes nearest to each test code, the nearest first."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
-    return neighbours(r.codes, r.reference_codes, min(MOST, len(r.reference_codes)))
+    return neighbours(r.codes, r.reference_codes, min(MAX_NEIGHBOURS, len(r.reference_codes)))
 
 
 def majority(votes: "Tensor") -> "Tensor":
-    """The most frequent class (n,) of votes (n, k); the lowest one on a tie."""
+    """Most frequent class (n,) of votes (n, k); the lowest one on a tie."""
     import torch
 
     return torch.nn.functional.one_hot(votes).sum(1).argmax(1)
 
 
 def _accuracy(votes: "Tensor", labels: "Tensor", k: int) -> float:
-    """Accuracy in % of the majority of the first k of votes (n, MOST)."""
+    """Accuracy in % of the majority of the first k of votes (n, MAX_NEIGHBOURS)."""
     return 100 * float((majority(votes[:, :k]) == labels).double().mean())
 
 
@@ -78,7 +78,7 @@ METRICS = {
         "%",
         100.0,
         2,
-        "Test accuracy of the class of the nearest train or validation code.",
+        "Test accuracy of predicting the class of the nearest training or validation code.",
         main=True,
     ),
     "knn_5": Metric(
@@ -88,19 +88,25 @@ METRICS = {
         "%",
         100.0,
         2,
-        "Test accuracy of a vote of the five nearest train or validation codes.",
+        "Test accuracy of a vote of the five nearest training or validation codes.",
         main=True,
     ),
     "knn_best": Metric(
-        knn_best, "k-NN", "higher", "%", 100.0, 2, "The same for the k nearest codes, with k chosen on validation images."
+        knn_best,
+        "k-NN",
+        "higher",
+        "%",
+        100.0,
+        2,
+        "Test accuracy of a vote of the k nearest training or validation codes, with k chosen on validation images.",
     ),
     "knn_best_k": Metric(
         best_k,
         "k",
         None,
-        "codes",
+        "neighbours",
         None,
         0,
-        f"The k of k-NN: the one of {', '.join(map(str, NEIGHBOURS))} with the best validation accuracy from train codes.",
+        f"Number of neighbours k of k-NN: the one of {', '.join(map(str, NEIGHBOURS))} with the highest validation accuracy.",
     ),
 }

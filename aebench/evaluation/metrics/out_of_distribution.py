@@ -1,14 +1,14 @@
-"""Does the model reconstruct anything, or only images like its training data? Its error on noise and on permuted test images.
+"""Does the model reconstruct any image, or only images like its training data? Error on noise and on permuted test images.
 
     FVU = sum ‖x - x̂‖² / sum ‖x - x̄‖²,   x̄: the mean of the out-of-distribution images, their best constant reconstruction
 
 FVU is 0 if the images are copied, 1 if they are reconstructed no better than by that constant, and above 1 if reconstructions
-are pulled elsewhere, e.g. by a model of digits that turns everything into a digit. The mean of the training images also
-scores far above 1. Compare with `fvu` of `reconstruction`, the same fraction on test images: a model whose `fvu` is low here
-and there has learnt to copy; a model whose `fvu` is low only there has learnt the distribution of the images.
+are worse, e.g. if a model of digits reconstructs every image as a digit. The mean of the training images also scores far above
+1. Compare these fractions with `fvu` of `reconstruction`, the fraction for test images: a model has learnt to copy if all are
+low, and has learnt the distribution of the images if only `fvu` is low.
 
-Neither direction is better: the identity scores 0 and a constant 1 or more, and neither has learnt anything. The ratio of the
-two fractions is not reported because it is 0 / 0 for the identity.
+Neither direction is better: the identity scores 0 and a constant 1 or more, and neither is learnt. The ratio to `fvu` is not
+reported because it is 0 / 0 for the identity.
 """
 
 import math
@@ -35,18 +35,19 @@ METRICS = {
         fvu_noise,
         "FVU of noise",
         None,
-        "of variance",
+        "fraction",
         None,
         3,
-        "Fraction of variance unexplained for images of uniform noise: 0 for a model that copies its input.",
+        "Fraction of variance unexplained (FVU) for images of uniform noise: 0 for a model that copies its input.",
     ),
     "fvu_permuted": Metric(
         fvu_permuted,
         "FVU permuted",
         None,
-        "of variance",
+        "fraction",
         None,
         3,
-        "The same for test images with permuted pixels, one permutation for all; if FVU is low too, the model copies.",
+        "Fraction of variance unexplained (FVU) for test images whose pixels are permuted, all in the same way: 0 for a model "
+        "that copies its input.",
     ),
 }

@@ -1,13 +1,13 @@
-"""How accurately are images reconstructed? Squared error on clean targets, structural similarity, likelihood of the pixels.
+"""How accurately are images reconstructed? Squared error, structural similarity and cross-entropy.
 
     SSE  = mean over images of sum over pixels of (x - x̂)²     the lecture's loss, per image
     MSE  = SSE / pixels                                         comparable between image sizes
     FVU  = SSE / mean over images of ‖x - mean image‖²          comparable between data sets: 1 - R²
-    PSNR = -10 log10(MSE) dB                                    peak 1; perfect: infinite
+    PSNR = -10 log10(MSE) dB                                    peak 1; infinite if perfect
     SSIM = mean over images of the structural similarity: `aebench.evaluation.metrics.ssim`
-    Bernoulli = mean over images of -sum over pixels of [x log x̂ + (1 - x) log(1 - x̂)]       nats per image
+    cross-entropy = mean over images of -sum over pixels of [x log x̂ + (1 - x) log(1 - x̂)]   nats per image
 
-PSNR is computed from the mean error. A mean of each image's PSNR would be infinite as soon as one reconstruction is perfect.
+PSNR is computed from the mean error, because the mean of PSNR over images is infinite if one reconstruction is perfect.
 """
 
 import math
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1024
 MAX_NATS = 24 * math.log(2)
-"""The largest cost of a pixel: in float32 the largest number below 1 is 1 - 2⁻²⁴, and a sigmoid closer to 1 rounds to 1."""
+"""Largest cross-entropy of a pixel. In float32 the largest number below 1 is 1 - 2⁻²⁴; a sigmoid closer to 1 rounds to 1."""
 
 
 def sse(r: Representation) -> float:
@@ -32,7 +32,7 @@ def sse(r: Representation) -> float:
 
 
 def mse(r: Representation) -> float:
-    """Squared error per pixel; >= 0."""
+    """Mean squared error per pixel; >= 0."""
     return sse(r) / r.images.shape[1]
 
 
@@ -55,8 +55,8 @@ def ssim(r: Representation) -> float:
 def bernoulli(r: Representation) -> float:
     """Cross-entropy in nats per image; at least the entropy of the pixels, which is 0 for binary images.
 
-    NaN if any x̂_j is outside [0, 1]: it is not a probability, and if it were clipped, the choice of the clip would decide
-    its cost. A pixel costs at most `MAX_NATS`, so that an x̂_j rounded to 0 or 1 has a finite cost.
+    NaN if any x̂_j is outside [0, 1], because it is not a probability and a clipped value would have an arbitrary cost. A
+    pixel costs at most `MAX_NATS`, so that an x̂_j rounded to 0 or 1 has a finite cost.
     """
     return _mean_over_images(_cross_entropy, r.images, r.reconstructions)
 
@@ -67,7 +67,7 @@ def sse_sampled(r: Representation) -> float:
 
 
 def sse_by_class(r: Representation) -> dict[str, float]:
-    """SSE of the test images of each class."""
+    """Class -> SSE of its test images."""
     members = {int(c): r.labels == c for c in r.labels.unique()}
     return {str(c): sum_of_squares(r.images[m], r.reconstructions[m]) for c, m in members.items()}
 
@@ -91,7 +91,7 @@ def _mean_over_images(measure: Callable[["Tensor", "Tensor"], "Tensor"], images:
 
 
 def _cross_entropy(x: "Tensor", y: "Tensor") -> "Tensor":
-    """(m,); for x̂ outside [0, 1] one of the logarithms is NaN, and so is the sum."""
+    """Cross-entropy (m,) of images (m, d); NaN for x̂ outside [0, 1], where one of the logarithms is NaN."""
     on, off = (-y.log()).clamp(max=MAX_NATS), (-(-y).log1p()).clamp(max=MAX_NATS)
     return (x * on + (1 - x) * off).sum(1)
 
@@ -104,16 +104,18 @@ METRICS = {
         "per image",
         0.0,
         3,
-        "Squared error summed over the pixels of an image; pixels are in [0, 1].",
+        "Squared error summed over the pixels of an image, for pixels in [0, 1].",
         main=True,
     ),
-    "mse": Metric(mse, "MSE", "lower", "per pixel", 0.0, 5, "SSE / pixels, comparable between image sizes."),
+    "mse": Metric(
+        mse, "MSE", "lower", "per pixel", 0.0, 5, "Mean squared error, SSE / pixels: comparable between image sizes."
+    ),
     "psnr": Metric(psnr, "PSNR", "higher", "dB", math.inf, 2, "Peak signal-to-noise ratio, -10 log10(MSE)."),
     "fvu": Metric(
         fvu,
         "FVU",
         "lower",
-        "of variance",
+        "fraction",
         0.0,
         3,
         "Fraction of variance unexplained, 1 - R²: 1 for the mean of the test images.",
@@ -122,20 +124,20 @@ METRICS = {
         ssim,
         "SSIM",
         "higher",
-        "similarity",
+        "in [-1, 1]",
         1.0,
         3,
         "Structural similarity in windows of 7 x 7 pixels; undefined for smaller images.",
     ),
     "bernoulli": Metric(
         bernoulli,
-        "Bernoulli",
+        "Cross-entropy",
         "lower",
         "nats per image",
         0.0,
         2,
-        "Cross-entropy with pixels as probabilities, at least the entropy of the pixels, which raw pixels reach; "
-        "undefined for reconstructions outside [0, 1].",
+        "Cross-entropy of images and reconstructions, with pixels as probabilities. Its minimum, for perfect reconstructions, "
+        "is the entropy of the pixels; undefined for reconstructions outside [0, 1].",
     ),
     "sse_sampled": Metric(
         sse_sampled,

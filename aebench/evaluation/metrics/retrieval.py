@@ -1,17 +1,18 @@
 """Does a search for similar codes return images of the same class? Reference codes ranked by Euclidean distance to a query.
 
-    P@10 = share of the query's class among its 10 nearest reference codes
-    AP   = mean over the R reference codes of the query's class of  (codes of the class at most as far) / (codes at most as far)
+    P@10 = fraction of the query's class among its 10 nearest reference codes
+    AP   = mean over the R reference codes r of the query's class of  c(r) / a(r)
     mAP  = mean of AP over the first `QUERIES` test codes
 
-Queries are test codes; the reference codes are those of train and validation. Codes at the same distance share a rank in AP,
-as in scikit-learn's `average_precision_score`, so a constant code scores chance, R / n for n reference codes (Manning et al.
-2008, section 8.4). In P@10 the order of codes at the same distance is arbitrary. mAP leaves out queries whose class is not in
-the reference.
+a(r) is the number of reference codes at most as far from the query as r, and c(r) the number of those that have its class.
+Queries are test codes; reference codes are the training and validation codes. In AP (Manning et al. 2008, section 8.4) codes at
+the same distance share a rank, as in scikit-learn's `average_precision_score`, so a constant code scores chance: R / n for n
+reference codes. In P@10 the order of codes at the same distance is arbitrary. mAP leaves out queries whose class has no
+reference code.
 
-The ranking uses ‖r‖² - 2 q·r in float64, with centred codes. Differences below `GRAIN` times the greatest ‖r‖² are rounding
-errors and count as ties. On one thread scikit-learn's function takes 20 times as long for digits (1437 reference codes), and
-1.4 to 3 times as long for 20,000 to 60,000.
+Codes are ranked by ‖r‖² - 2 q·r in float64, after centring. Differences below `GRAIN` times the largest ‖r‖² are rounding
+errors and count as ties. On one thread scikit-learn's function takes 20 times as long for digits (1437 reference codes),
+and 1.4 to 3 times as long for 20,000 to 60,000 reference codes.
 """
 
 from collections.abc import Iterator
@@ -29,16 +30,17 @@ QUERIES = 1000
 HITS = 10
 BLOCK = 128
 GRAIN = 2.0**-40
+"""Resolution of squared distances, relative to the largest ‖r‖²."""
 
 
 def precision_10(r: Representation) -> float:
-    """Share in % of the query's class among its 10 nearest reference codes, mean over test codes."""
+    """Fraction in % of the query's class among its 10 nearest reference codes, mean over test codes."""
     classes = r.reference_labels[nearest(r)[:, :HITS]]
     return 100 * float((classes == r.labels[:, None]).double().mean())
 
 
 def mean_average_precision(r: Representation) -> float:
-    """Mean AP in %; chance is the share of the query's class in the reference."""
+    """Mean AP in %; chance is the fraction of the query's class among the reference codes."""
     import torch
 
     queries = torch.isin(r.labels, r.reference_labels).nonzero().ravel()[:QUERIES]
@@ -56,7 +58,7 @@ def average_precision(queries: "Tensor", labels: "Tensor", reference: "Tensor", 
 
 
 def _distances(queries: "Tensor", reference: "Tensor") -> "Iterator[Tensor]":
-    """Squared distances less ‖q‖², in units of `GRAIN` times the greatest ‖r‖²; blocks of (BLOCK, m)."""
+    """Squared distances minus ‖q‖², in units of `GRAIN` times the largest ‖r‖², in blocks (BLOCK, m)."""
     import torch
 
     centre = reference.mean(0, dtype=torch.float64)
@@ -68,7 +70,7 @@ def _distances(queries: "Tensor", reference: "Tensor") -> "Iterator[Tensor]":
 
 
 def _average_precision(distances: "np.ndarray", relevant: "np.ndarray") -> float:
-    """AP of one query. NumPy sorts several times as fast as torch, whose sort also returns indices."""
+    """AP of one query. NumPy sorts several times as fast as torch because it does not return indices."""
     import numpy as np
 
     all_sorted, relevant_sorted = np.sort(distances), np.sort(distances[relevant])
@@ -84,7 +86,7 @@ METRICS = {
         "%",
         100.0,
         2,
-        "Precision of the ten nearest train or validation codes: the share with the class of the test image.",
+        "Fraction of the ten nearest training or validation codes that have the class of the test image.",
     ),
     "mean_average_precision": Metric(
         mean_average_precision,
@@ -93,6 +95,7 @@ METRICS = {
         "%",
         100.0,
         2,
-        f"Mean average precision of train and validation images ranked by distance to each of the first {QUERIES} test images.",
+        "Mean average precision of training and validation codes, ranked by distance to each of the first "
+        f"{QUERIES} test codes.",
     ),
 }

@@ -2,14 +2,14 @@
 
     SSE corrupted      mean over images of ‖x - g(f(x̃))‖²,   x̃ ~ q(x̃ | x)
     denoising gain     1 - sum ‖x - g(f(x̃))‖² / sum ‖x - x̃‖²     1: restored; 0: no better than x̃; negative: worse
-    5-NN, ridge probe  accuracy on f(x̃), with clean reference codes
-    code displacement  E ‖f(x̃) - f(x)‖ / E ‖f(x) - f(x')‖, x and x' two images     1: as far as another image
+    5-NN, ridge probe  accuracy on f(x̃), with reference codes of clean images
+    code displacement  E ‖f(x̃) - f(x)‖ / E ‖f(x) - f(x')‖, x and x' two images     1: the distance between two images
     under corruption   mean over corruptions of 1 / l_L ∫ accuracy dl from level 0 (clean) to the highest, l_L; trapezoidal rule
 
 The target is the clean x, as in denoising training (Vincent et al. 2008); the corruptions are set in `evaluation.robustness`
-of conf/<dataset>.yaml. A model that copies its input scores the noise itself, E ‖x - x̃‖², and has gain 0. Under heavy noise
-even the mean image has a positive gain, so compare with that control. Except for SSE corrupted, whose noise is drawn by the
-seed, all models and seeds get the same corrupted images. The ridge probe is fitted once, to the clean reference codes.
+of conf/<dataset>.yaml. A model that copies its input scores the error of the noise, E ‖x - x̃‖², and has gain 0. Under strong
+noise the mean image has a positive gain, too, so compare with this baseline. Except for SSE corrupted, whose noise depends on
+the seed, all models and seeds get the same corrupted images. The ridge probe is fitted to clean reference codes.
 """
 
 from functools import lru_cache
@@ -29,18 +29,18 @@ NEIGHBOURS = 5
 
 
 def sse_corrupted(r: Representation) -> float:
-    """Squared error against clean images, summed over pixels, mean over test images; >= 0."""
+    """SSE between clean images and the reconstructions of corrupted ones; >= 0."""
     return sum_of_squares(r.images, r.corrupted_reconstructions)
 
 
 def denoising_gain(r: Representation) -> float:
-    """Mean of the gains over corruptions and levels; at most 1."""
+    """Denoising gain, mean over corruptions and levels; at most 1."""
     gains = gain_by_corruption(r).values()
     return sum(gains) / len(gains)
 
 
 def knn_under_corruption(r: Representation) -> float:
-    """Accuracy in % of five neighbours, averaged over levels and corruptions."""
+    """Accuracy in % of a vote of five neighbours, averaged over levels and corruptions."""
     return _mean_over_levels(r, knn_by_corruption(r))
 
 
@@ -50,14 +50,14 @@ def probe_under_corruption(r: Representation) -> float:
 
 
 def gain_by_corruption(r: Representation) -> dict[str, float]:
-    """Denoising gain, at most 1; NaN where a corruption leaves the images unchanged."""
+    """Corruption and level -> denoising gain, at most 1; NaN where a corruption leaves the images unchanged."""
     clean = r.images[: r.robustness.images.shape[1]]
     before, after = ([sum_of_squares(clean, x) for x in part] for part in (r.robustness.images, r.robustness.reconstructions))
     return _by_corruption(r, [1 - b / a if a else float("nan") for a, b in zip(before, after, strict=True)])
 
 
 def displacement_by_corruption(r: Representation) -> dict[str, float]:
-    """Code displacement, >= 0; NaN for a constant code."""
+    """Corruption and level -> code displacement, >= 0; NaN for a constant code."""
     import torch
 
     clean = r.codes[: r.robustness.codes.shape[1]].double()
@@ -68,7 +68,7 @@ def displacement_by_corruption(r: Representation) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def knn_by_corruption(r: Representation) -> dict[str, float]:
-    """Accuracy in % of five neighbours among the reference codes, for clean images and each corruption."""
+    """Accuracy in % of a vote of the five nearest reference codes, for clean images and each corruption."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
     nearest = neighbours(_queries(r), r.reference_codes, NEIGHBOURS)
@@ -106,10 +106,13 @@ def _by_corruption(r: Representation, values: list[float]) -> dict[str, float]:
 
 
 def _mean_over_levels(r: Representation, accuracies: dict[str, float]) -> float:
-    """The errors are integrated, not the accuracies, so that accuracies of 100 give exactly 100."""
+    """Mean over corruptions of the mean over levels, by the trapezoidal rule.
+
+    Errors are integrated instead of accuracies, so that accuracies of 100 give exactly 100.
+    """
     import numpy as np
 
-    errors = {place: 100 - accuracy for place, accuracy in accuracies.items()}
+    errors = {position: 100 - accuracy for position, accuracy in accuracies.items()}
     means = []
     for name, corruptions in groupby(r.robustness.corruptions, key=lambda corruption: corruption[0]):
         levels = [0.0, *(level for _, level in corruptions)]
@@ -126,18 +129,18 @@ METRICS = {
         "per image",
         0.0,
         3,
-        "Squared error against the clean images of reconstructions from corrupted ones.",
+        "Squared error between clean images and the reconstructions of corrupted ones, summed over pixels.",
         main=True,
     ),
     "denoising_gain": Metric(
         denoising_gain,
         "Denoising gain",
         "higher",
-        "share",
+        "fraction",
         1.0,
         3,
-        "Share of the squared error of corrupted images that reconstruction removes, mean over corruptions and levels; "
-        "negative if reconstruction adds error.",
+        "Fraction of the squared error of corrupted images that is removed by reconstruction, mean over corruptions and "
+        "levels; negative if reconstruction adds error.",
     ),
     "knn_under_corruption": Metric(
         knn_under_corruption,
@@ -146,7 +149,8 @@ METRICS = {
         "%",
         100.0,
         2,
-        "Accuracy of five neighbours among clean codes on codes of corrupted images, averaged over levels and corruptions.",
+        "Test accuracy of a vote of the five nearest clean codes for images that are corrupted, averaged over levels and "
+        "corruptions.",
     ),
     "probe_under_corruption": Metric(
         probe_under_corruption,
@@ -155,7 +159,8 @@ METRICS = {
         "%",
         100.0,
         2,
-        "The same for a ridge probe fitted to clean codes.",
+        "Test accuracy of a ridge probe, fitted to clean codes, for images that are corrupted, averaged over levels and "
+        "corruptions.",
     ),
 }
 AXIS = "corruption and level"
@@ -165,23 +170,37 @@ PROFILES = {
         "Denoising gain",
         AXIS,
         "higher",
-        "share",
+        "fraction",
         3,
-        "Share of the squared error of corrupted images that reconstruction removes; negative if it adds error.",
+        "Fraction of the squared error of corrupted images that is removed by reconstruction; negative if reconstruction adds "
+        "error.",
     ),
     "knn_by_corruption": Profile(
-        knn_by_corruption, "5-NN corrupted", AXIS, "higher", "%", 2, "Accuracy of five neighbours among clean codes."
+        knn_by_corruption,
+        "5-NN corrupted",
+        AXIS,
+        "higher",
+        "%",
+        2,
+        "Test accuracy of a vote of the five nearest clean codes for images that are corrupted.",
     ),
     "probe_by_corruption": Profile(
-        probe_by_corruption, "Probe corrupted", AXIS, "higher", "%", 2, "Accuracy of a ridge probe fitted to clean codes."
+        probe_by_corruption,
+        "Probe corrupted",
+        AXIS,
+        "higher",
+        "%",
+        2,
+        "Test accuracy of a ridge probe, fitted to clean codes, for images that are corrupted.",
     ),
     "displacement_by_corruption": Profile(
         displacement_by_corruption,
         "Code displacement",
         AXIS,
         None,
-        "of the distance between two codes",
+        "ratio",
         3,
-        "How far a corruption moves a code: 0 not at all, 1 as far as another image's code; undefined for a constant code.",
+        "Mean distance between the codes of a corrupted and the clean image, divided by the mean distance between the codes of "
+        "two images; undefined for a constant code.",
     ),
 }

@@ -6,13 +6,13 @@
                          S(a) = (1 - (E a)² / E a²) / (1 - 1 / m) of m numbers a >= 0
     Hoyer                (sqrt(k) - ‖h_i‖₁ / ‖h_i‖₂) / (sqrt(k) - 1), mean over images i
 
-S (Treves & Rolls 1991, as scaled by Vinje & Gallant 2000; names of Willmore & Tolhurst 2001) and Hoyer's measure (2004) do
+S (Treves & Rolls 1991, scaled as by Vinje & Gallant 2000, named as by Willmore & Tolhurst 2001) and Hoyer's measure (2004) do
 not depend on the scale of the code. Both are 0 if all numbers are equal and 1 if exactly one is not 0. They are defined for
-numbers >= 0, so absolute values are used; Gaussian codes then have S = 1 - 2/π. They are undefined for a single number and if
+numbers >= 0, so absolute values are used; Gaussian codes then have S = 1 - 2/π. Both are undefined for a single number and if
 all numbers are 0: such images and units are left out of the mean, which is NaN if none remain.
 
-For sigmoid units in (0, 1), activation is the mean of the ρ̂_j that a sparse autoencoder keeps at its target ρ (Ng 2011). For
-units that can be negative, values cancel, and the scale of a code is arbitrary, so no direction is better.
+For sigmoid units in (0, 1), activation is the mean of the ρ̂_j that a sparse autoencoder keeps near its target ρ (Ng 2011). No
+direction is better, because the scale of a code is arbitrary and the values of units that can be negative cancel.
 """
 
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEAD = 0.01
-"""A unit is dead if its range is at most this share of the largest range of a unit."""
+"""Fraction of the largest range of a unit; a unit with at most this range is dead."""
 
 
 def activation(r: Representation) -> float:
@@ -33,33 +33,33 @@ def activation(r: Representation) -> float:
 
 
 def population_sparsity(r: Representation) -> float:
-    """How few units are active for an image, in [0, 1]."""
+    """Sparsity of an image's code, mean over images; in [0, 1]."""
     return _mean(_sparseness(r.codes))
 
 
 def lifetime_sparsity(r: Representation) -> float:
-    """How few images activate a unit, in [0, 1]."""
+    """Sparsity of a unit's activations, mean over units; in [0, 1]."""
     return _mean(_sparseness(r.codes.T))
 
 
 def hoyer(r: Representation) -> float:
-    """Hoyer's sparseness of an image's code, in [0, 1]."""
+    """Hoyer's sparsity of an image's code, mean over images; in [0, 1]."""
     sizes, root = r.codes.double().abs(), r.codes.shape[1] ** 0.5
     return _mean((root - sizes.sum(1) / sizes.square().sum(1).sqrt()) / (root - 1)) if root > 1 else float("nan")
 
 
 def dead_units(r: Representation) -> float:
-    """Share in % of units whose range over test images is at most `DEAD` times the largest range; 100 for a constant code.
+    """Fraction in % of units whose range over test images is at most `DEAD` times the largest range; 100 for a constant code.
 
-    The range, unlike the standard deviation, does not count a unit for rare images as dead. Relative to the largest range the
-    measure does not depend on scale, and a linear unit close to 0 counts as dead like a ReLU at 0 or a sigmoid at 1.
+    The range, unlike the standard deviation, does not count a unit that is active for a few images as dead. It is relative to
+    the largest range so that the metric does not depend on scale and also applies to linear units that are almost constant.
     """
     ranges = r.codes.amax(0) - r.codes.amin(0)
     return 100 * float((ranges <= DEAD * ranges.max()).double().mean())
 
 
 def exact_zeros(r: Representation) -> float:
-    """Share in % of the numbers in the test codes that are exactly 0."""
+    """Fraction in % of the entries of the test codes that are exactly 0."""
     return 100 * float((r.codes == 0).double().mean())
 
 
@@ -80,7 +80,7 @@ def _sparseness(rows: "Tensor") -> "Tensor":
 
 
 def _mean(values: "Tensor") -> float:
-    """Mean over the values that are defined."""
+    """Mean over the defined values."""
     return float(values.nanmean())
 
 
@@ -92,35 +92,38 @@ METRICS = {
         "per unit",
         None,
         3,
-        "Mean of the test codes over images and units; low: sparse.",
+        "Mean of the test codes over images and units; for units that are never negative, low values mean a sparse code.",
         main=True,
     ),
     "population_sparsity": Metric(
         population_sparsity,
         "Population sparsity",
         None,
-        "0 to 1",
+        "in [0, 1]",
         None,
         3,
-        "How few units are active for an image: 0 all equally, 1 only one; mean over images, undefined for a code of one unit.",
+        "Sparsity of an image's code: 0 if all units are equally active, 1 if only one is active; mean over images, undefined "
+        "for codes of one unit.",
     ),
     "lifetime_sparsity": Metric(
         lifetime_sparsity,
         "Lifetime sparsity",
         None,
-        "0 to 1",
+        "in [0, 1]",
         None,
         3,
-        "How few images activate a unit: 0 all equally, 1 only one; mean over units that are not always 0.",
+        "Sparsity of a unit over images: 0 if it is equally active for all images, 1 if it is active for only one; mean over "
+        "units that are not always 0.",
     ),
     "hoyer": Metric(
         hoyer,
         "Hoyer",
         None,
-        "0 to 1",
+        "in [0, 1]",
         None,
         3,
-        "Hoyer's sparseness of an image's code: 0 all units equal, 1 only one active; undefined for a code of one unit.",
+        "Hoyer's sparsity of an image's code: 0 if all units are equally active, 1 if only one is active; undefined for codes "
+        "of one unit.",
     ),
     "dead_units": Metric(
         dead_units,
@@ -129,15 +132,17 @@ METRICS = {
         "%",
         None,
         1,
-        "Units whose range over the test images is at most 1 % of the largest range.",
+        "Fraction of units whose range over the test images is at most 1 % of the largest range of a unit.",
     ),
-    "exact_zeros": Metric(exact_zeros, "Exact zeros", None, "%", None, 1, "Numbers in the codes that are exactly 0."),
+    "exact_zeros": Metric(
+        exact_zeros, "Exact zeros", None, "%", None, 1, "Fraction of the entries of the test codes that are exactly 0."
+    ),
 }
 PROFILES = {
     "activation_deciles": Profile(
         activation_deciles,
         "Activation by unit",
-        "share of the units",
+        "fraction of the units",
         None,
         "per unit",
         3,

@@ -2,10 +2,10 @@
 
     SSIM = mean over windows of (2 μ μ̂ + c₁)(2 cov + c₂) / ((μ² + μ̂² + c₁)(σ² + σ̂² + c₂)),   c₁ = 0.01², c₂ = 0.03²
 
-The defaults of scikit-image's `structural_similarity`, for pixels in [0, 1]: uniform windows of 7 x 7 pixels that lie fully
-inside the image (Wang's 11 x 11 Gaussian does not fit into an 8 x 8 digit), sample covariances, colour channels compared
-separately. scikit-image compares one pair of images per call and takes 2 (28 x 28 pixels) to 36 times (8 x 8) as long; the
-tests compare with it.
+The choices are the defaults of scikit-image's `structural_similarity`, for pixels in [0, 1]: uniform windows of 7 x 7 pixels
+inside the image, sample covariances, and colour channels compared separately. (Wang's Gaussian window of 11 x 11 pixels is
+larger than the 8 x 8 digits.) The tests compare with scikit-image, which takes one pair of images per call and 2 times (28 x 28
+pixels) to 36 times (8 x 8 pixels) as long.
 """
 
 import math
@@ -34,5 +34,5 @@ def structural_similarity(x: "Tensor", y: "Tensor", shape: tuple[int, ...]) -> "
 
 
 def _moving_average(like: "Tensor", size: int) -> "Tensor":
-    """Matrix (size, windows) that averages `WINDOW` neighbours: several times as fast as pooling."""
+    """Matrix (size, windows) that averages `WINDOW` neighbouring pixels; several times as fast as pooling."""
     return like.new_ones(size, size - WINDOW + 1).tril().triu(1 - WINDOW) / WINDOW

@@ -1,6 +1,6 @@
-"""The figures of a data set's report: one file per section of the page, one function and one entry per figure.
+"""The figures of a data set's report: one file per section of the page.
 
-A figure draws a data set's `Results`. To add one, write the function and its entry in `FIGURES` of the file of its section.
+To add a figure, write a function of `Results` and its entry in `FIGURES` in the file of its section.
 """
 
 from aebench.reporting.figures import (

@@ -1,4 +1,4 @@
-"""What a figure of the report is: how it is drawn, and the texts around it."""
+"""A figure of the report: the function that draws it, and its title, caption and alternative text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """`draw` returns None if there is nothing to show; `title` is the heading above it, `alt` describes what it looks like.
+    """A figure with its texts.
 
-    `caption` is the text below it, or a function of the results that returns it, where the text quotes settings.
+    `draw` returns None if there is nothing to show. `title` is the heading, `alt` describes what the figure looks like.
+    `caption` is the text below it, or a function of the results if it quotes settings.
     """
 
     draw: "Callable[..., Figure | None]"

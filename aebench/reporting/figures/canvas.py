@@ -1,6 +1,6 @@
-"""What all figures share: size, fonts, colours that colour-blind readers can distinguish, and reproducible files.
+"""Size, fonts, colours and file formats of all figures; colour-blind readers can distinguish the colours.
 
-Figures use matplotlib's object-oriented interface only: pyplot would keep state between them.
+Figures use matplotlib's object-oriented interface only: pyplot keeps state between figures.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 8.0
-"""Inches: 1000 pixels at `DPI`, the width of the page."""
+"""Width of a figure in inches: 1000 pixels at `DPI`, the width of the page."""
 DPI = 125
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 """From the palette of Okabe and Ito; they also differ in lightness."""
 TILE, LETTER = 0.5, 0.08
-"""Inches: the maximum height of an image in a strip, and the mean width of a letter of its label."""
+"""Maximum height of an image in a strip, and mean width of a letter of its label, in inches."""
 SHADES = {"cmap": "gray", "vmin": 0, "vmax": 1}
 """How images are shown: 0 is black, 1 is white."""
 STYLE = {
@@ -41,21 +41,21 @@ STYLE = {
 
 
 def style() -> AbstractContextManager:
-    """The style of every figure, whatever the user's matplotlibrc; without mathtext, because model names may contain $."""
+    """The style of all figures, independent of matplotlibrc; without mathtext, because model names may contain $."""
     from matplotlib import rc_context, rcParamsDefault
 
     return rc_context({**rcParamsDefault, **STYLE, "backend": "agg"})
 
 
 def figure(height: float, width: float = WIDTH) -> "Figure":
-    """An empty figure; sizes in inches."""
+    """An empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 def panels(count: int, across: int, height: float, margin: float = 0.0, **sharing: bool) -> "tuple[Figure, list[Axes]]":
-    """A figure of `count` axes of one `height`, at most `across` per row, and a `margin` for a legend at the right."""
+    """A figure of `count` axes of one `height`, at most `across` per row, and a `margin` for a legend on the right."""
     rows, columns = -(-count // across), min(count, across)
     width = (WIDTH - margin) / across * columns + margin
     drawing = figure(height * rows + 0.5, max(width, WIDTH / 2))
@@ -68,20 +68,20 @@ def panels(count: int, across: int, height: float, margin: float = 0.0, **sharin
 
 
 def plain_ticks(*axis: "Axis") -> None:
-    """Label the decades of logarithmic axes with plain numbers, and nothing between them."""
+    """Label only the decades of logarithmic axes, with plain numbers."""
     for each in axis:
         each.set_major_formatter("{x:,g}")
         each.set_minor_formatter("")
 
 
 def legend(drawing: "Figure", *axes: "Axes") -> None:
-    """One row at the top right with the labelled artists of the axes, each label once."""
+    """Add a legend at the top right, one row with each label of the axes once."""
     handles = {label: h for each in axes for h, label in zip(*each.get_legend_handles_labels(), strict=True)}
     drawing.legend(handles.values(), handles, loc="outside upper right", ncols=len(handles))
 
 
 def class_legend(drawing: "Figure", names: Sequence[str]) -> None:
-    """The classes at the right in their colours: the number that marks each class, and its name if that differs."""
+    """A legend of the classes on the right: colour, the number that marks the class, and its name if that differs."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours(len(names))]
@@ -124,7 +124,7 @@ def mosaics(
 
 
 def strips(rows: Sequence[np.ndarray], names: Sequence[str], shape: tuple[int, ...]) -> "Figure":
-    """Rows of images (m, d), each with its name at the left."""
+    """Rows of images (m, d), each with its name on the left."""
     tiles = mosaic(rows, shape)
     room = 0.2 + LETTER * max(len(line) for name in names for line in name.splitlines())
     scale = min(TILE / shape[0], (WIDTH - room) / tiles.shape[1])
@@ -137,7 +137,7 @@ def strips(rows: Sequence[np.ndarray], names: Sequence[str], shape: tuple[int, .
 
 
 def show(axes: "Axes", tiles: np.ndarray, width: float) -> None:
-    """A mosaic without frame or ticks, `width` inches wide; pixels stay square blocks where they are magnified."""
+    """Show a mosaic `width` inches wide without frame or ticks; magnified pixels are square blocks."""
     axes.imshow(tiles, **SHADES, interpolation="nearest" if width * DPI >= 2 * tiles.shape[1] else "auto")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -159,7 +159,7 @@ def save(drawing: "Figure", path: Path, description: str) -> None:
 
 
 def _save_pdf(drawing: "Figure", path: Path, description: str) -> None:
-    """Vector lines and text; images keep their own resolution, and rasterized artists are images."""
+    """Save vector lines and text; images keep their own resolution, and rasterized artists are images."""
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.image import AxesImage
 
@@ -174,7 +174,7 @@ def _save_pdf(drawing: "Figure", path: Path, description: str) -> None:
 
 
 def _save_png(drawing: "Figure", path: Path, description: str) -> None:
-    """256 colours, which halves the file."""
+    """Save with 256 colours, which halves the file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo

@@ -1,4 +1,4 @@
-"""Rate and distortion of quantised codes."""
+"""Rate-distortion curves of quantised codes."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ DEPTH = 0.01
 
 
 def rate_distortion(results: Results) -> "Figure | None":
-    """One panel per model whose codes cost bits; the PCA with the largest latent dimension is in every panel."""
+    """One panel per model whose rate is above 0; the PCA with the largest latent dimension is in every panel."""
     models = [model for model in results.models if (model.curve("bits_quantised")[1] > 0).any()]
     if not models:
         return None
@@ -37,7 +37,7 @@ def rate_distortion(results: Results) -> "Figure | None":
 
 
 def _draw(axes: "Axes", model: ModelResults, **style) -> None:
-    """Omit levels that need no bits (the mean code) and perfect reconstructions: the axes are logarithmic."""
+    """Plot SSE against rate, omitting zeros, which logarithmic axes cannot show."""
     bits, errors = (model.curve(name)[1] for name in ("bits_quantised", "sse_quantised"))
     shown = (bits > 0) & (errors > 0)
     axes.plot(bits[shown], errors[shown], **style)
@@ -48,7 +48,7 @@ def _caption(results: Results) -> str:
     bits = f"{', '.join(map(str, levels))} and {finest}" if levels else str(finest)
     return (
         f"Codes quantised to {bits} bits per unit, entropy-coded and decoded (means over seeds). A curve below the dashed line "
-        "has a lower error than PCA at the same rate. PCA is the model of that kind with the largest latent dimension."
+        "has a lower error than PCA at the same rate. It is the PCA with the largest latent dimension."
     )
 
 

@@ -1,4 +1,4 @@
-"""Singular values of the encoder's Jacobian, at test images and at noise."""
+"""Singular values of the encoder's Jacobian, at test images and at uniform noise."""
 
 from typing import TYPE_CHECKING
 
@@ -44,9 +44,9 @@ def _caption(results: Results) -> str:
     images = min(results.evaluation.contraction.spectra, results.card["splits"]["test"]["images"])
     return (
         f"Singular values of ∂h/∂x in descending order, means over {images} images and all seeds. Grey: the other models at "
-        "test images. A steep curve means that the code follows its image along few directions only, which is the aim of "
-        "contraction; PCA's curve is flat. A curve has as many values as the code has units, but no more than there are "
-        f"pixels; values below 1/{1 / DEPTH:,.0f} of the largest are not shown."
+        "test images. A steep curve means that the code is sensitive to few directions of the image, which is the aim of "
+        "contraction; the curve of PCA is flat. The number of singular values is the smaller of the numbers of units and "
+        f"pixels. Values below 1/{1 / DEPTH:,.0f} of the largest are not shown."
     )
 
 

@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CONTROLS = {*linear_probe.CONTROLS, "mean_image"}
-"""Kinds that are not on the front."""
+BASELINES = {*linear_probe.BASELINES, "mean_image"}
+"""Kinds that the Pareto front ignores."""
 HEIGHT = 2.7
 """Inches per panel."""
 RADIUS, ITERATIONS = 3.5, 100
-"""Of the placement of names: radius of a marker in typographic points, and the most iterations."""
+"""Radius of a marker in typographic points, and maximum number of iterations, for the placement of names."""
 
 
 def error_and_cost(results: Results) -> "Figure | None":
-    """One panel per measure of error, with the models whose error is above 0."""
+    """One panel per error, with the models whose error is above 0."""
     errors = {measure: by_model for measure, by_model in _errors(results).items() if by_model}
     if not errors:
         return None
     figure, panels = canvas.panels(len(errors), across=1, height=HEIGHT)
-    controls = {model.name for model in results.models if model.settings["kind"] in CONTROLS}
+    baselines = {model.name for model in results.models if model.settings["kind"] in BASELINES}
     seconds = {model.name: model.cost.seconds / model.cost.seeds for model in results.models}
     points = [{model: (seconds[model], error) for model, error in by_model.items()} for by_model in errors.values()]
     for axes, measure, by_model in zip(panels, errors, points, strict=True):
-        _draw(axes, by_model, controls)
+        _draw(axes, by_model, baselines)
         axes.set_ylabel(measure)
     panels[-1].set_xlabel("training time, seconds per seed")
     canvas.legend(figure, panels[0])
@@ -41,7 +41,7 @@ def error_and_cost(results: Results) -> "Figure | None":
 
 
 def pareto(points: np.ndarray) -> np.ndarray:
-    """(n,): whether no other of the points (n, 2) is at most as large in both coordinates and smaller in one."""
+    """Boolean (n,): no other of the points (n, 2) is at most as large in both coordinates and smaller in one."""
     below = (points[:, None] <= points).all(-1) & (points[:, None] < points).any(-1)  # (n, n): i dominates j
     return ~below.any(0)
 
@@ -49,7 +49,7 @@ def pareto(points: np.ndarray) -> np.ndarray:
 def label(axes: "Axes", points: dict[str, tuple[float, float]]) -> None:
     """Write each name beside its point, so that it covers neither another name nor a marker if there is room.
 
-    The axes must have their final position, limits and scales. adjustText sees a marker as four points around its centre. It
+    The axes must have their final position, limits and scales. Four points around its centre represent a marker. adjustText
     stops after `ITERATIONS`: its default, a time limit, would make the figure depend on the speed of the machine.
     """
     from adjustText import adjust_text
@@ -67,7 +67,7 @@ def label(axes: "Axes", points: dict[str, tuple[float, float]]) -> None:
 
 
 def _errors(results: Results) -> dict[str, dict[str, float]]:
-    """Measure -> model -> its mean, lower is better, without zeros: the axes are logarithmic."""
+    """Error -> model -> mean, without zeros, which logarithmic axes cannot show."""
     measures = {
         "SSE": {model.name: model.scores["sse"].mean for model in results.models},
         "5-NN error, %": {model.name: 100 - model.scores["knn_5"].mean for model in results.models},
@@ -76,16 +76,16 @@ def _errors(results: Results) -> dict[str, dict[str, float]]:
     return {measure: {m: error for m, error in by_model.items() if error > 0} for measure, by_model in measures.items()}
 
 
-def _draw(axes: "Axes", points: dict[str, tuple[float, float]], controls: set[str]) -> None:
-    is_control = np.array([model in controls for model in points])
+def _draw(axes: "Axes", points: dict[str, tuple[float, float]], baselines: set[str]) -> None:
+    is_baseline = np.array([model in baselines for model in points])
     coordinates = np.array(list(points.values()))
-    trained = coordinates[~is_control]
+    trained = coordinates[~is_baseline]
     optimal = pareto(trained)
     front = trained[optimal][trained[optimal][:, 0].argsort()]
     axes.step(*front.T, where="post", color=canvas.BLUE, linewidth=0.8, alpha=0.6)
     axes.plot(*front.T, "o", color=canvas.BLUE, markersize=5, label="Pareto-optimal")
     axes.plot(*trained[~optimal].T, "o", color=canvas.BLUE, markersize=5, fillstyle="none", label="dominated")
-    axes.plot(*coordinates[is_control].T, "s", color=canvas.GREY, markersize=4, label="control")
+    axes.plot(*coordinates[is_baseline].T, "s", color=canvas.GREY, markersize=4, label="baseline")
     axes.set(xscale="log", yscale="log")
     axes.margins(x=0.08, y=0.12)
     canvas.plain_ticks(axes.xaxis, axes.yaxis)
@@ -97,7 +97,7 @@ FIGURES = {
         "Error and training time",
         "Labelled scatter plots of each model's error against its training time per seed, on logarithmic axes.",
         "Lower left is better. A filled circle is Pareto-optimal: no other trained model is at least as good and as fast. The "
-        "line joins these models. Controls are not considered. An error of 0 is not shown. Times were measured on one machine, "
-        "training all seeds at once.",
+        "line joins these models. Baselines are ignored, and errors of 0 are not shown. Training time is the wall time of "
+        "training all seeds at once on one machine, divided by their number.",
     ),
 }

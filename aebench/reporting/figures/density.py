@@ -1,6 +1,6 @@
 """Codes that are distributions: single posteriors, and the aggregate posterior of each unit.
 
-aggregate posterior   q(z_j) = 1/p sum_i N(z_j; m_ij, s_ij²),  of unit j and p test images
+aggregate posterior   q(z_j) = 1/p sum_i N(z_j; m_ij, s_ij²)   for unit j and p test images
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 IMAGES, UNITS = 200, 30
-"""The most posteriors, and the most units, that can be distinguished in a panel."""
+"""Maximum numbers of posteriors and of units per panel; more cannot be distinguished."""
 REACH = 4.0
 """Densities are drawn from -REACH to REACH."""
 PRIOR = {"color": "0.75", "linewidth": 5, "solid_capstyle": "butt", "label": "prior N(0, 1)"}
@@ -25,11 +25,11 @@ UNIT_STYLES = {
     True: {"color": canvas.BLUE, "label": "active unit"},
     False: {"color": canvas.ORANGE, "label": "collapsed unit", "linestyle": "--"},
 }
-"""Is the unit active? -> legend and style of its density."""
+"""Whether the unit is active -> label and style of its density."""
 
 
 def posteriors(results: Results) -> "Figure | None":
-    """One panel per model with a 2-D code, if at least one of them has a posterior: ellipses, or points."""
+    """One panel per model with a 2-D code: posteriors as ellipses, other codes as points; None without a posterior."""
     distributions = [model for model in _with_posterior(results) if model.pictures["posterior_mean"].shape[1] == 2]
     points = [m for m in results.models if "scatter" in m.pictures and "posterior_mean" not in m.pictures]
     if not distributions:
@@ -45,7 +45,7 @@ def posteriors(results: Results) -> "Figure | None":
 
 
 def aggregate_posterior(results: Results) -> "Figure | None":
-    """One panel per model with a posterior, one line per unit, in front of the prior."""
+    """One panel per model with a posterior: one line per unit in front of the prior."""
     models = _with_posterior(results)
     if not models:
         return None
@@ -66,7 +66,7 @@ def aggregate_posterior(results: Results) -> "Figure | None":
 
 
 def mixture(mean: np.ndarray, sd: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The aggregate posteriors (k, points) at z (points,), of posteriors with means and standard deviations (p, k)."""
+    """Aggregate posteriors (k, points) at z (points,) for posteriors with means and standard deviations (p, k)."""
     standardised = (z - mean[..., None]) / sd[..., None]  # (p, k, points)
     return (np.exp(-(standardised**2) / 2) / (sd[..., None] * np.sqrt(2 * np.pi))).mean(0)
 
@@ -95,8 +95,8 @@ def _posteriors_caption(results: Results) -> str:
     images = min(IMAGES, max(len(model.pictures["posterior_mean"]) for model in _with_posterior(results)))
     return (
         f"Two-dimensional codes of {images} test images (first seed). If a code is a distribution, q(z|x) is an ellipse of one "
-        "standard deviation; otherwise the code is a point. Where ellipses overlap, training covers the space between images; "
-        "the smaller the ellipses, the more information a code carries about its image."
+        "standard deviation; otherwise the code is a point. Where ellipses overlap, training also covers codes between "
+        "those of different images. Small ellipses mean that codes carry much information about their images."
     )
 
 
@@ -104,7 +104,7 @@ def _aggregate_caption(results: Results) -> str:
     images = max(len(model.pictures["posterior_mean"]) for model in _with_posterior(results))
     return (
         f"The mean of q(z|x) over {images} test images, one line per unit, and the prior that it should match (first seed). "
-        f"Shown are at most {UNITS} units, those whose posterior means vary most. A unit has collapsed if its posterior mean "
+        f"At most {UNITS} units are shown, those whose posterior means vary most. A unit has collapsed if its posterior mean "
         f"hardly varies between images (variance at most {ACTIVE:g}): q(z|x) is then the prior for every image, the line "
         "coincides with the prior's, and the unit carries no information."
     )

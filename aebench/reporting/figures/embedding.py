@@ -48,7 +48,7 @@ def _panels(results: Results, name: str, across: int, height: float, size: float
 
 
 def _draw(axes: "Axes", points: np.ndarray, labels: np.ndarray, colours: list, size: float) -> None:
-    """Points (n, 2) in the colour of their class, whose number marks its median: colour alone would exclude some readers."""
+    """Points (n, 2) in the colour of their class. Numbers mark the medians, for readers who cannot distinguish colours."""
     from matplotlib.patheffects import withStroke
 
     halo = [withStroke(linewidth=2.5, foreground="white")]

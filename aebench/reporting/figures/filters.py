@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 ACROSS, PANELS = 8, 3
 """Filters per row of a panel, and panels per row."""
 CUT = 0.05
-"""Share of a filter's weights that its scale ignores: pixels that are nearly always 0 may have any weight."""
+"""Fraction of a filter's weights, the largest, that its scale ignores: pixels that are nearly always 0 have any weight."""
 
 
 def filters(results: Results) -> "Figure | None":
-    """One panel per model that has units."""
+    """One panel per model that has filters."""
     models = [model for model in results.models if "filters" in model.pictures]
     if not models:
         return None
@@ -27,7 +27,7 @@ def filters(results: Results) -> "Figure | None":
 
 
 def shades(weights: np.ndarray) -> np.ndarray:
-    """Weights (m, d) mapped to [0, 1], row by row: 0 to 1/2, and the 1 - `CUT` quantile of the absolute weights to 0 or 1."""
+    """Weights (m, d) as grey levels: 0 becomes 1/2; ±q become 1 and 0, with q the 1 - `CUT` quantile of a row's |weights|."""
     scale = np.quantile(np.abs(weights), 1 - CUT, axis=1, keepdims=True)
     return (0.5 + weights / np.where(scale > 0, 2 * scale, 1)).clip(0, 1)
 
@@ -43,7 +43,7 @@ def _caption(results: Results) -> str:
     return (
         f"The first rows of the encoder's first weight matrix, at most {count} (first seed). Grey is 0, white positive, black "
         f"negative. Each filter has its own scale, which ignores its largest {100 * CUT:g} % of weights. Compare models of the "
-        "same architecture to see the effect of noise or of a penalty. A random encoder shows initial weights."
+        "same architecture to see the effect of corruption or of a penalty. A random encoder shows initial weights."
     )
 
 

@@ -1,4 +1,4 @@
-"""Decoded codes that belong to no image: random, between two images, along one unit, and on a plane.
+"""Decoded codes that are not the codes of images: random, between two images, along one unit, and on a grid.
 
 A model is in a figure if its pictures.npz has the array of that name.
 """
@@ -15,14 +15,14 @@ from aebench.reporting.results import ModelResults, Results
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STEPS, PLACES, REACH = 10, 9, 2.0
-"""Images per row of the interpolations and of the traversals, and how many standard deviations these reach."""
+STEPS, POSITIONS, REACH = 10, 9, 2.0
+"""Images per row of interpolations and of traversals, and range of traversals in standard deviations."""
 TAIL = 0.03
 """The first and last quantiles of the manifold are `TAIL` and 1 - `TAIL`."""
 
 
 def samples(results: Results) -> "Figure | None":
-    """One row per model: decoded draws from its prior, or from normal distributions fitted to its codes."""
+    """One row per model: decoded samples of its prior, or of independent normals fitted to its codes."""
     models = _with("samples", results)
     names = [f"{model.name} ({'prior' if model.pictures['from_prior'] else 'normals'})" for model in models]
     return canvas.strips([model.pictures["samples"] for model in models], names, results.about.shape) if models else None
@@ -35,7 +35,7 @@ def interpolations(results: Results) -> "Figure | None":
 
 def traversals(results: Results) -> "Figure | None":
     """One panel per model, one row per unit of the code."""
-    return _grids(results, "traversals", PLACES, panels=4)
+    return _grids(results, "traversals", POSITIONS, panels=4)
 
 
 def manifold(results: Results) -> "Figure | None":
@@ -76,9 +76,10 @@ FIGURES = {
         samples,
         "Samples",
         "A grid of images: in each row the decoded random codes of one model.",
-        "Decoded random codes (first seed). Prior: drawn from the distribution that the model was trained to decode. Normals: "
-        "the model has no prior, so its codes are drawn from independent normal distributions with each unit's mean and "
-        "standard deviation over training and validation codes; no training objective makes such codes decode to images.",
+        "Decoded random codes (first seed). Prior: codes are drawn from the model's prior. Normals: the model has no prior, so "
+        "each unit is drawn independently from a normal distribution with its mean and standard deviation over training and "
+        "validation codes. The metrics of generated images use another sampler for models without a prior: `normal` has the "
+        "mean and the full covariance of the training codes. This figure does not show its samples.",
     ),
     "interpolations": ReportFigure(
         interpolations,

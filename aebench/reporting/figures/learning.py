@@ -1,7 +1,7 @@
 """Learning curves, as a table and as a figure.
 
-Every model has its own loss terms, so panels share the axis of epochs but not the axis of losses. Seeds may stop early: a curve
-ends where fewer than half of them are still training, because a median over the remaining few would mislead.
+Models have different loss terms, so panels share the axis of epochs but not that of losses. Seeds may stop early: a curve
+ends where fewer than half of the seeds are still training, because their median would not be comparable.
 """
 
 from itertools import product
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 STYLES = {"train": {"color": canvas.ORANGE, "linestyle": "--"}, "validation": {"color": canvas.BLUE}}
 DIGITS = 6
-"""Significant digits of a loss: enough to plot, and the table is kept in Git."""
+"""Number of significant digits of a loss: enough for plots, few enough for a file in Git."""
 
 
 def losses(results: Results) -> "DataFrame":
-    """One line per model, split, seed and epoch; splits without a recorded loss are omitted."""
+    """One row per model, split, seed and epoch; splits without a recorded loss are omitted."""
     from pandas import DataFrame
 
     lines = [
@@ -70,8 +70,8 @@ FIGURES = {
         learning_curves,
         "Learning curves",
         "Plots of training and validation loss against epoch, one panel per model that trains by epochs.",
-        "Median (line) and range (band) over seeds, as long as at least half of the seeds are training. A loss is the sum of "
-        "its model's terms, so compare shapes, not heights, between panels. The training loss is a running mean over the "
-        "epoch; the validation loss is measured at its end.",
+        "Median (line) and range (band) over seeds, as long as at least half of the seeds are training. The loss is the sum of "
+        "a model's terms, so only the shapes of curves are comparable between panels. The training loss is a running mean over "
+        "the epoch; the validation loss is measured at its end.",
     ),
 }

@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CONTROLS = {
+BASELINES = {
     "raw_pixels": {"color": canvas.GREY, "linestyle": "--"},
     "random_encoder": {"color": canvas.ORANGE, "linestyle": ":"},
 }
-"""Kinds that are drawn in every panel, and their style: no representation, and no learning."""
+"""Kinds that are drawn in every panel, and their style; neither is trained."""
 ANNOTATED = 12
-"""The most classes for which the cells of a confusion matrix are labelled."""
+"""Maximum number of classes for which the cells of a confusion matrix are labelled."""
 SMALLEST = 0.05
-"""Errors below this percentage are left blank: they would be printed as 0.0."""
+"""Errors below this percentage are left blank, because they would be printed as 0.0."""
 
 
 def accuracy_by_labels(results: Results) -> "Figure":
-    """One panel per model, with the controls in each."""
-    controls = [model for model in results.models if model.settings["kind"] in CONTROLS]
-    shown = [model for model in results.models if model not in controls] or controls
+    """One panel per model, each with the baselines."""
+    baselines = [model for model in results.models if model.settings["kind"] in BASELINES]
+    shown = [model for model in results.models if model not in baselines] or baselines
     figure, panels = canvas.panels(len(shown), across=4, height=1.9, sharex=True, sharey=True)
     for axes, model in zip(panels, shown, strict=True):
-        for control in controls:
-            _draw_accuracy(axes, control, label=control.name, linewidth=1.0, **CONTROLS[control.settings["kind"]])
+        for baseline in baselines:
+            _draw_accuracy(axes, baseline, label=baseline.name, linewidth=1.0, **BASELINES[baseline.settings["kind"]])
         _draw_accuracy(axes, model, label="model in the title", color=canvas.BLUE, linewidth=1.4)
         axes.set(title=model.name, xscale="log")
         canvas.plain_ticks(axes.xaxis)
@@ -41,10 +41,10 @@ def accuracy_by_labels(results: Results) -> "Figure":
 
 
 def confusions(results: Results) -> "Figure":
-    """The model with the highest accuracy with all labels, and the controls."""
-    controls = [model for model in results.models if model.settings["kind"] in CONTROLS]
-    others = [model for model in results.models if model not in controls]
-    shown = [max(others, key=lambda model: model.scores["linear_probe"].mean), *controls] if others else controls
+    """Confusion matrices of the baselines and of the model with the highest accuracy with all labels."""
+    baselines = [model for model in results.models if model.settings["kind"] in BASELINES]
+    others = [model for model in results.models if model not in baselines]
+    shown = [max(others, key=lambda model: model.scores["linear_probe"].mean), *baselines] if others else baselines
     figure, panels = canvas.panels(len(shown), across=3, height=2.9)
     tables = [100 * counts / counts.sum(1, keepdims=True).clip(1) for counts in (model.probe.confusion for model in shown)]
     largest = max(float((table * (1 - np.eye(len(table)))).max()) for table in tables) or 1.0
@@ -55,7 +55,7 @@ def confusions(results: Results) -> "Figure":
 
 
 def _draw_accuracy(axes: "Axes", model: ModelResults, **style) -> None:
-    """Mean and 95 % interval at each share of the labels; an amount per class, such as "10 a class", is not on this axis."""
+    """Plot mean and 95 % interval at each fraction of the labels; numbers per class, such as "10 per class", are left out."""
     counts = {amount: labels for amount, labels in model.probe.labels.items() if " " not in amount}
     estimates = [model.profiles["linear_probe_by_labels"][amount] for amount in counts]
     means, halves = (np.array([getattr(each, field) for each in estimates]) for field in ("mean", "half_width"))
@@ -64,7 +64,7 @@ def _draw_accuracy(axes: "Axes", model: ModelResults, **style) -> None:
 
 
 def _draw_confusion(axes: "Axes", table: np.ndarray, largest: float, classes: tuple[str, ...]) -> None:
-    """Percentages (C, C): errors shaded up to the `largest`, correct predictions unshaded."""
+    """Draw percentages (C, C): errors shaded up to the `largest`, correct predictions unshaded."""
     correct = np.eye(len(table), dtype=bool)
     axes.imshow(np.where(correct, np.nan, table), cmap="Blues", vmin=0, vmax=largest)
     if len(table) <= ANNOTATED:
@@ -81,16 +81,16 @@ FIGURES = {
     "accuracy_by_labels": ReportFigure(
         accuracy_by_labels,
         "Accuracy by number of labels",
-        "Plots of test accuracy against the number of labelled training images, one panel per model, each with the controls.",
-        "Multinomial logistic regression on frozen codes: mean and 95 % interval over seeds, which also draw the labels. Every "
-        "panel shows the controls, too: raw pixels (no representation) and a random encoder (no learning).",
+        "Plots of test accuracy against the number of labelled training images, one panel per model, each with the baselines.",
+        "Test accuracy of multinomial logistic regression on frozen codes: mean and 95 % interval over seeds. The seed also "
+        "selects the labelled images. Every panel also shows the baselines: raw pixels and a random, untrained encoder.",
     ),
     "confusions": ReportFigure(
         confusions,
         "Confusion matrices",
-        "Confusion matrices of the best model and of the controls: the share of each class that was predicted as each class.",
-        "Predictions of the same classifiers with all labels, in % of the test images of a class, over all seeds. Errors below "
-        f"{SMALLEST:g} % are left blank. Shown are the model with the highest test accuracy, chosen for illustration only, and "
-        "the controls.",
+        "Confusion matrices of the best model and of the baselines: true classes in rows, predicted classes in columns.",
+        "Predictions of the linear probes with all labels, in % of the test images of a class, over all seeds. Errors below "
+        f"{SMALLEST:g} % are left blank. The figure shows the baselines and the model with the highest test accuracy, which "
+        "serves for illustration only.",
     ),
 }

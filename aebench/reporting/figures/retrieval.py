@@ -1,7 +1,7 @@
 """Nearest codes: one query per class and the images with the most similar codes.
 
-A model is in the figure if its pictures.npz has `hits`. A hit of another class is framed and crossed out, so that its mark does
-not depend on colour.
+A model is in the figure if its pictures.npz has `hits`. A hit of another class is framed and crossed out, so that readers need
+not distinguish colours.
 """
 
 from typing import TYPE_CHECKING

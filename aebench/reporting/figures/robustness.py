@@ -24,8 +24,8 @@ PANELS = {
 """Profile -> title, format of its values, and their colours."""
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue: text is white on dark cells."""
-LINE, HEAD, TYPE = 0.17, 0.75, 6
-"""Inches per model, and above and below a panel; font size of the values."""
+LINE, MARGIN, TYPE = 0.17, 0.75, 6
+"""Inches per model and per panel for titles and labels; font size of the values."""
 
 
 def robustness(results: Results) -> "Figure | None":
@@ -33,7 +33,7 @@ def robustness(results: Results) -> "Figure | None":
     models = [model for model in results.models if all(model.profiles.get(name) for name in PANELS)]
     if not models:
         return None
-    drawing = canvas.figure(len(PANELS) * (LINE * len(models) + HEAD))
+    drawing = canvas.figure(len(PANELS) * (LINE * len(models) + MARGIN))
     for axes, (name, (title, form, colours)) in zip(drawing.subplots(len(PANELS)), PANELS.items(), strict=True):
         axes.set_title(title, loc="left")
         _draw(axes, table(models, name), form, colours)
@@ -43,8 +43,8 @@ def robustness(results: Results) -> "Figure | None":
 
 
 def table(models: list[ModelResults], name: str) -> np.ndarray:
-    """(models, places): means over seeds of a profile, at the places of the first model."""
-    return np.array([[model.profiles[name][place].mean for place in models[0].profiles[name]] for model in models])
+    """Means over seeds of a profile (models, positions), at the positions of the first model."""
+    return np.array([[model.profiles[name][position].mean for position in models[0].profiles[name]] for model in models])
 
 
 def _draw(axes: "Axes", values: np.ndarray, form: str, colours: dict) -> None:
@@ -55,12 +55,12 @@ def _draw(axes: "Axes", values: np.ndarray, form: str, colours: dict) -> None:
             axes.text(j, i, form.format(value), ha="center", va="center", fontsize=TYPE, color=colour)
 
 
-def _label_columns(axes: "Axes", places: list[str]) -> None:
+def _label_columns(axes: "Axes", positions: list[str]) -> None:
     """The level below each column, and the corruption below the middle of its columns."""
-    axes.set_xticks(range(len(places)), [place.partition(" ")[2] for place in places], fontsize=TYPE)
+    axes.set_xticks(range(len(positions)), [position.partition(" ")[2] for position in positions], fontsize=TYPE)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for name, columns in groupby(range(len(places)), key=lambda column: places[column].partition(" ")[0]):
+    for name, columns in groupby(range(len(positions)), key=lambda column: positions[column].partition(" ")[0]):
         first, *_, last = [*columns] * 2
         axes.axvline(first - 0.5, color="white", linewidth=2)
         below = {"xy": ((first + last) / 2, 0), "xycoords": ("data", "axes fraction"), "xytext": (0, -20)}
@@ -71,7 +71,7 @@ def _caption(results: Results) -> str:
     images = min(results.evaluation.robustness.images, results.card["splits"]["test"]["images"])
     return (
         f"The first {images} test images, corrupted in the same way for every model (means over seeds). Top: 5-NN accuracy of "
-        "their codes among clean codes. Bottom: the share of the corruption's squared error that the reconstruction removes. "
+        "their codes among clean codes. Bottom: the fraction of the corruption's squared error that reconstruction removes. "
         "Levels are a fraction of the pixels (masking, salt and pepper), a standard deviation (gaussian) or a fraction of the "
         "image's shorter side (blur, occlusion, shift)."
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = "os^vDPX*"
-"""One per target in ascending order, in addition to its colour."""
+"""Markers of the models, in ascending order of their targets."""
 
 
 def sparsity(results: Results) -> "Figure | None":
@@ -40,7 +40,7 @@ def _styles(models: list[ModelResults]) -> list[dict]:
 
 
 def _draw_targets(axes: "Axes", models: list[ModelResults], styles: list[dict]) -> None:
-    """The mean activation and its 95 % interval, which is usually smaller than the marker."""
+    """Plot the mean activation and its 95 % interval, which is usually smaller than the marker."""
     limit = 1.25 * max(max(model.settings["target"], model.scores["activation"].mean) for model in models)
     axes.plot([0, limit], [0, limit], color=canvas.GREY, linestyle="--", linewidth=1, label="mean activation = ρ")
     for model, style in zip(models, styles, strict=True):
@@ -52,7 +52,7 @@ def _draw_targets(axes: "Axes", models: list[ModelResults], styles: list[dict]) 
 
 
 def _draw_units(axes: "Axes", models: list[ModelResults], styles: list[dict], others: list[ModelResults]) -> None:
-    """The limit leaves room for the curves of `others` that come close."""
+    """Plot the mean activation by unit; curves of `others` may leave the axes."""
     for model in others:
         axes.plot(*model.curve("activation_deciles"), color=canvas.GREY, linewidth=0.6, alpha=0.7)
     for model, style in zip(models, styles, strict=True):
@@ -62,9 +62,9 @@ def _draw_units(axes: "Axes", models: list[ModelResults], styles: list[dict], ot
 
 
 def _draw_zeros(axes: "Axes", models: list[ModelResults]) -> None:
-    shares = [model.scores["exact_zeros"].mean for model in models]
-    bars = axes.barh(range(len(models)), shares, height=0.6, color=canvas.BLUE)
-    axes.bar_label(bars, [f"{share:.1f}" for share in shares], padding=2, fontsize="x-small")
+    percentages = [model.scores["exact_zeros"].mean for model in models]
+    bars = axes.barh(range(len(models)), percentages, height=0.6, color=canvas.BLUE)
+    axes.bar_label(bars, [f"{percentage:.1f}" for percentage in percentages], padding=2, fontsize="x-small")
     axes.set_yticks(range(len(models)), [model.name for model in models])
     axes.set(xlabel="exact zeros, %", xlim=(0, 125), xticks=(0, 50, 100), ylim=(len(models) - 0.4, -0.6))
     axes.set_box_aspect(min(1.2, 0.25 * len(models)))
@@ -75,9 +75,9 @@ FIGURES = {
         sparsity,
         "Sparsity and its target",
         "Three plots: mean activation against the target of sparse models, mean activation by unit, and bars of exact zeros.",
-        "Left: mean activation of the models with a target ρ; on the dashed line it equals the target. Middle: their units, "
-        "from the least to the most active; grey, the other models with the same latent dimension. Right: exact zeros in the "
-        "codes of the trained models with the same latent dimension. L1 with ReLU units gives exact zeros; a target for "
-        "sigmoid units does not.",
+        "Left: mean activation of the models with a target ρ, which it equals on the dashed line. Middle: mean activation of "
+        "their units, from the least to the most active; grey, the other models with the same latent dimension. Right: exact "
+        "zeros in the codes of all models that are trained by epochs and have the same latent dimension. L1 with ReLU units "
+        "gives exact zeros; a target for sigmoid units does not.",
     ),
 }

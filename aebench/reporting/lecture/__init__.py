@@ -1,6 +1,6 @@
 """Figures that belong to no data set: the probability theory behind variational autoencoders, and ranks over data sets.
 
-The stage that joins the page writes them to reports/lecture/<figure>.png and .pdf.
+The stage `index` writes them to reports/lecture/<figure>.png and .pdf.
 """
 
 from aebench import storage

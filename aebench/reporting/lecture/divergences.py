@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GRID = np.linspace(-12, 12, 4801)
-"""Integrals are sums over this grid, outside of which P and the fits are negligible."""
+"""Grid of the numerical integrals; outside it, P and the fits are negligible."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def seeking(p: Mixture) -> list[Mixture]:
 
 
 def divergences() -> "Figure":
-    """P and the three fits, with their divergences in the legend."""
+    """Plot P and the three fits, with their divergences in the legend."""
     lowest, *others = seeking(P)
     fits = {
         "minimum of D(P ‖ Q)": (covering(P), {"color": canvas.BLUE}),

@@ -1,8 +1,8 @@
-"""Which models differ over data sets? Average ranks and Nemenyi's critical difference (Demšar 2006, section 3.2.2).
+"""Average ranks of models over data sets and Nemenyi's critical difference (Demšar 2006, section 3.2.2).
 
     CD = q_α sqrt(k (k + 1) / (6 N)),   k models, N data sets,   q_α: quantile of the studentized range of k means / sqrt 2
 
-Ranked are the models that every data set's reports/<dataset>/table.csv has; 1 is the best, and ties share their mean rank.
+Models that are in every reports/<dataset>/table.csv are ranked; 1 is the best rank, and ties share their mean rank.
 """
 
 from math import inf, sqrt
@@ -40,7 +40,7 @@ def ranks() -> "Figure | None":
 
 
 def reported() -> "dict[str, DataFrame]":
-    """Data set -> its table, indexed by model."""
+    """Data set -> table.csv, indexed by model."""
     from pandas import read_csv
 
     return {file.parent.name: read_csv(file, index_col="model") for file in sorted(storage.REPORTS.glob("*/table.csv"))}
@@ -64,13 +64,13 @@ def critical_difference(models: int, datasets: int, alpha: float = ALPHA) -> flo
 
 
 def groups(means: list[float], difference: float) -> list[tuple[float, float]]:
-    """First and last rank of the maximal runs of sorted ranks that span at most `difference`."""
+    """First and last rank of each maximal run of sorted ranks within `difference`."""
     ends = [max(each for each in means if each - low <= difference) for low in means]
     return [(low, high) for i, (low, high) in enumerate(zip(means, ends, strict=True)) if high > max([low, *ends[:i]])]
 
 
 def _draw(axes: "Axes", means: dict[str, float], difference: float) -> None:
-    """An axis of ranks with the names below, the better half at the left; bars join ranks that do not differ significantly."""
+    """An axis of ranks with the names below, the better half on the left; bars join ranks that do not differ significantly."""
     count, half = len(means), -(-len(means) // 2)
     bars = groups(list(means.values()), difference)
     for i, (low, high) in enumerate(bars):

@@ -15,7 +15,7 @@ DRAWS = 1000
 
 
 def ring() -> "Figure":
-    """z at the left, g(z) at the right, in the colour of the absolute angle of z, which shows where each point goes."""
+    """z on the left, g(z) on the right; colours show the absolute angle of z, so that points can be matched."""
     z = Streams(0).numpy("lecture").standard_normal((DRAWS, 2))
     drawing = canvas.figure(3.6, 7)
     panels = {"z ~ N(0, I)": z, "g(z) = z/10 + z/‖z‖": onto_ring(z)}

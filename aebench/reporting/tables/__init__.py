@@ -1,8 +1,8 @@
-"""The tables of a report: the comparison of all models, one table per question, the claims, and what is measured beside.
+"""The tables of a report: comparison of all models, claims, one table per question and per profile, pretraining and cost.
 
-`table.csv` has every metric and `table.md` every table; `tables/` has each by itself as CSV, Markdown and LaTeX, and
-`numbers.tex` a macro for every number. They are equal byte for byte when the same models are trained again on the same
-machine. Seconds and memory, which vary, are only in `tables/cost.*` and `timings.tex`.
+`table.csv` has every metric and `table.md` every table; `tables/` has one file per table and format (CSV, Markdown,
+LaTeX), and `numbers.tex` a macro for every number. Retraining the same models on the same machine reproduces these files byte
+for byte. Seconds and memory, which vary, are only in `tables/cost.*` and `timings.tex`.
 """
 
 import re
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 def write(results: Results) -> None:
-    """table.csv, table.md, tables/, numbers.tex, timings.tex, comparisons.csv, profiles.csv, curves.csv and summary.json."""
+    """Write table.csv, table.md, tables/, numbers.tex, timings.tex, comparisons, profiles and curves.csv, and summary.json."""
     folder, (first, *others), costs = results.folder, tables(results), cost.table(results)
     _write_csv(folder / "table.csv", comparison.measured(results))
     _write_csv(folder / "curves.csv", losses(results))
     _write_csv(folder / "comparisons.csv", pairwise.comparisons(results))
     _write_csv(folder / "profiles.csv", questions.profiles(results))
     for table in (first, *others, costs):
-        _write_alone(results, table)
+        _write_single_table(results, table)
     printed = {table.name: formats.markdown(table.columns) for table in (first, *others)}
     notes = comparison.notes(results)
     templates.write(folder / "table.md", "table.md", results=results, notes=notes, first=first, others=others, printed=printed)
@@ -40,15 +40,15 @@ def write(results: Results) -> None:
 
 
 def tables(results: Results) -> list[Table]:
-    """Every table but that of the costs, the comparison first."""
+    """All tables except that of cost, the comparison first."""
     return [comparison.table(results), *claims.tables(results), *questions.tables(results), *stacked.tables(results)]
 
 
-def _write_alone(results: Results, table: Table) -> None:
-    """tables/<name>.csv, .md and .tex."""
+def _write_single_table(results: Results, table: Table) -> None:
+    """Write tables/<name>.csv, .md and .tex."""
     path, values = results.folder / "tables" / table.name, {"results": results, "table": table}
     _write_csv(path.with_suffix(".csv"), formats.frame(table))
-    templates.write(path.with_suffix(".md"), "alone.md", printed=formats.markdown(table.columns), **values)
+    templates.write(path.with_suffix(".md"), "single_table.md", printed=formats.markdown(table.columns), **values)
     label = Latex("tab:aebench-" + re.sub(r"[^A-Za-z0-9]+", "-", f"{results.dataset}-{table.name}"))
     templates.write(path.with_suffix(".tex"), "table.tex", label=label, **formats.latex(table.columns), **values)
 

@@ -1,6 +1,6 @@
 """How numbers are printed: mean ± half-width of the mean's 95 % interval, both with the metric's decimals.
 
-A single value has no ±; "—" means not measured. Means are padded to equal width, so that decimal points align.
+A single value has no ±. "—" means not measured. Means are padded to equal width, so that decimal points align.
 """
 
 import math
@@ -26,12 +26,12 @@ NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 @dataclass(frozen=True)
 class Column:
-    """A head, a unit below it and one printed cell per row, aligned on `side`; cells of `best` rows are bold.
+    """A header, a unit below it, and one printed cell per row, aligned on `side`; cells of `best` rows are bold.
 
-    A column of numbers also has a `name` for files and macros, the numbers themselves, and the decimals to print.
+    A column of numbers also has a `name` for files and macros, the estimates in `values`, and the decimals to print.
     """
 
-    head: str
+    header: str
     cells: list[str]
     side: Literal["left", "right"] = "left"
     unit: str = ""
@@ -41,7 +41,7 @@ class Column:
     decimals: int = 0
 
     def emphasised(self, form: Callable[[str], str]) -> list[str]:
-        """The cells, with `form` applied to the best."""
+        """The cells, with `form` applied to those of `best` rows."""
         return [form(cell) if best else cell for cell, best in zip_longest(self.cells, self.best, fillvalue=False)]
 
 
@@ -49,8 +49,8 @@ class Column:
 class Table:
     """A table: its file name, its key in `SECTIONS`, title, note and columns.
 
-    There is one row per model. If `model` is given, all rows are of that model and are named by `rows`; their numbers are
-    called `<column>.<row>`.
+    There is one row per model. If `model` is given, all rows belong to that model: `rows` names them, and macros are called
+    `<column>.<row>`.
     """
 
     name: str
@@ -63,23 +63,23 @@ class Table:
 
 
 def models(results: Results) -> Column:
-    """The first column of most tables."""
+    """The names of the models, the first column of most tables."""
     return Column("model", [model.name for model in results.models])
 
 
 def measures(
-    name: str, head: str, estimates: Sequence[Estimate], decimals: int, unit: str = "", best: tuple[bool, ...] = ()
+    name: str, header: str, estimates: Sequence[Estimate], decimals: int, unit: str = "", best: tuple[bool, ...] = ()
 ) -> Column:
     """A column of means with their intervals."""
     printed = cells(estimates, decimals)
-    return Column(head, printed, unit=unit, best=best, name=name, values=tuple(estimates), decimals=decimals)
+    return Column(header, printed, unit=unit, best=best, name=name, values=tuple(estimates), decimals=decimals)
 
 
-def counts(name: str, head: str, numbers: Sequence[float], decimals: int = 0, unit: str = "") -> Column:
+def counts(name: str, header: str, numbers: Sequence[float], decimals: int = 0, unit: str = "") -> Column:
     """A column of numbers without intervals; NaN means not measured."""
     values = tuple(NOTHING if math.isnan(number) else Estimate(number, math.nan, math.nan, 1) for number in numbers)
     printed = [MISSING if math.isnan(number) else f"{number:,.{decimals}f}" for number in numbers]
-    return Column(head, printed, "right", unit, name=name, values=values, decimals=decimals)
+    return Column(header, printed, "right", unit, name=name, values=values, decimals=decimals)
 
 
 def scores(frame: "DataFrame", name: str, metric: Metric) -> Column:
@@ -88,10 +88,10 @@ def scores(frame: "DataFrame", name: str, metric: Metric) -> Column:
     values = frame.reindex(columns=[f"{name}.{field}" for field in fields]).to_numpy()
     estimates = [Estimate(*map(float, row[:3]), 0 if math.isnan(row[3]) else int(row[3])) for row in values]
     best = tuple(frame[f"{name}.best"]) if f"{name}.best" in frame else ()
-    return measures(name, head(metric), estimates, metric.decimals, metric.unit, best)
+    return measures(name, header(metric), estimates, metric.decimals, metric.unit, best)
 
 
-def head(metric: Metric | Profile) -> str:
+def header(metric: Metric | Profile) -> str:
     """The title, with an arrow in the direction that is better."""
     return f"{metric.title} {ARROWS[metric.better]}" if metric.better else metric.title
 
@@ -108,7 +108,7 @@ def number(value: float, decimals: int) -> str:
     return "" if math.isnan(value) else f"{value:z.{decimals}f}"
 
 
-def span(values: list[int]) -> str:
+def value_range(values: list[int]) -> str:
     """The smallest and largest value over seeds: "46–50"."""
     low, high = min(values, default=0), max(values, default=0)
     return MISSING if not values else f"{low:,}" if low == high else f"{low:,}–{high:,}"
@@ -119,13 +119,13 @@ def threads(cost: Cost) -> str:
     return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
 
 
-def aligned(columns: list[Column], form: str, head: str = "{head} ({unit})") -> str:
-    """The columns in a text format of tabulate; `head` is the form of heads that have a unit."""
+def aligned(columns: list[Column], form: str, header: str = "{header} ({unit})") -> str:
+    """The columns in a text format of tabulate; `header` is the template of headers with a unit."""
     from pandas import DataFrame
 
     rows = list(zip(*(column.cells for column in columns), strict=True))
-    heads = [head.format(head=column.head, unit=column.unit) if column.unit else column.head for column in columns]
-    frame, sides = DataFrame(rows, columns=heads), [column.side for column in columns]
+    headers = [header.format(header=column.header, unit=column.unit) if column.unit else column.header for column in columns]
+    frame, sides = DataFrame(rows, columns=headers), [column.side for column in columns]
     return frame.to_markdown(index=False, tablefmt=form, colalign=sides, disable_numparse=True, preserve_whitespace=True)
 
 

@@ -6,20 +6,18 @@ from typing import TYPE_CHECKING
 from aebench import storage
 from aebench.evaluation.metrics import METRICS
 from aebench.reporting.results import Results
-from aebench.reporting.tables import questions
+from aebench.reporting.tables import formats, questions
 from aebench.reporting.tables.columns import FIGURE_SPACE, Column, Table, aligned, counts, scores
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 HEADLINE = ("sse", "knn_5")
-"""The metrics of summary.json: one of reconstruction, one of representation."""
-BOLD = (
-    "Bold: the best model at each latent dimension and those that do not differ significantly from it (paired t tests over "
-    "seeds, all pairs, Holm's correction, 5 %). A model that is alone at its latent dimension is never bold."
+"""The metrics of summary.json: one for reconstructions, one for codes."""
+DETERMINISTIC = (
+    "n = 1: the model is deterministic, so its values have no interval; SSE corrupted still depends on one draw of the "
+    "corruption."
 )
-
-EXACT = "n = 1: the model is not random. Its value is exact, except for the draw of the corruption, and has no interval."
 
 
 def table(results: Results) -> Table:
@@ -28,7 +26,7 @@ def table(results: Results) -> Table:
 
 
 def measured(results: Results) -> "DataFrame":
-    """table.csv, one row per model: mean, sd, half_width and n of every metric, parameters, and in which metrics it is best."""
+    """table.csv, one row per model: mean, sd, half_width and n of every metric, whether it is bold, and the model's size."""
     from pandas import DataFrame
 
     rows = []
@@ -36,7 +34,7 @@ def measured(results: Results) -> "DataFrame":
         row = {"model": model.name, "latent_dim": model.cost.latent_dim}
         row |= {f"{name}.{field}": value for name, score in model.scores.items() for field, value in vars(score).items()}
         row |= {"parameters": model.cost.parameters, "n": len(model.seeds)}
-        rows.append(row | {f"{name}.best": best[i] for name, best in results.leading.items()})
+        rows.append(row | {f"{name}.best": best[i] for name, best in results.best.items()})
     return DataFrame(rows)
 
 
@@ -52,17 +50,19 @@ def columns(frame: "DataFrame") -> list[Column]:
 
 
 def notes(results: Results) -> list[str]:
-    """The meaning of the columns, of ± and of bold numbers, one sentence or two each."""
+    """Notes on the columns, on ± and on bold numbers."""
     many, robustness, contraction = len(results.seeds) > 1, results.evaluation.robustness, results.evaluation.contraction
     return [
         *(questions.explanation(metric) for metric in METRICS.values() if metric.main),
-        f"Corrupted images: {robustness.noise.replace('_', ' ')} at level {robustness.corruption}, one draw per seed, the same "
-        f"for every model. Jacobians: the first {contraction.images} test images.",
+        f"Corrupted images: {robustness.noise.replace('_', ' ')} at level {robustness.corruption}, drawn once per seed, the "
+        f"same for every model. Jacobians are averaged over the first {contraction.images} test images.",
         *_feature_classifier(results),
-        "±: half-width of the mean's 95 % interval over n seeds (Student). It covers the choice of seed, not of test images.",
-        EXACT if many else "Only one seed was run, so there are no intervals.",
+        "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",
+        DETERMINISTIC if many else "Only one seed was run, so there are no intervals.",
         "Epochs and hyper-parameters were chosen on validation images; test images were used for measuring only.",
-        BOLD if many else "No number is bold: with one seed, differences cannot be tested.",
+        f"{formats.BOLD} A model that is alone at its latent dimension is never bold."
+        if many
+        else "No number is bold: with one seed, differences cannot be tested.",
     ]
 
 
@@ -70,7 +70,7 @@ def _feature_classifier(results: Results) -> list[str]:
     if not (classifier := results.feature_classifier):
         return []
     return [
-        f"Generated images are measured in the features of classifier {classifier['name']} (validation accuracy "
+        f"Generated images are compared in the features of feature classifier {classifier['name']} (validation accuracy "
         f"{classifier['accuracy']:.2f} %). Distances in the features of another classifier are not comparable."
     ]
 
@@ -87,4 +87,4 @@ def terminal(dataset: str) -> str:
 
     file = storage.written(storage.REPORTS / dataset / "table.csv")
     frame = read_csv(file, dtype={"model": str}, keep_default_na=False, na_values=[""])
-    return aligned(columns(frame), "simple", "{head}\n{unit}").replace(FIGURE_SPACE, " ")
+    return aligned(columns(frame), "simple", "{header}\n{unit}").replace(FIGURE_SPACE, " ")

@@ -1,25 +1,25 @@
-"""The cost of each model: measurements of a machine that differ from run to run. None of them is a metric."""
+"""The cost of each model: measurements that depend on the machine and vary between runs; they are not metrics."""
 
 import math
 
 from aebench.reporting.results import Results
 from aebench.reporting.sections import SECTIONS
-from aebench.reporting.tables.columns import Column, Table, counts, models, span, threads
+from aebench.reporting.tables.columns import Column, Table, counts, models, threads, value_range
 
 NOTE = (
-    "Updates: optimiser steps of one seed. Training: wall time of all seeds, which train together, divided by their number. "
-    "Peak memory: of the training process with all seeds, images and libraries. Encode, decode: test images per second through "
-    "the model of one seed. Times and memory depend on the machine."
+    "Updates: optimiser steps per seed. Training: wall time of all seeds, which are trained at once, divided by their number. "
+    "Peak memory: memory of the training process with all seeds, images and libraries. Encode, decode: test images per "
+    "second with the model of one seed. Times and memory depend on the machine."
 )
 
 
 def table(results: Results) -> Table:
-    """One row per model."""
+    """The table, one row per model."""
     costs, rates = [model.cost for model in results.models], [model.throughput for model in results.models]
     columns = [
         models(results),
         counts("parameters", "parameters", [cost.parameters for cost in costs]),
-        Column("updates", [span(cost.updates) for cost in costs], "right"),
+        Column("updates", [value_range(cost.updates) for cost in costs], "right"),
         counts("seconds", "training", [cost.seconds / cost.seeds for cost in costs], 2, "s per seed"),
         counts("memory", "peak memory", [cost.peak_memory / 2**20 for cost in costs], 0, "MiB"),
         *(counts(name, name, [_rate(rate.get(name)) for rate in rates], 0, "images/s") for name in ("encode", "decode")),
@@ -29,5 +29,5 @@ def table(results: Results) -> Table:
 
 
 def _rate(value: float | None) -> float:
-    """Rounded to three significant digits; the others are noise."""
+    """The rate rounded to three significant digits, because further digits vary between runs."""
     return math.nan if value is None else float(f"{value:.3g}")

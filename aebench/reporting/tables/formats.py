@@ -1,6 +1,6 @@
 """The formats of a table: CSV with every digit, Markdown, LaTeX, and a LaTeX macro for each number.
 
-In LaTeX, numbers are in siunitx's S columns, which align decimal points and ±; 4.017(13) is 4.017 ± 0.013.
+In LaTeX, siunitx's S columns align decimal points and ±; 4.017(13) means 4.017 ± 0.013.
 """
 
 import math
@@ -16,18 +16,22 @@ from aebench.statistics import Estimate
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+BOLD = (
+    "Bold: the best model at each latent dimension and those that do not differ significantly from it (paired t tests over "
+    "seeds, all pairs, Holm's correction, 5 %)."
+)
 LINE = 40
 """Cells with more characters than this are broken into lines."""
 
 
 def frame(table: Table) -> "DataFrame":
-    """Text as printed; for numbers the mean, sd, half_width, n and, if there is a better direction, whether they are best."""
+    """One row per row of the table: text as printed; for numbers mean, sd, half_width, n and, with a better direction, best."""
     from pandas import DataFrame
 
     fields: dict[str, list] = {}
     for column in table.columns:
         if not column.values:
-            fields[column.head] = [cell.strip(FIGURE_SPACE) for cell in column.cells]
+            fields[column.header] = [cell.strip(FIGURE_SPACE) for cell in column.cells]
             continue
         for field in ("mean", "sd", "half_width", "n"):
             fields[f"{column.name}.{field}"] = [getattr(value, field) for value in column.values]
@@ -37,16 +41,16 @@ def frame(table: Table) -> "DataFrame":
 
 
 def markdown(columns: list[Column]) -> str:
-    """A pipe table, the best numbers bold."""
+    """The columns as a pipe table, the best numbers bold."""
     escaped = [replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]) for c in columns]
     return aligned([replace(c, cells=c.emphasised(_strong)) for c in escaped], "pipe")
 
 
 def latex(columns: list[Column]) -> dict[str, list]:
-    """The values of table.tex; `rows` are heads, units, then cells."""
+    """The variables of table.tex; `rows` are headers, units, then cells, and `bold` explains bold numbers, if there are any."""
     rows = zip(*(_latex_cells(column) for column in columns), strict=True)
     intervals = any(math.isfinite(value.half_width) for column in columns for value in column.values)
-    bold = any(any(column.best) for column in columns)
+    bold = BOLD if any(any(column.best) for column in columns) else ""
     specifications = [Latex(_specification(column)) for column in columns]
     return {"specifications": specifications, "rows": list(rows), "intervals": intervals, "bold": bold}
 
@@ -68,7 +72,7 @@ def _strong(cell: str) -> str:
 
 
 def _specification(column: Column) -> str:
-    """A column specification: l, r or a paragraph for text, siunitx's S with room for the widest cell for numbers."""
+    """A column specification: l, r or a paragraph for text; for numbers, siunitx's S with room for the widest cell."""
     if not column.values:
         return r"p{0.3\linewidth}" if max(map(len, column.cells)) > LINE else column.side[0]
     numbers = [value for value in column.values if math.isfinite(value.mean)]
@@ -81,10 +85,10 @@ def _specification(column: Column) -> str:
 
 def _latex_cells(column: Column) -> list[str]:
     if not column.values:
-        return [column.head, column.unit, *column.cells]
+        return [column.header, column.unit, *column.cells]
     bold = column.best or (False,) * len(column.values)
     cells = [_latex_cell(value, column.decimals, best) for value, best in zip(column.values, bold, strict=True)]
-    return [*(Latex(f"{{{templates.latex(text)}}}") for text in (column.head, column.unit)), *cells]
+    return [*(Latex(f"{{{templates.latex(text)}}}") for text in (column.header, column.unit)), *cells]
 
 
 def _latex_cell(value: Estimate, decimals: int, best: bool) -> Latex:

@@ -1,7 +1,7 @@
 """Pairwise comparisons of models with the same latent dimension, over seeds: comparisons.csv.
 
-A code of 1000 units reconstructs better than one of 30 because it is longer, and raw pixels reconstruct perfectly: only models
-with the same latent dimension compete. `aebench.statistics` defines the tests.
+More units allow better reconstructions whatever the model, and raw pixels are reconstructed exactly. Therefore only models with
+the same latent dimension are compared. `aebench.statistics` defines the tests.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def comparisons(results: Results) -> "DataFrame":
-    """One row per main metric with a better direction and pair of models; `p` is adjusted for the pairs of each dimension."""
+    """One row per pair of models and main metric with a better direction; `p` is adjusted for all pairs of a dimension."""
     from pandas import DataFrame
 
     rows = [

@@ -1,6 +1,6 @@
-"""One table per question with all its metrics, and one per profile with a column for each place on its axis.
+"""One table per question with all its metrics, and one per profile with a column for each position on its axis.
 
-Order and wording are those of `aebench.evaluation.metrics`. A metric that no model has a value for is left out.
+Order, titles and meanings are from `aebench.evaluation.metrics`. Metrics without a value are left out.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aebench.evaluation.metrics import METRICS, PROFILES, Metric, Profile
 from aebench.reporting import sections
 from aebench.reporting.results import Results
-from aebench.reporting.tables.columns import NOTHING, Column, Table, head, measures, models
+from aebench.reporting.tables.columns import NOTHING, Column, Table, header, measures, models
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,16 +21,16 @@ def tables(results: Results) -> list[Table]:
 
 
 def profiles(results: Results) -> "DataFrame":
-    """profiles.csv, one row per model, profile and place: mean, sd, half_width and n."""
+    """profiles.csv: mean, sd, half_width and n, one row per model, profile and position on its axis."""
     from pandas import DataFrame
 
     rows = [
-        {"model": model.name, "profile": name, "place": place} | vars(estimate)
+        {"model": model.name, "profile": name, "position": position} | vars(estimate)
         for model in results.models
-        for name, places in model.profiles.items()
-        for place, estimate in places.items()
+        for name, positions in model.profiles.items()
+        for position, estimate in positions.items()
     ]
-    return DataFrame(rows, columns=["model", "profile", "place", "mean", "sd", "half_width", "n"])
+    return DataFrame(rows, columns=["model", "profile", "position", "mean", "sd", "half_width", "n"])
 
 
 def explanation(metric: Metric | Profile) -> str:
@@ -45,32 +45,32 @@ def _metrics(results: Results, section: str) -> list[Table]:
     if not names:
         return []
     note = " ".join(explanation(METRICS[name]) for name in names)
-    columns = [_column(name, METRICS[name], estimates[name], results.leading.get(name, ())) for name in names]
+    columns = [_column(name, METRICS[name], estimates[name], results.best.get(name, ())) for name in names]
     return [Table(section, section, sections.SECTIONS[section], note, [models(results), *columns])]
 
 
 def _column(name: str, metric: Metric, estimates: list, best: tuple[bool, ...]) -> Column:
-    return measures(name, head(metric), estimates, metric.decimals, metric.unit, best)
+    return measures(name, header(metric), estimates, metric.decimals, metric.unit, best)
 
 
 def _profiles(results: Results, section: str) -> list[Table]:
     result = []
     for name in sections.profiles(section):
         profile, labels = PROFILES[name], name == "linear_probe_by_labels"
-        heads = _labels(results) if labels else {p: (p, "") for model in results.models for p in model.profiles.get(name, ())}
-        if not heads:
+        headers = _labels(results) if labels else {p: (p, "") for model in results.models for p in model.profiles.get(name, ())}
+        if not headers:
             continue
         columns = []
-        for place, (text, unit) in heads.items():
-            estimates = [model.profiles.get(name, {}).get(place, NOTHING) for model in results.models]
-            columns.append(measures(f"{name}/{place}", text, estimates, profile.decimals, unit))
+        for position, (text, unit) in headers.items():
+            estimates = [model.profiles.get(name, {}).get(position, NOTHING) for model in results.models]
+            columns.append(measures(f"{name}/{position}", text, estimates, profile.decimals, unit))
         note = f"{explanation(profile)} Columns: {profile.axis}."
         result.append(Table(name, section, profile.title, note, [models(results), *columns]))
     return result
 
 
 def _labels(results: Results) -> dict[str, tuple[str, str]]:
-    """Number of labels as the probe calls it -> head ("1 %" for 0.01) and unit ("13 labels"), fewest labels first."""
+    """Number of labels, as in the settings -> header ("1 %" for 0.01) and unit ("13 labels"), fewest labels first."""
     counts = {name: count for model in results.models for name, count in model.probe.labels.items()}
-    heads = {name: name.replace(" a class", " per class") if " " in name else f"{100 * float(name):g} %" for name in counts}
-    return {name: (heads[name], f"{count:,} labels") for name, count in sorted(counts.items(), key=lambda pair: pair[1])}
+    headers = {name: name if " " in name else f"{100 * float(name):g} %" for name in counts}
+    return {name: (headers[name], f"{count:,} labels") for name, count in sorted(counts.items(), key=lambda pair: pair[1])}

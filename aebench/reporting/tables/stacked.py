@@ -1,7 +1,7 @@
-"""The effect of layer-by-layer pretraining: loss and probe after each layer, and classifiers fine-tuned from three starts.
+"""The effect of layer-by-layer pretraining: loss and probe after each layer, and classifiers with three initialisations.
 
-Differences are paired by seed: the same labelled images, batches and classification layer. An interval that excludes 0 is a
-difference beyond the choice of seed; the intervals of the two means may overlap nevertheless.
+Differences are paired by seed: the same labelled images, batches and classification layer. An interval that excludes 0
+indicates a difference that the choice of seed does not explain, even if the intervals of the two means overlap.
 """
 
 import math
@@ -13,18 +13,19 @@ from aebench.reporting.tables.columns import MISSING, NOTHING, Column, Table, co
 from aebench.statistics import Estimate
 
 LAYERS_NOTE = (
-    "Loss: validation loss of the layer's own pretraining at its best epoch. Probe: accuracy on validation images of a ridge "
-    "classifier that is fitted to the codes of training images."
+    "Loss: validation loss of the layer's pretraining at its best epoch. Probe: accuracy on validation images of a ridge "
+    "classifier fitted to the codes of training images."
 )
 LABELS_NOTE = (
-    "Test accuracy of the encoder with a softmax layer, both fine-tuned on a fraction of the training labels. pretrained: from "
-    "greedy pretraining; random: from the same start without it; modern: from ReLU units and scaled weights. The last two "
-    "train for as many more updates as pretraining took. No validation labels were used. Differences are paired by seed."
+    "Test accuracy of the encoder with a softmax layer, both fine-tuned on a fraction of the training labels. Initialisation: "
+    "pretrained, by greedy pretraining; random, as before pretraining; modern, scaled weights with ReLU units. The last two "
+    "are trained for as many additional updates as pretraining took. No validation labels were used. Differences are paired "
+    "by seed."
 )
 
 
 def tables(results: Results) -> list[Table]:
-    """Two tables for each model that was pretrained layer by layer."""
+    """The tables of each model that was pretrained layer by layer: its layers, and its classifiers if it has any."""
     stacks = [model for model in results.models if model.layers]
     return [table for model in stacks for table in (_layers(model), *[_labels(model)] * ("classifier" in model.settings))]
 
@@ -50,13 +51,13 @@ def _labels(model: ModelResults) -> Table:
     fractions = model.settings["classifier"]["fractions"]
     first, *others = dict.fromkeys(name.partition(".")[0] for name in samples)
     columns = [Column("labels", [f"{100 * fraction:g}" for fraction in fractions], "right", "%")]
-    for start in (first, *others):
-        accuracies = [over_seeds(samples[f"{start}.{fraction}"]) for fraction in fractions]
-        columns.append(measures(f"classify/{start}", f"{start} ↑", accuracies, 2, "%"))
+    for initialisation in (first, *others):
+        accuracies = [over_seeds(samples[f"{initialisation}.{fraction}"]) for fraction in fractions]
+        columns.append(measures(f"classify/{initialisation}", f"{initialisation} ↑", accuracies, 2, "%"))
     for other in others:
         differences = [over_seeds(samples[f"{first}.{f}"] - samples[f"{other}.{f}"]) for f in fractions]
-        columns.append(measures(f"classify/{first} - {other}", f"{first} - {other}", differences, 2, "points"))
-    title = f"{model.name}, fine-tuned as a classifier with few labels and many"
+        columns.append(measures(f"classify/{first} - {other}", f"{first} - {other}", differences, 2, "percentage points"))
+    title = f"{model.name}, fine-tuned as a classifier, by fraction of labels"
     return Table(f"{model.name}_labels", "stacked", title, LABELS_NOTE, columns, model.name, tuple(map(str, fractions)))
 
 

@@ -1,0 +1,68 @@
+"""The claims over all data sets, from the claims.csv of every report: reports/claims.md and docs/lecture.md.
+
+Reports of data sets that are not in the suite are kept, and so are their verdicts.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aebench import storage
+from aebench.reporting import templates
+from aebench.reporting.claims import NOTE, Claim, claims, table
+from aebench.reporting.results import Results
+from aebench.reporting.tables.claims import effect
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SUMMARY = storage.REPORTS / "claims.md"
+LECTURE = Path("docs") / "lecture.md"
+
+
+def write(results: Results) -> None:
+    """reports/<dataset>/claims.csv: one row per test."""
+    with storage.atomic_write(results.folder / "claims.csv") as temporary_file:
+        table(results).to_csv(temporary_file, index=False, lineterminator="\n")
+
+
+def write_all() -> None:
+    """claims.md and lecture.md, with the verdicts of every data set that has a report."""
+    tables = {file.parent.name: _read(file) for file in sorted(storage.REPORTS.glob("*/claims.csv"))}
+    entries = [_entry(chapter, name, claim, tables) for chapter, each in claims().items() for name, claim in each.items()]
+    facts = {"datasets": list(tables), "claims": entries, "note": NOTE}
+    templates.write(SUMMARY, "claims.md", **facts)
+    templates.write(LECTURE, "lecture.md", **facts, chapter=partial(_in_chapter, entries), drawn=_drawn)
+
+
+def _read(file: Path) -> "DataFrame":
+    from pandas import read_csv
+
+    return read_csv(file, keep_default_na=False, na_values={name: [""] for name in ("mean", "sd", "half_width")})
+
+
+def _entry(chapter: str, name: str, claim: Claim, tables: dict[str, "DataFrame"]) -> dict[str, Any]:
+    """A claim with its figure, verdict and tests by data set."""
+    tests = {dataset: table[table["claim"] == name].to_dict("records") for dataset, table in tables.items()}
+    tests = {dataset: rows for dataset, rows in tests.items() if rows}
+    return {
+        "chapter": chapter,
+        "name": name,
+        "says": claim.says,
+        "figures": {dataset: figure for dataset in tests if (figure := _figure(dataset, claim.figure)).exists()},
+        "verdicts": {dataset: rows[0]["verdict"] for dataset, rows in tests.items()},
+        "tests": {dataset: [row | {"effect": effect(row).strip()} for row in rows] for dataset, rows in tests.items()},
+    }
+
+
+def _figure(dataset: str, name: str) -> Path:
+    return storage.REPORTS / dataset / "figures" / f"{name}.png"
+
+
+def _drawn(name: str) -> list[str]:
+    """The data sets whose reports have this figure."""
+    return [path.parent.name for path in sorted(storage.REPORTS.glob("*/figures")) if _figure(path.parent.name, name).exists()]
+
+
+def _in_chapter(entries: list[dict[str, Any]], chapter: str) -> list[dict[str, Any]]:
+    return [entry for entry in entries if entry["chapter"] == chapter]
