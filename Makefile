@@ -5,16 +5,18 @@
 # make bench        benchmarks                         make lock       update requirements.lock
 # make clean        remove everything that can be made again, except DVC's cache
 #
-# Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"   write this selection to params.yaml first
+# Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"  STUDIES="depth"  write this selection to params.yaml first
 #            TORCH_INDEX=https://download.pytorch.org/whl/cpu         the smaller CPU build of torch on Linux
 #            PYTHON=python3.12                                        the Python used to create .venv (3.11 or newer)
-#            JOBS=2                                                   number of parallel test processes
+#            JOBS=4                                                   stages at a time (default: one per core), or test processes (2)
 PYTHON ?= python3
 TORCH_INDEX ?=
-JOBS ?= 2
+JOBS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)")
+BENCH := .venv-bench
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STUDIES),--studies "$(STUDIES)")
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 test test-all: export OMP_NUM_THREADS = 1
 .PHONY: reproduce test test-all lint format ui track bench clean lock
@@ -23,19 +25,19 @@ test test-all: export OMP_NUM_THREADS = 1
 $(BIN)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"error: PYTHON must be 3.11 or newer, got {v}")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock $(INDEX)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 reproduce: $(BIN)/.ready
 	@$(if $(strip $(SELECT)),aebench select $(SELECT))
-	@aebench reproduce
+	@aebench run $(if $(JOBS),-j $(JOBS))
 
 test: $(BIN)/.ready
-	pytest -n $(JOBS) --dist loadfile -m "not slow"
+	pytest -n $(or $(JOBS),2) --dist loadfile -m "not slow"
 
 test-all: $(BIN)/.ready
-	pytest -n $(JOBS) --dist loadfile
+	pytest -n $(or $(JOBS),2) --dist loadfile
 
 lint: $(BIN)/.ready
 	ruff check .
@@ -51,11 +53,17 @@ ui: $(BIN)/.ready
 track: $(BIN)/.ready
 	python -m stages.track
 
-bench: $(BIN)/.ready
-	python -m benchmarks
+$(BENCH)/.ready: requirements.lock benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install -q --disable-pip-version-check -r requirements.lock -r benchmarks/requirements.txt $(INDEX)
+	$(BENCH)/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+bench: $(BENCH)/.ready
+	$(BENCH)/bin/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) data runs .checkpoints mlflow.db mlartifacts .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) data runs .checkpoints mlflow.db mlartifacts .pytest_cache .ruff_cache
 
 lock:
 	$(PYTHON) -m venv $(VENV)

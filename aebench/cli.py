@@ -1,5 +1,6 @@
 """The command-line interface: everything that is not a stage of the pipeline."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,10 +8,15 @@ import typer
 
 from aebench import config
 from aebench.errors import InputError, did_you_mean, one_line, unknown
+from aebench.pipeline import remote
 
 app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help=True, add_completion=False)
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
 Seeds = Annotated[str | None, typer.Option(help="Integers, separated by spaces or commas.")]
+NO_STUDIES = "none"
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as in shells."""
+Studies = Annotated[str | None, typer.Option(help=f"Names, separated by spaces or commas, or {NO_STUDIES}.")]
 
 
 def main() -> None:
@@ -20,29 +26,46 @@ def main() -> None:
 
 
 @app.command()
-def select(datasets: Names = None, models: Names = None, seeds: Seeds = None) -> None:
-    """Write the data sets, models and seeds to run to params.yaml; the results of all others are kept."""
-    from aebench.pipeline import runner
+def select(datasets: Names = None, models: Names = None, seeds: Seeds = None, studies: Studies = None) -> None:
+    """Write the data sets, models, seeds and studies to run to params.yaml; the results of all others are kept."""
+    from aebench.pipeline import dvc_links, repair, run_lock
 
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
-    suite = config.select({field: values for field, values in changes.items() if values})
-    runner.prepare_lock(suite.datasets)
-    typer.echo(f"params.yaml: {suite.datasets} x {suite.all_models} x seeds {suite.seeds}")
+    changes = {field: values for field, values in changes.items() if values}
+    if studies:
+        changes["studies"] = [] if _names(studies) == [NO_STUDIES] else _names(studies)
+    with run_lock.only_run():
+        suite = config.select(changes)
+        repair.prepare_lock(suite.datasets)
+        dvc_links.keep_files()
+    typer.echo(f"params.yaml: {suite.datasets} x {suite.all_models} x seeds {suite.seeds}; studies {suite.studies}")
 
 
 @app.command()
-def reproduce() -> None:
-    """Run the pipeline (`dvc repro`) and print the comparison."""
+def run(
+    targets: Annotated[list[str] | None, typer.Argument(help="Stages, or groups such as train; default: all.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Stages at a time; default: one per core.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(envvar=remote.SCHEDULER, help="Compute on the workers of this dask scheduler, e.g. tcp://host:8786."),
+    ] = None,
+) -> None:
+    """Run the pipeline, independent stages side by side, and print the comparison of models."""
     from aebench.pipeline import runner
 
+    if scheduler:
+        os.environ[remote.SCHEDULER] = scheduler
     suite = config.suite()
     for dataset in suite.datasets:
         config.models(dataset, suite)
-    status = runner.reproduce()
-    if status:
-        raise typer.Exit(status)
-    table()
-    typer.echo("report: reports/index.html        MLflow: make ui")
+    outcome = runner.run(suite.datasets, targets or [], jobs)
+    for line in outcome.lines():
+        typer.echo(line, err=True)
+    if outcome.failures or outcome.interrupted:
+        raise typer.Exit(INTERRUPTED if outcome.interrupted else 1)
+    if not targets:
+        table()
+        typer.echo("report: reports/index.html        MLflow: make ui")
 
 
 @app.command()
@@ -63,7 +86,9 @@ def list_names() -> None:
     from aebench.models import MODELS
 
     for name in sorted(path.stem for path in config.CONF.glob("*.yaml")):
-        typer.echo(f"data set {name}: {', '.join(config.dataset(name).all_models)}")
+        conf = config.dataset(name)
+        studies = f"; studies: {', '.join(conf.studies)}" if conf.studies else ""
+        typer.echo(f"data set {name}: {', '.join(conf.all_models)}{studies}")
     for title, names in {"kinds of model": MODELS, "data sources": SOURCES, "metrics": METRICS}.items():
         typer.echo(f"{title}: {', '.join(names)}")
 
@@ -92,9 +117,9 @@ def check_model(
     from tabulate import tabulate
 
     from aebench import testing
-    from aebench.training import select_device
+    from aebench.training.device import configure_device
 
-    select_device("cpu", threads=1)
+    configure_device("cpu", threads=1)
     reports = [testing.report(settings, path, name) for name, settings, path in _models_to_check(names or [])]
     rows = [row for report in reports for row in report.rows]
     typer.echo(tabulate(rows, ["model", "term", *testing.CHECKS], "simple", disable_numparse=True))

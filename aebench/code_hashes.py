@@ -22,9 +22,8 @@ def code_hashes(*modules: str) -> dict[str, str]:
         module = queue.pop()
         if module.partition(".")[0] not in packages or module in hashes or (file := _file(module)) is None:
             continue
-        tree = _tree(file)
-        hashes[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
-        queue += [*_imports(tree, module, file.name == "__init__.py"), *_parents(module)]
+        hashes[module], imported = _code(file, module)
+        queue += [*imported, *_parents(module)]
     return dict(sorted(hashes.items()))
 
 
@@ -38,8 +37,10 @@ def _file(module: str) -> Path | None:
 
 
 @cache
-def _tree(file: Path) -> ast.Module:
-    return _Stripped().visit(ast.parse(file.read_text()))
+def _code(file: Path, module: str) -> tuple[str, list[str]]:
+    """Return the hash of a module and the names that it imports."""
+    tree = _Stripped().visit(ast.parse(file.read_text()))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], _imports(tree, module, file.name == "__init__.py")
 
 
 def _parents(module: str) -> list[str]:

@@ -10,24 +10,23 @@ Error messages have the form `<file>:<path> must be <constraint>, got <value>`.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from aebench.errors import InputError, did_you_mean, unknown
-from aebench.storage import atomic_write
+from aebench.storage import atomic_write, read_yaml
 
 SUITE_FILE = Path("params.yaml")
 CONF = Path("conf")
 RENAMED = {
-    "code": "latent_dim",
     "evaluation.processes": "compute.processes",
     "evaluation.threads": "compute.threads",
     "evaluation.device": "compute.device",
-    "evaluation.noise": "evaluation.robustness.noise",
-    "evaluation.corruption": "evaluation.robustness.corruption",
+    "evaluation.noise": "evaluation.robustness.corruption",
+    "evaluation.corruption": "evaluation.robustness.level",
     "evaluation.jacobian_images": "evaluation.contraction.images",
     "evaluation.spectra": "evaluation.contraction.spectra",
     "evaluation.images": "evaluation.pictures.reconstructions",
@@ -36,6 +35,11 @@ RENAMED = {
     "evaluation.quantised": "evaluation.compression",
     "evaluation.judge": "feature_classifier",
     "evaluation.classification": "linear_probe",
+    "code": "latent_dim",
+    "start": "initialisation",
+    "noise": "corruption, and corruption is now called level",
+    "initial_corruption": "initial_level",
+    "pretrainer": "kind, with the kind of a model: vanilla, denoising, sparse or contractive",
 }
 """Former key -> current key of conf/<dataset>.yaml."""
 KEY_OF = "a key of "
@@ -50,17 +54,34 @@ class Schema(BaseModel):
 
 
 class Suite(Schema):
-    """The suite: every model is run on every data set with every seed. `stacks` are models pretrained layer by layer."""
+    """What to run: every model on every data set with every seed, and studies. `stacks` are models pretrained by layers."""
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
     stacks: list[str] = []
+    studies: list[str] = []
     seeds: list[NonNegativeInt] = Field(min_length=1)
 
     @property
     def all_models(self) -> list[str]:
         """Names of all models, stacks last, in the order of the tables."""
         return [*self.models, *self.stacks]
+
+
+def _name_of_a_corruption(value: Any) -> Any:
+    if isinstance(value, (int, float)):
+        raise InputError("corruption is now called level")
+    return value
+
+
+Corruption = Annotated[
+    Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"], BeforeValidator(_name_of_a_corruption)
+]
+"""Names of the corruptions defined in `aebench.corruptions`."""
+
+
+Blas = Literal["auto", "default"]
+"""Choices of the library for float32 products, described in `aebench.training.device`."""
 
 
 class Training(Schema):
@@ -75,6 +96,15 @@ class Training(Schema):
     """Number of epochs without a lower validation loss after which a seed stops; null: no early stopping."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
+    blas: Blas = "auto"
+    """Library for float32 products on a CPU: `auto` is oneDNN where it is faster and as accurate as torch's default."""
+    precision: Literal["float32", "bfloat16", "tf32"] = "float32"
+    """Precision of matrix products while training. Weights, Adam and evaluation use float32. `tf32` affects CUDA only, where it
+    also affects the validation losses during training."""
+
+    def batches(self, images: int) -> int:
+        """Number of batches, and so of updates, of an epoch of `images` images."""
+        return -(-images // self.batch_size)
 
 
 class Dataset(Schema):
@@ -88,6 +118,7 @@ class Dataset(Schema):
     feature_classifier: dict[str, Any]
     models: dict[str, dict[str, Any]] = Field(min_length=1)
     stacks: dict[str, dict[str, Any]] = {}
+    studies: dict[str, dict[str, Any]] = {}
     search: dict[str, Any] = {}
     remarks: list[str] = []
     """Sentences for the report that explain surprising results on this data set."""
@@ -112,7 +143,7 @@ def suite(file: Path = SUITE_FILE) -> Suite:
     if set(document) != {"suite"}:
         raise InputError(f"{file} must be one block named suite, got {', '.join(document) or 'nothing'}")
     checked = check(Suite, document["suite"], f"{file}:suite")
-    for field in ("datasets", "all_models", "seeds"):
+    for field in ("datasets", "all_models", "studies", "seeds"):
         names = getattr(checked, field)
         if len(set(names)) < len(names):
             raise InputError(f"{file}:suite.{field} must not contain duplicates, got {names}")
@@ -120,7 +151,7 @@ def suite(file: Path = SUITE_FILE) -> Suite:
 
 
 def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
-    """Write other datasets, models (including stacks) or seeds to params.yaml; its comments are kept.
+    """Write other datasets, models (including stacks), studies or seeds to params.yaml; its comments are kept.
 
     If `changes` contains no models, the current ones are kept if all chosen data sets have them; otherwise all models that
     these data sets have in common are chosen. After an error the file is unchanged.
@@ -134,7 +165,8 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
         names = [name for name in confs[0].all_models if all(name in conf.all_models for conf in confs)]
     stacks = [name for name in names if confs and name in confs[0].stacks]
     chosen |= {"models": [name for name in names if name not in stacks], "stacks": stacks}
-    for field in {**changes, "models": names, "stacks": stacks}:
+    chosen["studies"] = _studies(changes.get("studies"), chosen.get("studies", []), confs, chosen["datasets"])
+    for field in {**changes, "models": names, "stacks": stacks, "studies": []}:
         document["suite"][field] = CommentedSeq(chosen[field])
         document["suite"][field].fa.set_flow_style()
     with atomic_write(file) as partial:
@@ -145,6 +177,16 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
                 models(name, selected)
         except InputError as error:
             raise InputError(str(error).replace(str(partial), str(file))) from None
+    return selected
+
+
+def _studies(selected: list[str] | None, current: list[str], confs: list[Dataset], datasets: list[str]) -> list[str]:
+    """The studies `selected`, which all data sets must have; if None, those of the current ones that all of them have."""
+    if selected is None:
+        return [name for name in current if all(name in conf.studies for conf in confs)]
+    for name, conf in zip(datasets, confs, strict=True):
+        if missing := [study for study in selected if study not in conf.studies]:
+            raise unknown(f"--studies (for {conf_file(name)})", missing[0], conf.studies)
     return selected
 
 
@@ -199,7 +241,7 @@ def conf_file(name: str, path: str = DATASETS) -> Path:
 def check(schema: type[T], settings: Any, path: str) -> T:
     """Convert `settings` to `schema`; raises `InputError` for the first mistake. `path` is where the settings are written.
 
-    An unknown key is reported before a missing one, which it may be, misspelt.
+    Unknown keys are reported before missing ones, because an unknown key may be a misspelling of the missing one.
     """
     try:
         return schema.model_validate(settings)
@@ -285,24 +327,3 @@ def _constraint(error: dict[str, Any]) -> str:
         return "must be " + ("one of " if values[1:] else "") + ", ".join(values)
     text = re.sub(" after validation, not .*", "", error["msg"].removeprefix("Value error, ").replace("should", "must"))
     return text[max(text.find("must"), 0) :]
-
-
-def write_yaml(file: Path, document: dict[str, Any]) -> None:
-    """Write a mapping in DVC's format."""
-    yaml = YAML()
-    yaml.default_flow_style = False
-    with atomic_write(file) as partial:
-        yaml.dump(document, partial)
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """Read a YAML file (version 1.2) that contains a mapping."""
-    try:
-        document = YAML(typ="safe", pure=True).load(file.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{file} must be a file in the project's folder, got none") from None
-    except YAMLError as error:
-        raise InputError(f"{file} must be valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
-        raise InputError(f"{file} must be a mapping, got {document!r}")
-    return document

@@ -34,6 +34,11 @@ def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor | float) -> Tenso
     return 0.5 * (math.log(2 * math.pi) + log_variance + (x - mean).square() * (-log_variance).exp()).sum(-1)
 
 
+def reparameterise(mean: Tensor, log_variance: Tensor, epsilon: Tensor) -> Tensor:
+    """z = μ + σ ε, a sample of N(μ, diag σ²) for ε ~ N(0, I): (..., k) each -> (..., k) (Kingma & Welling 2014)."""
+    return mean + (log_variance / 2).exp() * epsilon
+
+
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, diag exp(log_variance)) ‖ N(0, I)) >= 0: (..., k) -> (...) (Kingma & Welling 2014, appendix B)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
@@ -45,10 +50,30 @@ def general_gaussian_kl(mean_0: Tensor, covariance_0: Tensor, mean_1: Tensor, co
     Means (..., k) and positive definite covariances (..., k, k) -> (...) (Doersch 2016, equation 6).
     """
     root_0, root_1 = torch.linalg.cholesky(covariance_0), torch.linalg.cholesky(covariance_1)
-    trace = torch.linalg.solve_triangular(root_1, root_0, upper=False).square().sum((-1, -2))
-    distance = torch.linalg.solve_triangular(root_1, (mean_1 - mean_0)[..., None], upper=False).square().sum((-1, -2))
-    half_log_det_0, half_log_det_1 = (root.diagonal(dim1=-2, dim2=-1).log().sum(-1) for root in (root_0, root_1))
-    return 0.5 * (trace + distance - mean_0.shape[-1]) + half_log_det_1 - half_log_det_0
+    trace = _inverse_norm(root_1, root_0)
+    distance = _inverse_norm(root_1, (mean_1 - mean_0)[..., None])
+    return 0.5 * (trace + distance - mean_0.shape[-1]) + _half_log_det(root_1) - _half_log_det(root_0)
+
+
+def bhattacharyya(mean_0: Tensor, covariance_0: Tensor, mean_1: Tensor, covariance_1: Tensor) -> Tensor:
+    """-log ∫ sqrt(p q) = ⅛ (μ1 - μ0)ᵀ Σ⁻¹ (μ1 - μ0) + ½ log(det Σ / sqrt(det Σ0 det Σ1)) >= 0, Σ = (Σ0 + Σ1) / 2.
+
+    p = N(μ0, Σ0), q = N(μ1, Σ1); means (..., k) and positive definite covariances (..., k, k) -> (...) (Kailath 1967).
+    Symmetric, and at most ½ KL(p ‖ q) and ½ KL(q ‖ p).
+    """
+    root, root_0, root_1 = map(torch.linalg.cholesky, ((covariance_0 + covariance_1) / 2, covariance_0, covariance_1))
+    distance = _inverse_norm(root, (mean_1 - mean_0)[..., None])
+    return distance / 8 + _half_log_det(root) - (_half_log_det(root_0) + _half_log_det(root_1)) / 2
+
+
+def _inverse_norm(root: Tensor, columns: Tensor) -> Tensor:
+    """‖R⁻¹ C‖²_F = tr(Cᵀ (R Rᵀ)⁻¹ C) with a lower triangular R: (..., k, k) and (..., k, p) -> (...)."""
+    return torch.linalg.solve_triangular(root, columns, upper=False).square().sum((-1, -2))
+
+
+def _half_log_det(root: Tensor) -> Tensor:
+    """½ log det(R Rᵀ) with a lower triangular R: (..., k, k) -> (...)."""
+    return root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
 def importance_bound(nll: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor, beta: Tensor) -> Tensor:
@@ -77,15 +102,19 @@ def l1(h: Tensor) -> Tensor:
 
 
 def layer_contraction(slopes: Tensor, weight: Tensor) -> Tensor:
-    """‖J‖²_F = sum_j f'(z_j)² ‖W_j‖² of one layer h = f(W x + b): slopes f'(z) (..., k), W (k, d) -> (...).
+    """‖J‖²_F = sum_j f'(z_j)² ‖W_:j‖² of one layer h = f(x W + b): slopes f'(z) (..., k), W (d, k) -> (...).
 
     For a sigmoid f' = h (1 - h) (Rifai et al. 2011, equation 7).
     """
-    return (slopes.square() * weight.square().sum(1)).sum(-1)
+    return (slopes.square() * weight.square().sum(0)).sum(-1)
 
 
 def squared_norm(rows: Tensor) -> Tensor:
-    """‖R‖²_F: (..., p, d) -> (...). R holds the p = k rows of a Jacobian, or its products with p probes."""
+    """‖R‖²_F: (..., p, d) -> (...). R holds the p = k rows of a Jacobian, or its products with p probes.
+
+    Rows in bfloat16, which products return when training in that precision, are summed in float32.
+    """
+    rows = rows.float() if rows.dtype == torch.bfloat16 else rows
     return rows.square().sum((-1, -2))
 
 

@@ -11,9 +11,10 @@ seed have the same batches and, where shapes agree, the same corruption and init
     split                   splits of data sets
     labels                  choice of labelled images for fine-tuning and for classifiers on frozen codes
     judge                   training of the feature classifier (historical name)
-    evaluation              noise of the metrics
+    evaluation              noise of the metrics and figures; the step is a `Use`
     degraded <corruption>   corruption of test images, equal for all seeds (historical name)
     clustering              initialisation of k-means
+    products                matrices for the accuracy of matrix products
     lecture                 samples in the figures of the lecture
 
 Names are part of the state: renaming a stream changes its numbers.
@@ -22,11 +23,37 @@ Names are part of the state: renaming a stream changes its numbers.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+class Use(IntEnum):
+    """The uses of the stream `evaluation`. Each has its own step, so no number is drawn for two purposes."""
+
+    CORRUPTION = 0
+    """Corruption of the test images for `sse_corrupted`."""
+    SAMPLES = 1
+    """Codes for the figure of samples."""
+    MANIFOLD = 2
+    """Codes whose quantiles span the manifold."""
+    POSTERIOR = 3
+    """Samples of q(z|x) for reconstructions."""
+    OUT_OF_DISTRIBUTION = 4
+    """Permuted pixels, then noise images."""
+    JACOBIANS = 5
+    """Noise images at which Jacobians are computed."""
+    GENERATION = 6
+    """Codes of generated images."""
+    DENSITY = 7
+    """Noise of the densities."""
+    EMBEDDING = 8
+    """Initialisation of t-SNE."""
+    DIRECTIONS = 9
+    """Random directions in which images are changed."""
 
 
 class Streams:

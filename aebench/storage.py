@@ -17,6 +17,8 @@
     runs/<dataset>/<stack>/classifiers.safetensors   classifiers fine-tuned from the layers of a stack
     runs/feature_classifiers/<dataset>.safetensors   the feature classifier
     runs/pages/<dataset>.html                        the section of the data set in reports/index.html
+    runs/<dataset>/studies/<study>/cost.json         wall time and environment of a study
+    reports/<dataset>/studies/                       results of the studies
     reports/<dataset>/                               tables, and figures for the screen and (pdf/) for print
     reports/lecture/                                 figures that depend on no data set
 
@@ -28,11 +30,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ruamel.yaml import YAML, YAMLError
 
 from aebench.errors import InputError
 
@@ -45,6 +50,8 @@ CODE = RUNS / "code"
 REPORTS = Path("reports")
 CHECKPOINTS = Path(".checkpoints")
 SPLITS = ("train", "validation", "test")
+FORMAT = 2
+"""Format of weights.safetensors: 1 stored the weights of a layer as (outputs, inputs), 2 stores them as (inputs, outputs)."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,11 @@ class Cost:
 def run_folder(dataset: str, model: str) -> Path:
     """Path of the folder runs/<dataset>/<model>."""
     return RUNS / dataset / model
+
+
+def study_folder(dataset: str) -> Path:
+    """Path of the folder with the results of studies, reports/<dataset>/studies; they are in Git."""
+    return REPORTS / dataset / "studies"
 
 
 def checkpoint_file(dataset: str, model: str) -> Path:
@@ -231,7 +243,7 @@ def save_trained(path: Path, trained: Trained) -> None:
     """Write weights.safetensors."""
     from safetensors.torch import save_file
 
-    facts = {"settings": trained.settings, "shape": trained.shape, "seeds": trained.seeds}
+    facts = {"format": FORMAT, "settings": trained.settings, "shape": trained.shape, "seeds": trained.seeds}
     with atomic_write(path) as partial:
         save_file({k: v.contiguous() for k, v in trained.state.items()}, partial, {"aebench": json.dumps(facts)})
 
@@ -242,6 +254,8 @@ def load_trained(path: Path) -> Trained:
 
     with safe_open(written(path), "pt") as file:
         facts = json.loads(file.metadata()["aebench"])
+        if (written_in := facts.get("format", 1)) != FORMAT:
+            raise InputError(f"{path} must be a file of format {FORMAT}, got format {written_in}: run dvc repro")
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     return Trained(facts["settings"], tuple(facts["shape"]), tuple(facts["seeds"]), state)
 
@@ -281,3 +295,33 @@ def _cell(value: Any) -> Any:
 def _digest(path: Path, algorithm: str) -> str:
     with written(path).open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def write_yaml(file: Path, document: dict[str, Any]) -> None:
+    """Write a mapping in DVC's format."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with atomic_write(file) as partial:
+        yaml.dump(document, partial)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Read a YAML file (version 1.2, UTF-8) that contains a mapping."""
+    try:
+        document = _parse(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        got = "none" if isinstance(error, FileNotFoundError) else error.strerror
+        raise InputError(f"{file} must be a file in the project's folder, got {got}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} must be UTF-8, got the byte {error.object[error.start]:#04x} at {error.start}") from None
+    except YAMLError as error:
+        raise InputError(f"{file} must be valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{file} must be a mapping, got {document!r}")
+    return deepcopy(document)
+
+
+@lru_cache(maxsize=16)
+def _parse(text: str) -> Any:
+    """Parse a document; each is parsed once, because that takes a tenth of a second."""
+    return YAML(typ="safe", pure=True).load(text)

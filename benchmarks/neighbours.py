@@ -1,7 +1,7 @@
-"""Exact search for 50 neighbours against scikit-learn's KNeighborsClassifier(5), on random data of MNIST's shape.
+"""Exact search for 50 neighbours against scikit-learn's KNeighborsClassifier(5) and faiss, on random data of MNIST's shape.
 
 Every measurement runs in a separate process, after all imports, so that its peak memory can be measured; the data (31 + 188 MB
-for 784 dimensions) are not counted. A pair takes minutes, so at most `MAX_PAIRS` are measured.
+for 784 dimensions) are not counted. A round takes minutes, so at most `MAX_ROUNDS` are measured.
 
 The ratio of the CPU time of NearestNeighbors(50, algorithm="brute") to that of the search, on one thread of an AMD EPYC, is 0.4
 to 0.5 on digits (1437 reference codes, 360 queries, 8 to 128 dimensions), 1.3 for 60,000 x 30 and 1.1 for 20,000 x 784 (2000
@@ -10,29 +10,35 @@ The two differ only in which of several codes at the same distance they return.
 """
 
 import multiprocessing
-import resource
 import statistics
 import time
+from importlib.util import find_spec
 
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 from aebench.evaluation.arrays.neighbours import neighbours
+from benchmarks.report import Report, peak_memory, ratio
 
 QUERIES, REFERENCE, DIMENSIONS = 10_000, 60_000, (784, 30)
-MAX_PAIRS = 3
+MAX_ROUNDS = 3
 
 
-def main(threads: int, rounds: int) -> None:
-    pairs = min(rounds, MAX_PAIRS)
-    print(f"neighbours of {QUERIES} in {REFERENCE}: scikit-learn / ours, {threads} threads, median of {pairs} pairs")
+def main(report: Report, threads: int, rounds: int) -> None:
+    searches = {"ours": _ours, "scikit-learn": _scikit_learn} | ({"faiss": _faiss} if find_spec("faiss") else {})
+    rows = []
     for d in DIMENSIONS:
-        measured = [(*_in_process(_scikit_learn, d, threads), *_in_process(_ours, d, threads)) for _ in range(pairs)]
-        reference, reference_peak, ours, our_peak = (statistics.median(column) for column in zip(*measured, strict=True))
-        ratio = statistics.median(a / b for a, _, b, _ in measured)
-        print(f"  {d:4} dimensions {reference:8.2f} / {ours:6.2f} s = {ratio:5.2f}", end="   ")
-        print(f"peak {reference_peak / 2**20:.0f} / {our_peak / 2**20:.0f} MiB", flush=True)
+        measured = [
+            {name: _in_process(search, d, threads) for name, search in searches.items()} for _ in range(min(rounds, MAX_ROUNDS))
+        ]
+        for name in searches:
+            seconds, peak = (statistics.median(each[name][i] for each in measured) for i in range(2))
+            relative = ratio([each[name][0] for each in measured], [each["ours"][0] for each in measured])
+            rows.append([f"{name}, {d} dimensions", f"{seconds:.2f}", relative, f"{peak / 2**20:.0f}"])
+    title = f"Nearest neighbours of {QUERIES} images among {REFERENCE}"
+    note = f"Exact search for 50 neighbours (scikit-learn: 5), {threads} thread(s). Memory is that of the search."
+    report.table(title, note, ["search", "seconds", "ratio", "peak memory, MiB"], rows)
 
 
 def _ours(queries: torch.Tensor, reference: torch.Tensor, labels: torch.Tensor) -> None:
@@ -41,6 +47,15 @@ def _ours(queries: torch.Tensor, reference: torch.Tensor, labels: torch.Tensor) 
 
 def _scikit_learn(queries: torch.Tensor, reference: torch.Tensor, labels: torch.Tensor) -> None:
     KNeighborsClassifier(5, algorithm="brute").fit(reference.numpy(), labels.numpy()).predict(queries.numpy())
+
+
+def _faiss(queries: torch.Tensor, reference: torch.Tensor, labels: torch.Tensor) -> None:
+    import faiss
+
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    index = faiss.IndexFlatL2(reference.shape[1])
+    index.add(reference.numpy())
+    index.search(queries.numpy(), 50)
 
 
 def _in_process(search, d: int, threads: int) -> tuple[float, int]:
@@ -56,11 +71,6 @@ def _measure(search, d: int, threads: int) -> tuple[float, int]:
     labels = torch.arange(REFERENCE) % 10
     with threadpool_limits(threads):
         search(queries[:10], reference[:1000], labels[:1000])
-        before, start = _peak(), time.perf_counter()
+        before, start = peak_memory(), time.perf_counter()
         search(queries, reference, labels)
-        return time.perf_counter() - start, _peak() - before
-
-
-def _peak() -> int:
-    """Peak memory in bytes; Linux reports KiB."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return time.perf_counter() - start, peak_memory() - before

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aebench import config
+from benchmarks.report import Report
 
 ROOT = Path(__file__).parent.parent
 STAGES = {"models": ("train", "evaluate", "classify"), "stacks": ("pretrain", "finetune", "evaluate", "classify")}
 """Stages of a model, for each section of the suite."""
 
 
-def main() -> None:
+def main(report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "-q", str(ROOT), folder], check=True)
         home = Path.cwd()
@@ -29,9 +30,8 @@ def main() -> None:
             computing, wall = _in_one_process(), _by_dvc()
         finally:
             os.chdir(home)
-    overhead = wall - computing
-    print(f"digits pipeline: {wall:.1f} s wall = {computing:.1f} s computing + {overhead:.1f} s start-up and DVC")
-    print(f"  wall / computing = {wall / computing:.2f}")
+    rows = [["stages in one process", f"{computing:.0f}", "1.00"], ["dvc repro", f"{wall:.0f}", f"{wall / computing:.2f}"]]
+    report.table("The pipeline on digits", "One run of each.", ["run", "seconds", "ratio"], rows)
 
 
 def _commands() -> Iterator[list[str]]:

@@ -3,7 +3,7 @@
 import argparse
 
 from aebench import errors
-from aebench.evaluation.evaluate import evaluate
+from aebench.pipeline import remote
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -11,4 +11,7 @@ if __name__ == "__main__":
     parser.add_argument("model")
     arguments = vars(parser.parse_args())
     with errors.one_line():
-        evaluate(**arguments)
+        if not remote.ran_on_cluster():
+            from aebench.evaluation.evaluate import evaluate
+
+            evaluate(**arguments)

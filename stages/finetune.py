@@ -3,8 +3,7 @@
 import argparse
 
 from aebench import errors
-from aebench.training.experiment import Experiment
-from aebench.training.finetuning import finetune
+from aebench.pipeline import remote
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -12,4 +11,8 @@ if __name__ == "__main__":
     parser.add_argument("model")
     arguments = vars(parser.parse_args())
     with errors.one_line():
-        finetune(Experiment(**arguments))
+        if not remote.ran_on_cluster():
+            from aebench.training.experiment import Experiment
+            from aebench.training.finetuning import finetune
+
+            finetune(Experiment(**arguments))

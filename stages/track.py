@@ -1,8 +1,13 @@
-"""Mirror the finished results of the suite into MLflow. Results that are already logged are skipped."""
+"""Mirror the finished results of the suite into MLflow. Results that are already logged are skipped.
+
+As every run ends with this stage, it also makes DVC keep the files of results outside the suite.
+"""
 
 from aebench import errors
+from aebench.pipeline import dvc_links
 from aebench.tracking import mirror
 
 if __name__ == "__main__":
+    dvc_links.keep_files()
     with errors.one_line():
         print(mirror.mirror().summary)

@@ -3,7 +3,7 @@
 import argparse
 
 from aebench import errors
-from aebench.training.experiment import Experiment
+from aebench.pipeline import remote
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -11,4 +11,7 @@ if __name__ == "__main__":
     parser.add_argument("model")
     arguments = vars(parser.parse_args())
     with errors.one_line():
-        Experiment(**arguments).train()
+        if not remote.ran_on_cluster():
+            from aebench.training.experiment import Experiment
+
+            Experiment(**arguments).train()

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aebench import config
+from aebench import config, data, storage
 
 CLASSES = ("cat", "dog", "owl")
 SIZES = (20, 30, 50)
 LABELS = np.repeat(np.arange(3), SIZES)
 IMAGES = np.random.default_rng(0).integers(0, 256, (100, 4, 4), dtype=np.uint8)
+HELD = {"validation": 10, "test": 20}
+MNIST = {"source": "mnist", "validation": 20}
 TRAINING = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
 
 
@@ -58,3 +60,25 @@ def as_folder(images=IMAGES, labels=LABELS, name: str = "pictures") -> dict:
 
 
 WRITERS = {"idx": as_idx, "npz": as_npz, "csv": as_csv, "folder": as_folder}
+
+
+def bytes_of(write, path: str, change):
+    """The files of `write` with the bytes of `path` changed."""
+
+    def make() -> dict:
+        settings = write()
+        Path(path).write_bytes(change(Path(path).read_bytes()))
+        return settings
+
+    return make
+
+
+def prepared(settings: dict, name: str = "mine") -> dict[str, storage.Split]:
+    write_conf(name, settings)
+    return data.prepare(name)
+
+
+def identities(splits: dict[str, storage.Split]) -> dict[str, list[int]]:
+    """Indices of the images of each split in IMAGES, whose images are distinct."""
+    index = {np.float32(image / np.float32(255)).tobytes(): i for i, image in enumerate(IMAGES)}
+    return {name: [index[image.tobytes()] for image in split.images] for name, split in splits.items()}

@@ -1,18 +1,22 @@
-"""Write a small project with plausible results, as they are before the stage `report`, without training.
+"""Write a small project with plausible results, as they are before the stage `report`, without training, and read its report.
 
 The data set `fake` has images of 12 x 12 pixels with one shape per class. The `quality` of a model in (0, 1) determines all its
 results.
 """
 
+import csv
 import json
+import re
 from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
 
-from aebench import storage
+from aebench import reporting, storage
 from aebench.data import card
 from aebench.evaluation.metrics import METRICS, PROFILES
+from aebench.reporting import page, tables
+from aebench.reporting.results import read
 
 DATASET = "fake"
 SEEDS = (0, 1, 2)
@@ -31,9 +35,15 @@ LATENT_DIMS = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2, "sae": 12}
 DETERMINISTIC = ("mean", "pca_2")
 PRIOR = ("ae_2d",)
 """Models whose samples are drawn from a prior."""
-FACTS = {"ae_2d": {"effective beta": 1.0, "observation": "bernoulli"}}
+FACTS = {"ae_2d": {"observation": "bernoulli"}}
 REMARKS = ["Discs & rings share a centre.", "Bars do not."]
 EPOCHS = 40
+LOCK = "0123456789ab"
+T_975_2 = 4.302652729911275
+"""Student's 97.5 % quantile with 2 degrees of freedom, from a printed table: three seeds."""
+REPORT = storage.REPORTS / DATASET
+COMPARISON = REPORT / "tables" / "comparison.tex"
+TEXTS = (REPORT / "table.csv", REPORT / "table.md", COMPARISON, page.section_file(DATASET))
 
 
 def write_fake_suite(root: Path, dataset: str = DATASET) -> None:
@@ -58,7 +68,7 @@ def write_conf(dataset: str, blocks: dict[str, str]) -> None:
     """Write conf/<dataset>.yaml."""
     lines = ["data: {source: digits, test: 360, validation: 180, split_seed: 0}"]
     lines += [f"training: {{epochs: {EPOCHS}, batch_size: 64, learning_rate: 0.003}}"]
-    lines += ["evaluation: {pictures: {reconstructions: 6, scatter_per_class: 30}, robustness: {corruption: 0.3}}"]
+    lines += ["evaluation: {pictures: {reconstructions: 6, scatter_per_class: 30}, robustness: {level: 0.3}}"]
     lines += ["compute: {}", "linear_probe: {}", "feature_classifier: {}"]
     lines += [f"remarks: {json.dumps(REMARKS)}", "models:"]
     lines += [f"  {json.dumps(model)}: {block}" for model, block in blocks.items()]
@@ -154,8 +164,8 @@ def _pictures(dataset: str, quality: float, latent_dim: int, rng: np.random.Gene
         arrays |= {"map": _circle(test.labels, 20, rng), "map_labels": test.labels}
         nearest = np.arange(len(CLASSES))[:, None] + np.arange(9) * (1 + (np.arange(9) > 4))
         same = test.labels[nearest[:, 1:]] == test.labels[nearest[:, :1]]
-        arrays |= {"hits": test.images[nearest.ravel()], "hits_right": same}
-        arrays["hits_right"] = arrays["hits_right"].ravel()
+        arrays |= {"hits": test.images[nearest.ravel()], "hits_correct": same}
+        arrays["hits_correct"] = arrays["hits_correct"].ravel()
     return arrays
 
 
@@ -196,3 +206,43 @@ def _blobs(n: int, seed: int) -> storage.Split:
         radius = np.hypot(y - dy, x - dx)
         image[:] = (radius < 3.5, abs(radius - 3.5) < 1, abs(x - dx) < 1.2)[label]
     return storage.Split(images.reshape(n, -1), labels)
+
+
+def write_everything() -> dict[str, bytes]:
+    reporting.report(DATASET)
+    reporting.index()
+    files = [*Path("reports").rglob("*"), *Path("runs/pages").rglob("*"), Path("docs/lecture.md")]
+    return {str(file): file.read_bytes() for file in files if file.is_file()}
+
+
+def write_texts() -> dict[str, str]:
+    """The texts of the report, without figures, by suffix."""
+    results = read(DATASET)
+    tables.write(results)
+    page.write(results)
+    return {file.suffix: file.read_text() for file in TEXTS}
+
+
+def file_of(model: str, name: str) -> Path:
+    return storage.run_folder(DATASET, model) / name
+
+
+def overwrite(model: str, name: str = "metrics.csv", **columns: list[float]) -> None:
+    """Replace or add columns of a results file."""
+    storage.write_columns(file_of(model, name), storage.read_columns(file_of(model, name)) | columns)
+
+
+def measured(model: str, metric: str) -> list[float]:
+    stage = {"evaluate": "metrics.csv", "classify": "classification.csv"}[METRICS[metric].stage]
+    values = storage.read_columns(file_of(model, stage))[metric]
+    return values[: len(storage.read_columns(file_of(model, "metrics.csv"))["seed"])]
+
+
+def read_table() -> dict[str, dict[str, str]]:
+    with (REPORT / "table.csv").open() as stream:
+        return {row["model"]: row for row in csv.DictReader(stream)}
+
+
+def row_of(model: str, text: str) -> str:
+    """The first row of a table whose first cell is the model's name."""
+    return re.search(rf"^(?:\| |<tr><th scope=\"row\">)?{re.escape(model)}[ <].*$", text, re.MULTILINE)[0]

@@ -8,7 +8,7 @@ J_j = Im f(x + i h e_j) / h, exact to rounding for h = 1e-30 (Squire & Trapp 199
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.special import log_expit, logsumexp, rel_entr
+from scipy.special import erf, log_expit, logsumexp, rel_entr
 from scipy.stats import multivariate_normal, norm
 
 from aebench.models.stacked import layer_model
@@ -20,6 +20,8 @@ STEP = 1e-30
 FUNCTIONS = {
     "linear": lambda z: z,
     "relu": lambda z: np.where(np.real(z) > 0, z, 0),
+    "silu": lambda z: z * (0.5 + 0.5 * np.tanh(z / 2)),
+    "gelu": lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
     "sigmoid": lambda z: 0.5 + 0.5 * np.tanh(z / 2),
     "softplus": lambda z: np.log(1 + np.exp(z)),
     "tanh": lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
@@ -45,7 +47,7 @@ def random_encoder(settings, weights: Weights, x: np.ndarray, noise: Noise) -> T
 
 def pca(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
     """Squared error of the sum of the projections onto the components."""
-    projections = sum(np.outer((x - weights["mean"]) @ c, c) for c in weights["components"])
+    projections = sum(np.outer((x - weights["mean"]) @ c, c) for c in weights["components"].T)
     return {"reconstruction": _squared_error(x, weights["mean"] + projections)}
 
 
@@ -56,14 +58,14 @@ def vanilla(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
 
 def denoising(settings, weights: Weights, x: np.ndarray, noise: Noise) -> Terms:
     """Reconstruction error of x from the code of x̃, with each corruption written out."""
-    keep, add = noise
+    keep, add = noise if len(noise) == 2 else (*noise, None)
     corrupted = {
         "masking": lambda: np.where(keep == 1, x, 0),
         "subset_masking": lambda: np.where(keep == 1, x, 0),
         "dropout": lambda: np.where(keep > 0, x * keep.max(), 0),
         "gaussian": lambda: x + add,
         "salt_and_pepper": lambda: np.where(keep == 1, x, np.where(add == 1, 1, 0)),
-    }[settings.noise]()
+    }[settings.corruption]()
     return {"reconstruction": _reconstruction(settings, weights, x, _encode(settings, weights, corrupted))}
 
 
@@ -132,7 +134,7 @@ def _net(weights: Weights, part: str, x: np.ndarray, activation: str) -> np.ndar
     """Pre-activations (..., k) of the last layer of `part`, for inputs (..., d)."""
     last = sum(name.startswith(f"{part}.layers.") for name in weights) // 2 - 1
     for i in range(last + 1):
-        x = np.inner(x, weights[f"{part}.layers.{i}.weight"]) + weights[f"{part}.layers.{i}.bias"]
+        x = np.inner(x, weights[f"{part}.layers.{i}.weight"].T) + weights[f"{part}.layers.{i}.bias"]
         x = x if i == last else FUNCTIONS[activation](x)
     return x
 
@@ -145,7 +147,7 @@ def _logits(settings, weights: Weights, h: np.ndarray) -> np.ndarray:
     if not settings.tied:
         return _net(weights, "decoder", h, settings.activation)
     for i, j in enumerate(reversed(range(len(settings.hidden) + 1))):
-        h = np.einsum("nk,kd->nd", h, weights[f"encoder.layers.{j}.weight"]) + weights[f"decoder.biases.{i}"]
+        h = np.einsum("nk,dk->nd", h, weights[f"encoder.layers.{j}.weight"]) + weights[f"decoder.biases.{i}"]
         h = FUNCTIONS[settings.activation](h) if j else h
     return h
 

@@ -4,11 +4,12 @@ import numpy as np
 import torch
 from family import PIXELS, Ensemble, build, small_settings
 
-from aebench.evaluation.arrays.contraction import Jacobians
+from aebench.evaluation.arrays.contraction import FRACTIONS, Jacobians, Linearised
 from aebench.evaluation.arrays.embedding import Embedded
 from aebench.evaluation.arrays.generation import Generated, ImageFeatures
 from aebench.evaluation.arrays.robustness import Corrupted
-from aebench.evaluation.representation import Evaluation, Representation, represent, views
+from aebench.evaluation.representation import Representation, represent, views
+from aebench.evaluation.settings import Evaluation
 from aebench.evaluation.view import View
 from aebench.storage import Split, Trained
 
@@ -49,9 +50,12 @@ def representation(codes, reference_codes, labels, reference_labels, images=None
 
 
 def contraction(jacobians, off=None):
-    """Norms and spectra of Jacobians (m, k, d) at images and, with `off`, at noise."""
+    """Norms and spectra of Jacobians (m, k, d) at images and, with `off`, at noise, of a code that is linear at each image."""
     spectra = [torch.linalg.svdvals(each.double()) for each in (jacobians, jacobians if off is None else off)]
-    return Jacobians(torch.linalg.matrix_norm(jacobians), jacobians.norm(dim=2), *spectra)
+    norms, fractions = torch.linalg.matrix_norm(jacobians), torch.tensor(FRACTIONS)
+    changes = fractions[:, None] * norms
+    linear = Linearised(torch.zeros_like(changes), changes)
+    return Jacobians(norms, jacobians.norm(dim=2), *spectra, linear, linear)
 
 
 def clouds(spread, n=200, seed=0):

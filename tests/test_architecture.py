@@ -19,6 +19,7 @@ LAYERS = [
     {"models", "classifiers"},
     {"training"},
     {"evaluation"},
+    {"studies"},
     {"reporting"},
     {"tracking"},
     {"pipeline", "testing", "scaffold"},
@@ -27,14 +28,15 @@ LAYERS = [
 """A module imports only from lower layers and from its own part. `pipeline.lock` is below the rest of `pipeline`."""
 OWNERS = {
     "mlflow": {"aebench/tracking/"},
-    "ruamel": {"aebench/config.py"},
+    "ruamel": {"aebench/config.py", "aebench/storage.py"},
     "yaml": set(),
     "pickle": set(),
     "matplotlib": {"aebench/reporting/"},
     "jinja2": {"aebench/reporting/"},
     "pooch": {"aebench/data/"},
     "typer": {"aebench/cli.py"},
-    "dvc": set(),
+    "dvc": {"aebench/pipeline/dvc_"},
+    "distributed": {"aebench/pipeline/cluster.py", "aebench/pipeline/worker.py"},
 }
 SEEDING = {"manual_seed", "default_rng", "RandomState", "seed", "fork_rng", "set_rng_state"}
 
@@ -70,8 +72,8 @@ def test_every_part_belongs_to_a_layer():
     assert {part(module) for module in modules()} == set().union(*LAYERS)
 
 
-def test_the_top_level_has_at_most_twenty_entries():
-    assert len({part(module) for module in modules()} - {"pipeline.lock"}) <= 20
+def test_the_top_level_has_at_most_twenty_one_entries():
+    assert len({part(module) for module in modules()} - {"pipeline.lock"}) <= 21
 
 
 def test_modules_import_only_from_lower_layers():
@@ -166,7 +168,7 @@ def test_code_hashes_change_with_code_but_not_with_comments_or_registry_tables(t
     monkeypatch.syspath_prepend(tmp_path)
     before = code_hashes.code_hashes("toy.a")
     (tmp_path / "toy" / file).write_text(text)
-    code_hashes._tree.cache_clear()
+    code_hashes._code.cache_clear()
     assert (code_hashes.code_hashes("toy.a") != before) == changes
 
 
@@ -181,7 +183,7 @@ def write_package(folder):
     for name, text in files.items():
         (folder / "toy").mkdir(exist_ok=True)
         (folder / "toy" / name).write_text(text)
-    code_hashes._tree.cache_clear()
+    code_hashes._code.cache_clear()
     code_hashes._file.cache_clear()
     for name in [n for n in sys.modules if n.partition(".")[0] == "toy"]:
         del sys.modules[name]

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from project import Project, clone
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from aebench import code_hashes, config, storage
+from aebench import code_hashes, storage
 from aebench.cli import app
 from aebench.errors import InputError
 from aebench.pipeline import audit, checks
@@ -30,7 +31,7 @@ models:
   ae: {kind: vanilla, hidden: [16], latent_dim: 4}
   sae: {kind: sparse, latent_dim: 16, weight: 0.1, target: 0.1}
 stacks:
-  stacked: {kind: stacked, layers: [{pretrainer: ae, latent_dim: 4}]}
+  stacked: {kind: stacked, layers: [{kind: vanilla, latent_dim: 4}]}
 """
 SUITE = "suite: {datasets: [toy], models: [pca, ae, sae], stacks: [stacked], seeds: [0, 1]}\n"
 REPORT = storage.REPORTS / DATASET
@@ -51,7 +52,7 @@ def entry(command, deps, outs, **params):
 
 
 def write_project():
-    conf = config.read_yaml(Path(f"conf/{DATASET}.yaml"))
+    conf = storage.read_yaml(Path(f"conf/{DATASET}.yaml"))
     splits = [f"data/{DATASET}/{split}.npz" for split in storage.SPLITS]
     stages = {"prepare@toy": entry("prepare toy", ["runs/code/toy/prepare.json"], splits, data=conf["data"])}
     for model, trainer in MODELS.items():
@@ -115,12 +116,13 @@ def project(finished, tmp_path, monkeypatch):
     """A copy of the finished project that a test may change."""
     shutil.copytree(finished, tmp_path / "project", symlinks=True)
     monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setattr(sys, "path", [*sys.path])  # verify adds the folder
 
 
 @pytest.fixture
 def edit_code(project, monkeypatch):
     """Replace text in a copy of a module; code hashes then read the copy."""
-    find, copy = code_hashes._file, Path("copy.py").resolve()
+    find, copy = code_hashes._file, Path("edited_module.py").resolve()
 
     def edit(file, old, new):
         shutil.copy(ROOT / file, copy)
@@ -137,7 +139,7 @@ def replace(file, old, new):
 
 
 def edit_lock(change):
-    stages = config.read_yaml(Path("dvc.lock"))["stages"]
+    stages = storage.read_yaml(Path("dvc.lock"))["stages"]
     change(stages)
     write_lock(stages)
 
@@ -350,7 +352,7 @@ def test_wrong_arguments_are_explained_in_one_line(project, monkeypatch):
 def test_a_real_run_is_verified_in_a_fresh_clone_until_its_loss_is_changed(tmp_path):
     (tmp_path / "first").mkdir()
     project = clone(tmp_path / "first", models="pca ae stacked")
-    project.aebench("reproduce")
+    project.aebench("run")
     project.commit()
     project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "second"))
     fresh = Project(tmp_path / "second")

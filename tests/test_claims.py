@@ -149,8 +149,8 @@ def scores(ensemble, name):
     x, values = images().train, []
     for seed, replica in enumerate(ensemble.replicas()):
         trained_view = view(replica, x, x[:, 0].long(), seed)
-        keep, add = corruptions.masking(*x.shape, 0.3, Streams(seed).torch("evaluation"))
-        reconstructed = trained_view.decode(trained_view.encode(corruptions.corrupt(x, (keep, add))))
+        masks = corruptions.masking(*x.shape, 0.3, Streams(seed).torch("evaluation"))
+        reconstructed = trained_view.decode(trained_view.encode(corruptions.corrupt(x, masks)))
         parts = {"contraction": contraction.contraction(trained_view), "corrupted_reconstructions": reconstructed}
         values.append(METRICS[name].measure(replace(PERFECT, images=x, codes=trained_view.codes, **parts)))
     return values
@@ -159,7 +159,7 @@ def scores(ensemble, name):
 BROKEN = [
     ("kl_target", "sae", "activation", "sparse", {"weight": 3.0, "target": 0.1}, {"weight": 0.0, "target": 0.1}, None),
     ("cae_jacobian", "cae", "jacobian", "contractive", {"weight": 0.3}, {"weight": 0.0}, ("ae_sigmoid", {"weight": 0.0})),
-    ("dae_images", "dae", "sse_corrupted", "denoising", {"corruption": 0.3}, {"corruption": 0.0}, ("ae", {"corruption": 0.0})),
+    ("dae_images", "dae", "sse_corrupted", "denoising", {"level": 0.3}, {"level": 0.0}, ("ae", {"level": 0.0})),
 ]
 
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import KBinsDiscretizer
 from aebench.evaluation.arrays import compression as arrays
 from aebench.evaluation.arrays.compression import Coded, Quantised, Quantiser, compression
 from aebench.evaluation.metrics import METRICS, PROFILES
-from aebench.evaluation.representation import Evaluation
+from aebench.evaluation.settings import Evaluation
 
 BITS = {"bits": [1, 2, 4]}
 NAMES = ("sse_at_bits", "sse_quantised", "bits_quantised")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from aebench import config
+from aebench import config, storage
 from aebench.config import RENAMED, Schema
 from aebench.errors import InputError
 from aebench.pipeline import checks
@@ -80,15 +80,15 @@ MISTAKES = [  # file, text, its replacement; how the message starts and ends
     (DIGITS, "reconstructions: 10", "reconstructions: 0", f"{DIGITS}:evaluation.pictures.reconstructions must be", "got 0"),
     (DIGITS, "source: digits", "source: digit", f"{DIGITS}:data.source must be one of", "(did you mean 'digits'?)"),
     (DIGITS, "kind: denoising", "kind: denoisin", f"{DIGITS}:models.dae.kind must be one of", "(did you mean 'denoising'?)"),
-    (DIGITS, "masking, corruption: 0.2, tr", "masking, corruption: 1.2, tr", f"{DIGITS}:models.dae.corruption must be", "1.2"),
-    (DIGITS, "masking, corruption", "masking, coruption", f"a key of {DIGITS}:evaluation.robustness must", "'corruption'?)"),
+    (DIGITS, "masking, level: 0.2, tr", "masking, level: 1.2, tr", f"{DIGITS}:models.dae.level must be", "1.2"),
+    (DIGITS, "masking, level: 0.2, im", "masking, levl: 0.2, im", f"a key of {DIGITS}:evaluation.robustness must", "'level'?)"),
     (DIGITS, "ae: {kind", "ae: {training: {epoch: 3}, kind", f"a key of {DIGITS}:models.", "(did you mean 'epochs'?)"),
     (DIGITS, "classifier: {fractions", "classifier: {fraction", f"a key of {DIGITS}:stacks.stacked.cl", "'fractions'?)"),
-    (DIGITS, "pretrainer: dae", "pretrainer: dea", f"{DIGITS}:stacks.stacked.layers.0.pretrainer must be one of", "'dae'?)"),
+    (DIGITS, "- {kind: denoising", "- {kind: denoisin", f"{DIGITS}:stacks.stacked.layers.0.kind must be", "'denoising'?)"),
     (
         DIGITS,
-        "pretrainer: ae,",
-        "pretrainer: ae, ouput: linear,",
+        "- {kind: vanilla,",
+        "- {kind: vanilla, ouput: linear,",
         f"a key of {DIGITS}:stacks.stacked.layers.2 must",
         "'output'?)",
     ),
@@ -103,16 +103,37 @@ def test_a_mistake_is_reported_in_one_line_before_anything_runs(project, file, o
     assert line.startswith(start) and line.endswith(end), line
 
 
+def test_a_file_that_cannot_be_read_is_reported_in_one_line(project):
+    file, content = Path(DIGITS), Path(DIGITS).read_text()
+    file.write_bytes(content.encode("utf-16"))
+    assert message() == f"{DIGITS} must be UTF-8, got the byte 0xff at 0"
+    file.write_bytes(content.encode() + "# Größe\n".encode("latin-1"))
+    assert message() == f"{DIGITS} must be UTF-8, got the byte 0xf6 at {len(content.encode()) + 4}"
+    file.unlink()
+    file.mkdir()
+    assert message() == f"{DIGITS} must be a file in the project's folder, got Is a directory"
+    file.rmdir()
+    file.symlink_to(file.name)
+    assert message().startswith(f"{DIGITS} must be a file in the project's folder, got Too many levels of symbolic links")
+
+
+def test_a_changed_document_does_not_change_what_is_read_next(project):
+    storage.read_yaml(Path(DIGITS))["models"].clear()
+    assert storage.read_yaml(Path(DIGITS))["models"]
+    replace(DIGITS, "batch_size: 64", "batch_size: 65")
+    assert storage.read_yaml(Path(DIGITS))["training"]["batch_size"] == 65
+
+
 # --- names that have changed -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("old", [old for old in RENAMED if old != "code"])
+@pytest.mark.parametrize("old", [old for old in RENAMED if old.startswith("evaluation.")])
 def test_a_renamed_key_of_evaluation_names_the_new_one(project, old):
     replace(DIGITS, "  pictures:", f"  {old.removeprefix('evaluation.')}: 1\n  pictures:")
     assert message() == f"{DIGITS}:{old} is now called {RENAMED[old]}"
 
 
-@pytest.mark.parametrize("new", [new for new in RENAMED.values() if new != "latent_dim"])
+@pytest.mark.parametrize("new", [new for old, new in RENAMED.items() if old.startswith("evaluation.")])
 def test_the_new_name_of_a_key_exists(project, new):
     block, _, rest = new.partition(".")
     keys = checks.BLOCKS[block]().model_dump()
@@ -121,21 +142,32 @@ def test_the_new_name_of_a_key_exists(project, new):
 
 
 @pytest.mark.parametrize(
-    ("text", "path"),
+    ("new", "old", "key", "name"),
     [
-        ("{kind: vanilla, hidden: [128], latent_dim", "models.ae"),
-        ("{kind: pca, latent_dim", "models.pca"),
-        ("{pretrainer: ae, latent_dim", "stacks.stacked.layers.2"),
+        ("{kind: vanilla, hidden: [128], latent_dim", "{kind: vanilla, hidden: [128], code", "models.ae.code", "latent_dim"),
+        ("{kind: pca, latent_dim", "{kind: pca, code", "models.pca.code", "latent_dim"),
+        ("{kind: vanilla, latent_dim: 8, init", "{kind: vanilla, code: 8, init", "stacks.stacked.layers.2.code", "latent_dim"),
+        ("sigmoid, initialisation: uniform, tr", "sigmoid, start: uniform, tr", "models.deep.start", "initialisation"),
+        ("{corruption: masking, level", "{noise: masking, corruption", "evaluation.robustness.noise", RENAMED["noise"]),
+        ("corruption: masking, level: 0.2, tr", "noise: masking, corruption: 0.2, tr", "models.dae.noise", RENAMED["noise"]),
+        ("corruption: masking, level: 0.2, tr", "corruption: 0.2, tr", "models.dae.corruption", "level"),
+        ("uniform, level: 0.2", "uniform, corruption: 0.2", "stacks.stacked.layers.0.corruption", "level"),
+        ("level: 0.2, tr", "level: 0.2, initial_corruption: 0.3, tr", "models.dae.initial_corruption", "initial_level"),
     ],
 )
-def test_code_is_now_called_latent_dim(project, text, path):
-    replace(DIGITS, text, text.replace("latent_dim", "code"))
-    assert message() == f"{DIGITS}:{path}.code is now called latent_dim"
+def test_a_renamed_key_of_a_model_names_the_new_one(project, new, old, key, name):
+    replace(DIGITS, new, old)
+    assert message() == f"{DIGITS}:{key} is now called {name}"
+
+
+def test_pretrainer_is_now_called_kind(project):
+    replace(DIGITS, "- {kind: denoising", "- {pretrainer: dae")
+    assert message().startswith(f"{DIGITS}:stacks.stacked.layers.0.pretrainer is now called kind")
 
 
 @pytest.mark.parametrize("block", config.MAY_BE_EMPTY)
 def test_a_missing_block_says_what_to_write(project, block):
-    conf = config.read_yaml(Path(DIGITS))
+    conf = storage.read_yaml(Path(DIGITS))
     del conf[block]
     Path(DIGITS).write_text(json.dumps(conf))
     assert message() == f"{DIGITS}:{block} must be given (an empty block, {{}}, takes the defaults), got nothing"
@@ -150,21 +182,21 @@ def test_a_missing_block_says_what_to_write(project, block):
     ("old", "new", "expected"),
     [
         (
-            "noise: masking, corruption: 0.2, im",
-            "noise: maskin, corruption: 0.2, im",
-            "evaluation.robustness.noise must be one of masking, subset_masking, dropout, gaussian, salt_and_pepper, "
+            "corruption: masking, level: 0.2, im",
+            "corruption: maskin, level: 0.2, im",
+            "evaluation.robustness.corruption must be one of masking, subset_masking, dropout, gaussian, salt_and_pepper, "
             "got 'maskin' (did you mean 'masking'?)",
         ),
         (
-            "activation: sigmoid, start: uniform, training",
-            "activation: sigmod, start: uniform, training",
-            "models.deep.activation must be one of linear, relu, sigmoid, softplus, tanh, got 'sigmod' "
+            "activation: sigmoid, initialisation: uniform, training",
+            "activation: sigmod, initialisation: uniform, training",
+            "models.deep.activation must be one of linear, relu, silu, gelu, sigmoid, softplus, tanh, got 'sigmod' "
             "(did you mean 'sigmoid'?)",
         ),
         (
-            "code_activation: sigmoid, start",
-            "code_activation: sigmod, start",
-            "stacks.stacked.layers.0.code_activation must be one of linear, relu, sigmoid, softplus, tanh, got 'sigmod' "
+            "code_activation: sigmoid, init",
+            "code_activation: sigmod, init",
+            "layers.0.code_activation must be one of linear, relu, silu, gelu, sigmoid, softplus, tanh, got 'sigmod' "
             "(did you mean 'sigmoid'?)",
         ),
         ("schedule: cosine", "schedule: cosin", "training.schedule must be one of constant, cosine, got 'cosin' (did you mean"),
@@ -245,7 +277,7 @@ def test_a_latent_dim_above_the_pixels_fails_in_check(project):
 )
 def test_models_are_checked_against_the_image_size_where_it_is_known(project, data, pixels):
     changes = {"data": data | {"validation": 1}, "models": {"pca": {"kind": "pca", "latent_dim": 785}}}
-    Path(DIGITS).write_text(json.dumps(config.read_yaml(Path(DIGITS)) | changes))
+    Path(DIGITS).write_text(json.dumps(storage.read_yaml(Path(DIGITS)) | changes))
     suite = config.Suite(datasets=["digits"], models=["pca"], seeds=[0])
     if pixels is None:
         checks.check_dataset("digits", suite)
@@ -303,3 +335,12 @@ def test_training_settings_of_a_model_override_those_of_the_data_set(project):
     conf = config.dataset("digits")
     assert config.training(conf, conf.models["ae"], "here").epochs == 7
     assert config.training(conf, conf.models["dae"], "here").epochs == conf.training.epochs
+
+
+def test_select_of_an_unknown_study_leaves_the_file_unchanged(project):
+    before = Path("params.yaml").read_text()
+    with pytest.raises(InputError, match=r"--studies .*did you mean 'depth'"):
+        config.select({"studies": ["dpeth"]})
+    assert Path("params.yaml").read_text() == before
+    assert config.select({"studies": ["depth"]}).studies == ["depth"]
+    assert config.select({"studies": []}).studies == []

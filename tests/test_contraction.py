@@ -1,4 +1,4 @@
-"""Tests of the encoder's Jacobians: norms, spectra on and off the data, effective rank and saturation."""
+"""Tests of the encoder's Jacobians: norms, spectra on and off the data, effective rank, saturation and linearisation."""
 
 import math
 from dataclasses import replace
@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from family import KINDS, PIXELS
+from family import KINDS, PIXELS, model
+from family import X as IMAGES
 from representations import PERFECT, contraction, represented, trained, view
 
 from aebench.evaluation.arrays import contraction as arrays
 from aebench.evaluation.metrics import METRICS
 from aebench.evaluation.metrics import contraction as metrics
-from aebench.evaluation.representation import Evaluation
+from aebench.evaluation.settings import Evaluation
 
 X = torch.rand(7, 12, generator=torch.Generator().manual_seed(2))
 
@@ -153,6 +154,101 @@ def test_a_constant_code_has_no_ratio_rank_or_saturation():
         assert math.isnan(measure(PERFECT))
     assert metrics.jacobian(PERFECT) == 0
     assert set(list(metrics.singular_values(PERFECT).values())[:4]) == {0}
+
+
+# Linearisation
+
+
+def linearisation_of(errors, changes):
+    """The profile of codes with these errors and changes (images,) at each length."""
+    part = arrays.Linearised(*(torch.as_tensor(values).repeat(len(arrays.FRACTIONS), 1) for values in (errors, changes)))
+    along, across = (replace(PERFECT, contraction=replace(PERFECT.contraction, **{name: part})) for name in ("along", "across"))
+    profile = metrics.linearisation_along(along)
+    assert metrics.linearisation_across(across) == profile and list(profile) == ["0.0625", "0.125", "0.25", "0.5", "1"]
+    return set(profile.values())
+
+
+def test_linearisation_of_a_square_by_hand():
+    """For f(x) = x² at x = 1 and δ = 2t, f(x + δ) - f(x) = 4t + 4t² and J δ = 4t."""
+    part = arrays.linearise(torch.square, torch.ones(1, 2), torch.tensor([[2.0, 0.0]]))
+    t = torch.tensor(arrays.FRACTIONS)[:, None]
+    torch.testing.assert_close(part.errors, 4 * t.square())
+    torch.testing.assert_close(part.changes, 4 * t + 4 * t.square())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_linearisation_uses_the_jacobian_of_every_model(kind):
+    net, change = model(kind), IMAGES.roll(1, 0) - IMAGES
+    part = arrays.linearise(net.encode, IMAGES, change)
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda x: net.encode(x[None])[0]))(IMAGES)
+    for i, t in enumerate(arrays.FRACTIONS):
+        moved = net.encode(IMAGES + t * change) - net.encode(IMAGES)
+        torch.testing.assert_close(part.changes[i], moved.norm(dim=1))
+        torch.testing.assert_close(part.errors[i], (moved - t * (jacobian @ change[..., None])[..., 0]).norm(dim=1))
+
+
+def test_the_change_along_the_data_leads_to_the_nearest_other_image_of_the_class():
+    """A nearer image is of another class, one is a duplicate, and one is the only image of its class."""
+    images, labels = torch.zeros(5, PIXELS), torch.tensor([0, 1, 0, 0, 2])
+    images[:, 0] = torch.tensor([0.5, 0.6, 0.9, 0.5, 0.1])
+    x, along, across = arrays.directions(view(None, images, labels, settings=Evaluation(contraction={"spectra": 50})))
+    assert x[:, 0].tolist() == [0.5, pytest.approx(0.9), 0.5]
+    torch.testing.assert_close((x + along)[:, 0], torch.tensor([0.9, 0.5, 0.9]))
+    torch.testing.assert_close(across.norm(dim=1), along.norm(dim=1))
+
+
+def test_changes_across_the_data_are_uniform_on_the_sphere_and_depend_on_the_seed_alone():
+    images, settings = (
+        torch.rand(2000, PIXELS, generator=torch.Generator().manual_seed(5)),
+        Evaluation(contraction={"spectra": 2000}),
+    )
+    first, again, other = (
+        arrays.directions(view(None, images, torch.arange(2000) % 3, seed, settings))[2] for seed in (3, 3, 4)
+    )
+    assert torch.equal(first, again) and not torch.isclose(first, other).all(1).any()
+    unit = first / first.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(unit.mean(0), torch.zeros(PIXELS), atol=0.03, rtol=0)
+    torch.testing.assert_close(unit.T @ unit / 2000, torch.eye(PIXELS) / PIXELS, atol=0.015, rtol=0)
+
+
+def test_linearisation_of_images_without_others_of_their_class_is_undefined():
+    class Pixels:
+        def function(self, method):
+            return lambda x: x
+
+    r = replace(PERFECT, contraction=arrays.contraction(view(Pixels(), torch.rand(4, PIXELS), torch.arange(4))))
+    assert all(math.isnan(value) for value in metrics.linearisation_along(r).values())
+
+
+@pytest.mark.parametrize(("kind", "changes"), [("raw_pixels", {}), ("vanilla", {"hidden": []})])
+def test_the_linearisation_of_a_linear_code_has_no_error(kind, changes):
+    (r,) = represented(trained(kind, seeds=(0,), **changes)[0], contraction={"images": 6, "spectra": 20})
+    for measure in (metrics.linearisation_along, metrics.linearisation_across):
+        assert list(measure(r).values()) == pytest.approx([0] * 5, abs=1e-5)
+    assert linearisation_of([0.0, 0.0], [1.0, 2.0]) == {0}
+
+
+def test_the_linearisation_of_a_constant_code_is_undefined():
+    (r,) = represented(trained("mean_image", seeds=(0,))[0], contraction={"images": 6, "spectra": 20})
+    for measure in (metrics.linearisation_along, metrics.linearisation_across):
+        assert all(math.isnan(value) for value in (*measure(r).values(), *measure(PERFECT).values()))
+
+
+def test_adversarial_linearisation_of_a_code_that_jumps_is_1():
+    """Its Jacobian is 0, so the code seems not to change."""
+    part = arrays.linearise(lambda x: (x > 0.5).float(), torch.full((3, 2), 0.4), torch.full((3, 2), 2.0))
+    assert linearisation_of(part.errors[0], part.changes[0]) == {1}
+
+
+def test_adversarial_linearisation_is_a_ratio_of_means():
+    """One image whose code does not change would make a mean of ratios infinite."""
+    assert linearisation_of([3.0, 1.0], [2.0, 0.0]) == {2}
+
+
+def test_halving_a_code_keeps_the_error_of_its_linearisation():
+    x, change = torch.rand(6, 4), torch.rand(6, 4)
+    full, half = (arrays.linearise(lambda x, c=c: c * torch.tanh(3 * x), x, change) for c in (1, 0.5))
+    torch.testing.assert_close(half.errors / half.changes, full.errors / full.changes)
 
 
 # Profiles

@@ -6,18 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from family import PIXELS, fitted
+from family import PIXELS, fitted, linear_gaussian
 from representations import PERFECT, view
 from scipy import integrate
-from test_family_limits import linear_gaussian
 from torch.distributions import MultivariateNormal
 
 from aebench.evaluation.arrays import density
 from aebench.evaluation.arrays.expost_density import ExpostDensity
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.evaluation.metrics import density as metrics
-from aebench.evaluation.representation import Evaluation
-from aebench.evaluation.settings import Density
+from aebench.evaluation.settings import Density, Evaluation
 
 FEW = Density(images=20, samples=1000, draws=50, validation_images=20)
 LABELS = torch.arange(40) % 3
@@ -31,7 +29,7 @@ class Stub:
     """A replica with these methods; it is a point model unless it has a posterior and a likelihood."""
 
     def __init__(self, **methods):
-        self.methods = {"posterior": lambda x: (), "nll": lambda x, z: None} | methods
+        self.methods = {"posterior": lambda x: (), "nll": lambda x, z: None, "effective_beta": lambda: None} | methods
 
     def __call__(self, method, *args):
         with torch.no_grad():
@@ -60,6 +58,9 @@ def of_weights(log_weights):
     return replace(
         PERFECT, density=density.Densities(log_weights, log_weights[:, 0], log_weights[:, 0], log_weights, 1.0, numbers(2))
     )
+
+
+OF_POSTERIORS = ("posterior_gap", "active_units", "effective_beta")
 
 
 def score(r, name):
@@ -110,7 +111,7 @@ def test_the_bound_does_not_decrease_with_samples_and_ends_at_iwae(most, counts)
 
 
 def replica_of(net):
-    return Stub(posterior=net.posterior, nll=net.nll, encode=net.encode, decode=net.decode)
+    return Stub(**{name: getattr(net, name) for name in ("posterior", "nll", "encode", "decode", "effective_beta")})
 
 
 def test_bounds_with_the_true_posterior_equal_probabilistic_pca():
@@ -119,6 +120,7 @@ def test_bounds_with_the_true_posterior_equal_probabilistic_pca():
     assert score(r, "elbo") == pytest.approx(evidence, abs=0.05)
     assert score(r, "iwae") == pytest.approx(evidence, abs=0.05)
     assert list(PROFILES["iwae_by_samples"].measure(r).values()) == pytest.approx([evidence] * 4, abs=0.05)
+    assert score(r, "posterior_gap") == pytest.approx(0, abs=0.05)
     assert score(r, "iwae_ess") > 99
     assert score(r, "active_units") == 2
 
@@ -131,6 +133,7 @@ def test_elbo_is_below_iwae_and_iwae_below_the_evidence_with_a_wrong_posterior()
     assert score(r, "elbo") == pytest.approx(evidence - gap, abs=0.1) and one == pytest.approx(evidence - gap, abs=0.1)
     assert one + 0.5 < ten < hundred < thousand < evidence + 0.05
     assert thousand == pytest.approx(evidence, abs=0.05)
+    assert score(r, "posterior_gap") == pytest.approx(gap, abs=0.1) and gap > 1
     assert score(r, "elbo") == pytest.approx(-score(r, "expected_nll") - score(r, "posterior_kl"))
     assert 10 < score(r, "iwae_ess") < 90
 
@@ -149,7 +152,7 @@ def test_useless_a_posterior_equal_to_the_prior_has_no_kl_and_no_active_units():
     r = measured(constant_model(0.0, 0.0), numbers(40, 4))
     assert score(r, "posterior_kl") == 0 and score(r, "active_units") == 0
     assert score(r, "elbo") == pytest.approx(PROFILES["iwae_by_samples"].measure(r)["1"])
-    assert score(r, "iwae") > score(r, "elbo") + 1
+    assert score(r, "posterior_gap") == score(r, "iwae") - score(r, "elbo") > 1
 
 
 def test_adversarial_a_degenerate_posterior_lowers_every_bound():
@@ -158,6 +161,30 @@ def test_adversarial_a_degenerate_posterior_lowers_every_bound():
     assert score(r, "posterior_kl") == pytest.approx(3 * 39 / 2)
     assert score(r, "elbo") == pytest.approx(-score(r, "expected_nll") - 3 * 39 / 2)
     assert score(r, "iwae") < -score(r, "expected_nll") - 30
+
+
+def test_adversarial_a_degenerate_posterior_hides_most_of_its_gap():
+    """The decoder is the same, so the bound with a wider q shows that log p(x) is at least 30 nats above the ELBO."""
+    x = numbers(40, 4)
+    narrow, wide = (measured(constant_model(0.0, log_variance), x) for log_variance in (-40.0, -2.0))
+    assert score(wide, "iwae") - score(narrow, "elbo") > 30
+    assert 0 < score(narrow, "posterior_gap") < 3 and score(narrow, "iwae_ess") < 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"beta": 2.0}, 2.0),
+        ({"observation": "gaussian", "beta": 2.0}, 2.0),
+        ({"observation": "gaussian", "variance": PIXELS / 2}, PIXELS),
+        ({"observation": "gaussian", "variance": "learnt"}, None),
+    ],
+)
+def test_the_effective_beta_is_that_of_the_trained_model(changes, expected):
+    (replica,) = fitted("variational", **changes)[0].replicas()
+    trained = 2 * math.exp(replica.state["log_variance"].item()) if expected is None else expected
+    assert score(measured(replica, images(40)), "effective_beta") == pytest.approx(trained)
+    assert expected or trained != pytest.approx(1.0)
 
 
 def test_active_units_have_a_variance_above_a_hundredth_over_images():
@@ -209,7 +236,7 @@ def test_posterior_variance_is_the_mean_over_images_and_0_for_point_models():
 @pytest.mark.parametrize("kind", ["pca", "mean_image", "raw_pixels"])
 def test_point_models_have_nan_bounds_for_the_same_numbers_of_samples(kind):
     r = measured(next(fitted(kind)[0].replicas()), images(40))
-    for name in ("elbo", "expected_nll", "posterior_kl", "iwae", "iwae_half_width", "iwae_ess", "active_units"):
+    for name in ("elbo", "expected_nll", "posterior_kl", "iwae", "iwae_half_width", "iwae_ess", *OF_POSTERIORS):
         assert math.isnan(score(r, name)), name
     profile = PROFILES["iwae_by_samples"].measure(r)
     assert list(profile) == ["1", "10", "100", "1000"] and np.isnan(list(profile.values())).all()

@@ -14,13 +14,12 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness as reference
 
 from aebench.evaluation import pictures as drawn
-from aebench.evaluation.arrays.embedding import STEP, Embedded, tsne
+from aebench.evaluation.arrays.embedding import Embedded, tsne
 from aebench.evaluation.arrays.embedding import embedding as embedded
 from aebench.evaluation.metrics import METRICS, embedding
 from aebench.evaluation.metrics.embedding import faithfulness
-from aebench.evaluation.representation import Evaluation
-from aebench.evaluation.settings import Embedding
-from aebench.randomness import Streams
+from aebench.evaluation.settings import Embedding, Evaluation
+from aebench.randomness import Streams, Use
 from aebench.reporting.figures import FIGURES, canvas
 from aebench.reporting.results import read
 
@@ -155,7 +154,7 @@ def test_separated_classes_stay_separated_in_the_map():
 
 def test_the_map_is_reproducible_byte_for_byte():
     codes = normal(150, 60)
-    first, second = (tsne(codes, SHORT, Streams(3).torch("evaluation", STEP)) for _ in range(2))
+    first, second = (tsne(codes, SHORT, Streams(3).torch("evaluation", Use.EMBEDDING)) for _ in range(2))
     assert first.numpy().tobytes() == second.numpy().tobytes()
 
 

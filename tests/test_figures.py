@@ -1,6 +1,5 @@
 """Lines, points, ellipses, images, names and captions of figures are compared with the numbers in the files."""
 
-import math
 from types import SimpleNamespace
 
 import fake_runs
@@ -12,13 +11,11 @@ from representations import represented, trained
 from aebench import storage
 from aebench.evaluation import pictures
 from aebench.evaluation.pictures import FILTERS, POSTERIORS, filters, posterior
-from aebench.evaluation.representation import Evaluation
-from aebench.reporting import lecture
+from aebench.evaluation.settings import Evaluation
 from aebench.reporting.figures import FIGURES, canvas, generation
 from aebench.reporting.figures.cost import pareto
 from aebench.reporting.figures.density import IMAGES, mixture
 from aebench.reporting.figures.filters import shades
-from aebench.reporting.lecture import divergences, ranks, ring
 from aebench.reporting.results import read
 from aebench.reporting.sections import SECTIONS
 
@@ -84,13 +81,14 @@ def test_figures_are_in_the_order_of_the_sections():
         ("rate_distortion", "1, 2, 3, 4, 6 and 8 bits per unit"),
         ("robustness", "The first 30 test images"),
         ("singular_values", "means over 30 images"),
+        ("linearisation", "means over 30 test images"),
         ("codes_2d", "at most 30 per class"),
         ("tsne", "perplexity 30"),
         ("retrieval", "the 8 training or validation images"),
         ("manifold", "15 × 15 grid"),
         ("posteriors", "codes of 30 test images"),
         ("aggregate_posterior", "over 30 test images"),
-        ("filters", "at most 24 (first seed)"),
+        ("filters", "at most 24 units (first seed)"),
     ],
 )
 def test_a_caption_quotes_the_numbers_of_this_report(name, text, results):
@@ -118,7 +116,7 @@ def test_captions_and_grids_agree_with_the_images_that_were_decoded():
 def test_filters_are_what_the_first_units_multiply_an_image_by(kind, matrix):
     replica = next(trained(kind, seeds=(3,))[1].replicas())
     weights = filters(replica, 16)["filters"]
-    assert torch.equal(weights, replica.state[matrix][:FILTERS]) and weights.shape[1] == 16
+    assert torch.equal(weights, replica.state[matrix].T[:FILTERS]) and weights.shape[1] == 16
 
 
 def test_no_more_filters_than_fit_in_a_strip():
@@ -126,10 +124,10 @@ def test_no_more_filters_than_fit_in_a_strip():
     assert len(filters(replica, 16)["filters"]) == FILTERS
 
 
-def test_a_matrix_without_one_column_per_pixel_is_not_a_filter():
-    later, first = torch.ones(3, 16), torch.zeros(5, 7)
+def test_a_matrix_without_one_row_per_pixel_is_not_a_filter():
+    later, first = torch.ones(16, 3), torch.zeros(5, 7)
     arrays = filters(SimpleNamespace(state={"bias": torch.ones(16), "before": first, "weight": later}), 16)
-    assert torch.equal(arrays["filters"], later)
+    assert torch.equal(arrays["filters"], later.T)
 
 
 @pytest.mark.parametrize("kind", ["mean_image", "raw_pixels"])
@@ -192,6 +190,27 @@ def test_models_with_a_constant_code_have_no_singular_values(results):
     assert list(panels("singular_values", results)) == ["ae"]
     results.models[2].profiles.clear()
     assert draw("singular_values", results) is None
+
+
+def test_linearisation_errors_are_those_along_and_across_the_data(results):
+    axes = panels("linearisation", results)
+    assert list(axes) == list(fake_runs.BLOCKS)
+    labels = {"towards the nearest image of the class": "linearisation_along", "in random directions": "linearisation_across"}
+    for label, column in labels.items():
+        np.testing.assert_allclose(lines(axes["sae"])[label], [(1, 2), profile("sae", column)])
+
+
+@pytest.mark.parametrize("error", [1e-6, float("nan")])
+def test_models_with_a_linear_or_constant_code_have_no_panel_of_linearisation(error, results):
+    for model in ("mean", "pca_2", "ae_2d", "sae"):
+        names = [f"linearisation_{name}/{i}" for name in ("along", "across") for i in (1, 2)]
+        fake_runs.overwrite(
+            model, "profiles.csv", **{name: [error] * len(measured(model, "profiles.csv", name)) for name in names}
+        )
+    results = read(fake_runs.DATASET)
+    assert list(panels("linearisation", results)) == ["ae"]
+    results.models[2].profiles.clear()
+    assert draw("linearisation", results) is None
 
 
 def test_rate_and_distortion_are_drawn_with_those_of_pca(results):
@@ -314,103 +333,13 @@ def test_posteriors_are_ellipses_of_one_standard_deviation_beside_point_codes(re
     assert draw("posteriors", without(results, "posterior_mean")) is None
 
 
-# Figures of the lecture
-
-
-@pytest.fixture
-def reports(tmp_path, monkeypatch):
-    """A function that writes reports/<data set>/table.csv with means of SSE and 5-NN accuracy."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(dataset, sse, knn_5):
-        rows = ["model,sse.mean,knn_5.mean", *(f"{model},{sse[model]},{knn_5[model]}" for model in sse)]
-        file = tmp_path / "reports" / dataset / "table.csv"
-        file.parent.mkdir(parents=True)
-        file.write_text("\n".join(rows) + "\n")
-
-    return write
-
-
-def test_the_ring_keeps_angles_and_shrinks_radii_to_a_tenth_around_1():
-    z = np.random.default_rng(0).normal(0, 1, (100, 2))
-    image = ring.onto_ring(z)
-    np.testing.assert_allclose(np.hypot(*image.T), 1 + np.hypot(*z.T) / 10)
-    np.testing.assert_allclose(np.arctan2(*image.T), np.arctan2(*z.T))
-    with canvas.style():
-        left, right = (axes.collections[0].get_offsets() for axes in ring.ring().axes)
-    np.testing.assert_allclose(right, ring.onto_ring(left))
-
-
-def test_the_divergence_of_two_gaussians_equals_the_closed_form():
-    p, q = divergences.gaussian(0.5, 0.8), divergences.gaussian(-0.3, 1.1)
-    expected = math.log(1.1 / 0.8) + (0.8**2 + 0.8**2) / (2 * 1.1**2) - 0.5
-    assert divergences.divergence(p, q) == pytest.approx(expected, abs=1e-9)
-    assert divergences.divergence(p, p) == 0
-
-
-def test_the_covering_fit_has_the_mean_and_variance_of_p():
-    fit, density, step = divergences.covering(divergences.P), divergences.P.density, divergences.GRID[1] - divergences.GRID[0]
-    mean = (divergences.GRID * density).sum() * step
-    assert fit.means[0] == pytest.approx(mean, abs=1e-9)
-    assert fit.deviations[0] ** 2 == pytest.approx(((divergences.GRID - mean) ** 2 * density).sum() * step, abs=1e-9)
-
-
-def test_each_fit_is_at_a_minimum_of_its_divergence():
-    p, covering = divergences.P, divergences.covering(divergences.P)
-    lowest, other = divergences.seeking(p)
-
-    def forward(mean, deviation):
-        return divergences.divergence(p, divergences.gaussian(mean, deviation))
-
-    def reverse(mean, deviation):
-        return divergences.divergence(divergences.gaussian(mean, deviation), p)
-
-    for fit, cost in ((covering, forward), (lowest, reverse), (other, reverse)):
-        (mean,), (deviation,) = fit.means, fit.deviations
-        for dm, ds in ((1e-4, 0), (0, 1e-4)):
-            slope = (cost(mean + dm, deviation + ds) - cost(mean - dm, deviation - ds)) / 2e-4
-            assert slope == pytest.approx(0, abs=1e-4)
-    assert forward(covering.means[0], covering.deviations[0]) < divergences.divergence(p, lowest)
-    assert divergences.divergence(lowest, p) < divergences.divergence(covering, p)
-    assert divergences.divergence(lowest, p) < divergences.divergence(other, p)
-    assert lowest.means[0] == pytest.approx(p.means[0], abs=0.1), "the mode with more mass"
-
-
-def test_the_legend_has_both_divergences_of_each_fit():
-    with canvas.style():
-        texts = [text.get_text() for text in divergences.divergences().legends[0].get_texts()]
-    covering = divergences.covering(divergences.P)
-    forward, reverse = divergences.divergence(divergences.P, covering), divergences.divergence(covering, divergences.P)
-    assert texts[1] == f"minimum of D(P ‖ Q): D(P ‖ Q) = {forward:.2f}, D(Q ‖ P) = {reverse:.2f}"
-
-
-@pytest.mark.parametrize(("models", "datasets", "difference"), [(4, 14, 1.25), (5, 30, 1.114), (2, 10, 0.620)])
-def test_the_critical_difference_equals_the_published_one(models, datasets, difference):
-    """Demšar (2006), section 3.2.2: q = 2.569 for 4 classifiers, CD 1.25 over 14 data sets; q = 2.728 for 5, 1.960 for 2."""
-    assert ranks.critical_difference(models, datasets) == pytest.approx(difference, abs=0.005)
-
-
-def test_ranks_are_averaged_for_the_models_that_all_data_sets_have(reports):
-    reports("one", {"a": 3.0, "b": 1.0, "c": 2.0, "only here": 0.0}, {"a": 90, "b": 80, "c": 80, "only here": 99})
-    reports("two", {"a": 1.0, "b": 2.0, "c": 9.0}, {"a": 90, "b": 95, "c": 99})
-    assert ranks.average(ranks.reported(), "sse") == {"b": 1.5, "a": 2.0, "c": 2.5}
-    averages = ranks.average(ranks.reported(), "knn_5")
-    assert averages == {"c": 1.75, "a": 2.0, "b": 2.25} and list(averages) == ["c", "a", "b"]
-
-
-def test_a_bar_joins_each_maximal_run_within_the_difference():
-    assert ranks.groups([1.0, 1.5, 2.0, 4.0, 4.5, 9.0], 1.0) == [(1.0, 2.0), (4.0, 4.5)]
-    assert ranks.groups([1.0, 2.0, 3.0], 1.0) == [(1.0, 2.0), (2.0, 3.0)]
-    assert ranks.groups([1.0, 5.0], 1.0) == []
-
-
-def test_ranks_need_two_data_sets_and_files_are_reproducible(reports):
-    reports("one", {"a": 3.0, "b": 1.0}, {"a": 90, "b": 80})
-    lecture.write()
-    assert {file.stem for file in lecture.FOLDER.iterdir()} == {"divergences", "ring"}
-    reports("two", {"a": 3.0, "b": 1.0}, {"a": 90, "b": 80})
-    lecture.write()
-    first = {file.name: file.read_bytes() for file in lecture.FOLDER.iterdir()}
-    assert len(first) == 2 * len(lecture.LECTURE)
-    lecture.write()
-    assert first == {file.name: file.read_bytes() for file in lecture.FOLDER.iterdir()}
+def test_the_gap_is_between_the_elbo_and_the_iwae_bounds(results):
+    (axes,) = draw("elbo_gap", results).axes
+    elbo, gap = (np.mean(measured("ae_2d", "metrics.csv", name)) for name in ("elbo", "posterior_gap"))
+    assert axes.get_title() == f"ae_2d: ELBO {elbo:.2f}, gap {gap:.2f} nats"
+    curves, above = lines(axes), np.array(profile("ae_2d", "iwae_by_samples")) - elbo
+    np.testing.assert_allclose(curves["IWAE bound"], ((1, 2), above))
+    np.testing.assert_allclose(curves["ELBO"][1], 0)
+    edges = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (edges.min(), edges.max()) == pytest.approx((min(0, *above), max(0, *above)))
+    assert draw("elbo_gap", without(results, "posterior_mean")) is None

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aebench.evaluation.parallel import parallel_map
 from aebench.pipeline import fork_server
+from aebench.training.parallel import parallel_map
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere stages start cold")
 STAGE = """
@@ -73,7 +73,7 @@ def test_a_forked_stage_has_the_libraries_but_no_module_of_the_project(served, f
 
 @pytest.mark.parametrize(
     ("end", "status"),
-    [("pass", 0), ("sys.exit()", 0), ("sys.exit(3)", 3), ("sys.exit('no')", 1), ("1 / 0", 1), ("os.kill(os.getpid(), 9)", 1)],
+    [("pass", 0), ("sys.exit()", 0), ("sys.exit(3)", 3), ("sys.exit('no')", 1), ("1 / 0", 1), ("os.kill(os.getpid(), 9)", 137)],
 )
 def test_the_exit_status_is_passed_on(served, folder, end, status):
     assert run(["python", "-m", "stages.record", end], served, folder).returncode == status

@@ -8,20 +8,20 @@ from scipy import integrate, stats
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy
 
-from aebench.corruptions import CORRUPTIONS, corrupt
 from aebench.objectives import (
     activation_kl,
     bernoulli_nll,
+    bhattacharyya,
     gaussian_kl,
     gaussian_nll,
     general_gaussian_kl,
     importance_bound,
     l1,
     layer_contraction,
+    reparameterise,
     squared_error,
     squared_norm,
 )
-from aebench.randomness import Streams
 
 
 def numbers(*shape, seed=0):
@@ -168,6 +168,41 @@ def test_general_gaussian_kl_is_0_only_for_equal_distributions_and_not_symmetric
     assert not torch.isclose(forward, backward).any()
 
 
+def test_bhattacharyya_by_hand():
+    """For N(0, 2) and N(2, 8), Σ = 5: 2² / (8 · 5) + ½ log(5 / sqrt(16))."""
+    distance = bhattacharyya(tensor(0.0), tensor([2.0]), tensor(2.0), tensor([8.0]))
+    assert distance.item() == pytest.approx(0.1 + 0.5 * math.log(5 / 4))
+
+
+def test_bhattacharyya_equals_the_integral_over_the_plane():
+    means, spreads = (tensor(0.3, -0.2), tensor(-0.9, 1.5)), (covariance(2, 5), covariance(2, 6))
+    p, q = (MultivariateNormal(mean, spread) for mean, spread in zip(means, spreads, strict=True))
+    step = 0.05
+    axis = torch.arange(-20, 20, step, dtype=torch.float64)
+    z = torch.cartesian_prod(axis, axis)
+    overlap = ((p.log_prob(z) + q.log_prob(z)) / 2).exp().sum() * step**2
+    distance = bhattacharyya(means[0], spreads[0], means[1], spreads[1])
+    assert distance.item() == pytest.approx(-math.log(overlap.item()), abs=1e-8)
+
+
+def test_bhattacharyya_is_symmetric_and_0_only_for_equal_distributions():
+    mean, other, p, q = numbers(6, 3), numbers(6, 3, seed=1), covariance(3, 5, 6), covariance(3, 6, 6)
+    torch.testing.assert_close(bhattacharyya(mean, p, mean, p), torch.zeros(6, dtype=torch.float64))
+    distance = bhattacharyya(mean, p, other, q)
+    torch.testing.assert_close(bhattacharyya(other, q, mean, p), distance)
+    for one in (distance, bhattacharyya(mean, p, other, p), bhattacharyya(mean, p, mean, q)):
+        assert (one > 1e-3).all()
+
+
+def test_bhattacharyya_is_at_most_half_of_each_divergence():
+    """-log E_p sqrt(q/p) <= -½ E_p log(q/p) by Jensen's inequality. For equal covariances it is a quarter of the divergence."""
+    mean, other, p, q = numbers(6, 3), numbers(6, 3, seed=1), covariance(3, 5, 6), covariance(3, 6, 6)
+    distance = bhattacharyya(mean, p, other, q)
+    assert (distance < general_gaussian_kl(mean, p, other, q) / 2).all()
+    assert (distance < general_gaussian_kl(other, q, mean, p) / 2).all()
+    torch.testing.assert_close(bhattacharyya(mean, p, other, p), general_gaussian_kl(mean, p, other, p) / 4)
+
+
 ONE = torch.ones(1, dtype=torch.float64)
 
 
@@ -282,6 +317,35 @@ def test_activation_kl_is_0_only_at_the_target_and_its_gradient_leads_to_it():
         assert (gradient.sum().item() > 1e-3) == (mean > 0.2) and (gradient.sum().item() < -1e-3) == (mean < 0.2)
 
 
+def test_reparameterisation_by_hand_and_its_moments():
+    assert reparameterise(tensor([1.0]), tensor([4.0]).log(), tensor([3.0])).item() == pytest.approx(1 + 2 * 3)
+    z = reparameterise(
+        torch.tensor(1.0), torch.tensor(4.0).log(), torch.randn(100_000, generator=torch.Generator().manual_seed(0))
+    )
+    assert z.mean().item() == pytest.approx(1, abs=0.03) and z.var().item() == pytest.approx(4, abs=0.06)
+
+
+def test_the_density_of_a_reparameterised_sample_follows_from_the_change_of_variables():
+    """p(z) = p(ε) |det ∂ε/∂z| with ∂ε/∂z = (∂z/∂ε)⁻¹ from autograd."""
+    mean, log_variance, epsilon = numbers(5, 7), numbers(5, 7, seed=1), numbers(5, 7, seed=2)
+    jacobians = torch.func.vmap(torch.func.jacrev(reparameterise, 2))(mean, log_variance, epsilon)
+    log_prior = -gaussian_nll(epsilon, torch.zeros_like(epsilon), 0.0)
+    log_density = log_prior + torch.linalg.slogdet(torch.linalg.inv(jacobians)).logabsdet
+    torch.testing.assert_close(log_density, -gaussian_nll(reparameterise(mean, log_variance, epsilon), mean, log_variance))
+
+
+def test_the_gradient_of_an_expectation_is_estimated_by_reparameterised_samples():
+    """E (zᵀAz + bᵀz) = μᵀAμ + bᵀμ + sum_i A_ii σ_i² has gradients 2Aμ + b by μ and A_ii σ_i² by log σ_i²."""
+    a, b, mean, log_variance, n = covariance(3, 4), numbers(3, seed=5), numbers(3, seed=6), numbers(3, seed=7), 100_000
+    copies = [part.expand(n, 3).clone().requires_grad_() for part in (mean, log_variance)]
+    z = reparameterise(*copies, numbers(n, 3, seed=8))
+    gradients = torch.autograd.grad(((z @ a) * z).sum() + (z @ b).sum(), copies)
+    for gradient, exact in zip(gradients, (2 * a @ mean + b, a.diagonal() * log_variance.exp()), strict=True):
+        error = gradient.std(0) / n**0.5
+        assert ((gradient.mean(0) - exact).abs() < 4 * error).all()
+        assert (error < 0.05 * exact.norm()).all()
+
+
 def test_l1_by_hand():
     assert l1(tensor([1.0, -2.0, 0.0], [0.0, 0.0, 0.0])).tolist() == [3, 0]
     (gradient,) = torch.autograd.grad(l1(Z).sum(), Z)
@@ -289,8 +353,8 @@ def test_l1_by_hand():
 
 
 def test_layer_contraction_by_hand():
-    """Slopes ½ and 2 and rows of squared length 5 and 1 give ¼ · 5 + 4 · 1."""
-    assert layer_contraction(tensor([0.5, 2.0]), tensor([1.0, 2.0], [0.0, 1.0])).tolist() == [5.25]
+    """Slopes ½ and 2 and columns of squared length 5 and 1 give ¼ · 5 + 4 · 1."""
+    assert layer_contraction(tensor([0.5, 2.0]), tensor([1.0, 0.0], [2.0, 1.0])).tolist() == [5.25]
 
 
 def test_layer_contraction_equals_autograd():
@@ -298,32 +362,28 @@ def test_layer_contraction_equals_autograd():
     weight, bias = numbers(3, 7, seed=3), numbers(3, seed=4)
     h = torch.sigmoid(X @ weight.T + bias)
     jacobian = torch.func.vmap(torch.func.jacrev(lambda x: torch.sigmoid(weight @ x + bias)))(X)
-    torch.testing.assert_close(layer_contraction(h * (1 - h), weight), jacobian.square().sum((1, 2)))
+    torch.testing.assert_close(layer_contraction(h * (1 - h), weight.T), jacobian.square().sum((1, 2)))
 
 
 def test_squared_norm_by_hand():
     assert squared_norm(tensor([[1.0, 2.0], [0.0, -3.0]], [[0.0, 0.0], [1.0, 0.0]])).tolist() == [14, 1]
 
 
-def symmetric_gaussian_kl(mean_0, covariance_0, mean_1, covariance_1):
-    """General KL with symmetrised covariances, because finite differences change single entries."""
-    return general_gaussian_kl(mean_0, (covariance_0 + covariance_0.mT) / 2, mean_1, (covariance_1 + covariance_1.mT) / 2)
+def symmetrised(formula):
+    """A formula of two Gaussians with symmetrised covariances, because finite differences change single entries."""
+    return lambda mean_0, c_0, mean_1, c_1: formula(mean_0, (c_0 + c_0.mT) / 2, mean_1, (c_1 + c_1.mT) / 2)
 
 
+TWO_GAUSSIANS = numbers(5, 2), covariance(2, 1, 5), numbers(5, 2, seed=1), covariance(2, 2, 5)
 FORMULAS = {
     "squared_error": (squared_error, X, Z),
     "bernoulli_nll": (bernoulli_nll, X, Z),
     "gaussian_nll": (gaussian_nll, X, Z, L),
     "gaussian_kl": (gaussian_kl, Z, L),
-    "general_gaussian_kl": (
-        symmetric_gaussian_kl,
-        numbers(5, 2),
-        covariance(2, 1, 5),
-        numbers(5, 2, seed=1),
-        covariance(2, 2, 5),
-    ),
+    "general_gaussian_kl": (symmetrised(general_gaussian_kl), *TWO_GAUSSIANS),
+    "bhattacharyya": (symmetrised(bhattacharyya), *TWO_GAUSSIANS),
     "l1": (l1, Z),
-    "layer_contraction": (lambda slopes: layer_contraction(slopes, numbers(7, 3)), L),
+    "layer_contraction": (lambda slopes: layer_contraction(slopes, numbers(3, 7)), L),
     "squared_norm": (squared_norm, numbers(5, 3, 4)),
     "importance_bound": (importance_bound, numbers(5, 4), numbers(5, 4, 7), Z, L, torch.ones(5, dtype=torch.float64)),
 }
@@ -342,58 +402,3 @@ def test_formulas_reduce_only_the_last_axes(name):
 def test_gradients_equal_finite_differences(name):
     formula, *arguments = FORMULAS.get(name, (lambda h: activation_kl(torch.sigmoid(h), 0.05), Z))
     assert torch.autograd.gradcheck(formula, [a.detach().clone().requires_grad_() for a in arguments])
-
-
-def draw(name, level, n=200, d=500, seed=0):
-    return CORRUPTIONS[name](n, d, level, Streams(seed).torch("noise"))
-
-
-@pytest.mark.parametrize("name", CORRUPTIONS)
-def test_at_level_0_a_corruption_is_the_identity_bit_for_bit(name):
-    x = X.float()
-    assert torch.equal(corrupt(x, draw(name, 0.0, 5, 7)), x)
-
-
-@pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_corruption_is_determined_by_its_stream(name):
-    x = torch.rand(200, 500)
-    assert torch.equal(corrupt(x, draw(name, 0.3)), corrupt(x, draw(name, 0.3)))
-    assert not torch.equal(corrupt(x, draw(name, 0.3)), corrupt(x, draw(name, 0.3, seed=1)))
-
-
-def test_masking_zeroes_its_fraction_and_keeps_the_rest():
-    x = torch.rand(200, 500) + 0.1
-    y = corrupt(x, draw("masking", 0.3))
-    assert (y == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
-    assert torch.equal(y[y != 0], x[y != 0])
-    assert (corrupt(x, draw("masking", 1.0)) == 0).all()
-
-
-@pytest.mark.parametrize(("level", "zeroes"), [(0.3, 3), (0.25, 2), (0.38, 4), (1.0, 10)])
-def test_subset_masking_zeroes_the_same_number_of_pixels_in_every_image(level, zeroes):
-    """In each image round(10 level) of 10 pixels are zeroed, and each pixel equally often."""
-    kept, added = draw("subset_masking", level, 4000, 10)
-    assert set(kept.unique().tolist()) <= {0.0, 1.0} and (added == 0).all()
-    assert (kept.sum(1) == 10 - zeroes).all()
-    torch.testing.assert_close(kept.mean(0), torch.full((10,), 1 - zeroes / 10), atol=0.04, rtol=0)
-
-
-def test_dropout_is_masking_rescaled_to_keep_the_mean():
-    x = torch.rand(200, 500)
-    dropped, masked = corrupt(x, draw("dropout", 0.3)), corrupt(x, draw("masking", 0.3))
-    torch.testing.assert_close(dropped, masked / 0.7)
-    assert dropped.mean().item() == pytest.approx(x.mean().item(), abs=0.01)
-    assert masked.mean().item() == pytest.approx(0.7 * x.mean().item(), abs=0.01)
-
-
-def test_gaussian_noise_has_its_standard_deviation_and_mean_0():
-    noise = corrupt(torch.zeros(200, 500), draw("gaussian", 0.3))
-    assert noise.std().item() == pytest.approx(0.3, abs=0.005)
-    assert noise.mean().item() == pytest.approx(0, abs=0.005)
-
-
-def test_salt_and_pepper_are_equally_frequent():
-    y = corrupt(torch.full((200, 500), 0.5), draw("salt_and_pepper", 0.3))
-    for value in (0, 1):
-        assert (y == value).float().mean().item() == pytest.approx(0.15, abs=0.01)
-    assert (y == 0.5).float().mean().item() == pytest.approx(0.7, abs=0.01)

@@ -81,7 +81,7 @@ def grown(tmp_path_factory):
         """)
     )
     project.aebench("select", "--datasets", "mine", "--models", "pca toy")
-    project.output = project.aebench("reproduce")
+    project.output = project.aebench("run")
     return project
 
 

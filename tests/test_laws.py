@@ -8,10 +8,13 @@ from family import (
     KINDS,
     PIXELS,
     VARIANTS,
+    X,
     draws,
+    equal,
     fitted,
     images,
     make_ensemble,
+    model,
     model_class,
     random_images,
     settings,
@@ -19,10 +22,12 @@ from family import (
 )
 
 from aebench.models import Images, build
+from aebench.models.activations import ACTIVATIONS
 from aebench.models.classifier import Classifier
 from aebench.randomness import Streams
 from aebench.training.ensemble import Ensemble
-from aebench.training.minimise import VALIDATION_BATCH, minimise
+from aebench.training.minimise import minimise
+from aebench.training.seed_group import VALIDATION_BATCH
 
 CASES = KINDS + VARIANTS
 STOCHASTIC = [kind for kind in CASES if model_class(kind).stochastic]
@@ -31,10 +36,6 @@ STOCHASTIC = [kind for kind in CASES if model_class(kind).stochastic]
 @pytest.fixture(params=CASES)
 def kind(request):
     return request.param
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_shapes_and_range_of_code_and_reconstruction(kind):
@@ -132,11 +133,22 @@ def test_a_seed_in_an_ensemble_equals_the_seed_alone_bit_for_bit(kind):
             assert (values[:, 0] == together.terms[name][:epochs, s]).all(), name
 
 
+@pytest.mark.parametrize("threads", [2, 3, 4])
+def test_training_does_not_depend_on_the_number_of_threads(kind, threads):
+    """Each thread trains its own seeds; some seeds stop early, so that the seeds are divided anew."""
+    one, expected = fitted(kind, seeds=(5, 6, 7), training=settings(patience=1))
+    many, history = fitted(kind, seeds=(5, 6, 7), training=settings(patience=1, threads=threads))
+    assert equal(one.state, many.state)
+    for name, values in expected.terms.items():
+        assert torch.equal(torch.tensor(values).nan_to_num(-1), torch.tensor(history.terms[name]).nan_to_num(-1)), name
+    assert expected.best.tolist() == history.best.tolist() and expected.updates.tolist() == history.updates.tolist()
+
+
 def test_every_tensor_of_a_replica_is_aligned_to_a_vector_register():
     """Alignment makes a weight's position in a register independent of the number of seeds."""
     ensemble = make_ensemble("variational/gaussian", (0, 1, 2))
-    assert ensemble.weights.shape[1] % 16 == 0
-    assert all(ensemble.state[name].storage_offset() % 16 == 0 for name in ensemble.layout.shapes)
+    assert ensemble.weights["log_variance"].shape == (3, 16) and ensemble.weights["decoder.layers.0.bias"].shape == (3, 16)
+    assert all(rows.shape[1] % 16 == 0 and rows.is_contiguous() for rows in ensemble.weights.values())
 
 
 def test_a_model_without_randomness_does_not_depend_on_the_seed(kind):
@@ -153,14 +165,37 @@ def test_the_test_settings_of_every_kind_are_valid(kind):
 def test_every_term_has_a_gradient(kind):
     """An integer division or a detached graph gives a plausible value without a gradient."""
     ensemble, _ = fitted(kind)
-    if not ensemble.layout.shapes:
+    if not ensemble.weights:
         pytest.skip("nothing to descend")
     terms = ensemble.terms(random_images(20)[None], draws(ensemble, 20))
     if not any(value.requires_grad for value in terms.values()):
         pytest.skip("does not descend")
     for name, value in terms.items():
-        (gradient,) = torch.autograd.grad(value.sum(), ensemble.weights, retain_graph=True)
+        weights = list(ensemble.weights.values())
+        gradients = torch.autograd.grad(value.sum(), weights, retain_graph=True, allow_unused=True, materialize_grads=True)
+        gradient = torch.cat([part.flatten() for part in gradients])
         assert gradient.isfinite().all() and gradient.norm() > 1e-6, name
+
+
+def linearisation_errors(net, t):
+    """‖f(x + t u) - f(x) - t J u‖ (20,) for unit vectors u, in float64."""
+    u = torch.nn.functional.normalize(torch.randn(X.shape, dtype=X.dtype, generator=torch.Generator().manual_seed(6)))
+    code, slope = torch.func.jvp(net.encode, (X,), (u,))
+    return (net.encode(X + t * u) - code - t * slope).norm(dim=1).detach()
+
+
+def test_the_error_of_the_linearisation_falls_fourfold_when_the_step_is_halved(kind):
+    """A code that is linear, or piecewise linear with ReLU, has no error but for rounding, except for images near a kink."""
+    far, near = (linearisation_errors(model(kind), t).median().item() for t in (1e-3, 5e-4))
+    assert far < 1e-14 or near == pytest.approx(far / 4, rel=0.01)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_only_piecewise_linear_encoders_equal_their_linearisation_near_an_image(activation):
+    net = model("vanilla", activation=activation, code_activation=activation)
+    error = linearisation_errors(net, 1e-3)
+    assert (error.median() < 1e-14) == (activation in ("linear", "relu"))
+    assert (error < 1e-2).all()
 
 
 @pytest.mark.parametrize("kind", STOCHASTIC)
@@ -250,8 +285,9 @@ def images_by_seed(seeds, n=112):
     return torch.stack([random_images(n, seed=10 + seed) for seed in seeds])
 
 
-def test_seeds_with_their_own_images_keep_them_after_another_seed_stops():
-    training, seeds = settings(epochs=40, learning_rate=0.3, patience=3), (2, 1, 0)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_seeds_with_their_own_images_keep_them_after_another_seed_stops(threads):
+    training, seeds = settings(epochs=40, learning_rate=0.3, patience=3, threads=threads), (2, 1, 0)
     ensemble = make_ensemble("denoising", seeds)
     together = minimise(ensemble, Images(images_by_seed(seeds), images_by_seed(seeds, 32)), training)
     assert together.updates[0] < together.updates[1] < together.updates[2]  # the first stops first, so positions change
@@ -261,6 +297,17 @@ def test_seeds_with_their_own_images_keep_them_after_another_seed_stops():
         assert equal({n: v[s] for n, v in ensemble.state.items()}, {n: v[0] for n, v in alone.state.items()})
         for name, values in history.terms.items():
             assert (values[:, 0] == together.terms[name][: len(values), s]).all(), name
+
+
+def test_codes_are_computed_on_one_thread_and_the_setting_is_restored(monkeypatch):
+    ensemble, used = make_ensemble("vanilla", (0, 1)), []
+    encode = type(ensemble.model).encode
+    monkeypatch.setattr(
+        type(ensemble.model), "encode", lambda self, x: (used.append(torch.get_num_threads()), encode(self, x))[1]
+    )
+    torch.set_num_threads(2)
+    ensemble.codes(random_images(20))
+    assert set(used) == {1} and torch.get_num_threads() == 2
 
 
 def test_codes_of_shared_images_and_of_images_by_seed():
@@ -290,6 +337,7 @@ def test_noise_is_drawn_at_the_epochs_progress_and_at_1_for_validation():
         ensemble.model, "draw", lambda n, g, progress=1.0: (calls.append((n, progress)), draw(n, g, progress))[1]
     )
     minimise(ensemble, Images(random_images(32), random_images(31)), settings(epochs=4))
+    (_, *calls) = calls  # the first draw measures the memory of a batch
     assert calls == [(32, 0.0), (31, 1.0), (32, 0.25), (31, 1.0), (32, 0.5), (31, 1.0), (32, 0.75), (31, 1.0)]
 
 

@@ -26,7 +26,8 @@ from aebench.classifiers.logistic import Axes, Problem, predict
 from aebench.data.splits import stratified_subset
 from aebench.evaluation.classify import classify, repeat_for_seeds
 from aebench.evaluation.metrics import METRICS, PROFILES
-from aebench.evaluation.representation import Evaluation, represent, views
+from aebench.evaluation.representation import represent, views
+from aebench.evaluation.settings import Evaluation
 
 AMOUNTS = {"per_class": [10], "fractions": [0.05, 0.2, 1.0]}
 PENALTIES = LinearProbeSettings().penalties

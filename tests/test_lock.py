@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from aebench.config import read_yaml
 from aebench.errors import InputError
-from aebench.pipeline import runner
+from aebench.pipeline import repair
 from aebench.pipeline.lock import LOCK, Lock, archive, archive_other_datasets, checksum
+from aebench.storage import read_yaml
 
 
 def entry(command, **outs):
@@ -167,10 +167,10 @@ def test_files_truncated_by_an_interrupted_run_are_repaired(project, committed):
     before = LOCK.read_text()
     if committed:
         subprocess.run("git add . && git -c user.name=a -c user.email=a@b commit -qm a", shell=True, check=True)
-    assert runner.repair() == []
-    runner.RWLOCK.parent.mkdir(parents=True)
-    runner.RWLOCK.write_text("")
+    assert repair.repair() == []
+    repair.RWLOCK.parent.mkdir(parents=True)
+    repair.RWLOCK.write_text("")
     LOCK.write_text(before[: len(before) // 2] + "\n  truncated: [")
-    assert runner.repair() == [runner.RWLOCK, LOCK]
-    assert not runner.RWLOCK.exists()
+    assert repair.repair() == [repair.RWLOCK, LOCK]
+    assert not repair.RWLOCK.exists()
     assert (LOCK.read_text() if LOCK.exists() else "") == (before if committed else "")

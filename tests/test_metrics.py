@@ -27,7 +27,7 @@ def test_every_metric_is_described(name):
 
 
 def test_each_seed_is_represented_on_clean_images():
-    model, ensemble = trained("denoising", hidden=[4], latent_dim=2, corruption=1.0)
+    model, ensemble = trained("denoising", hidden=[4], latent_dim=2, level=1.0)
     x, y = torch.rand(10, PIXELS).numpy(), np.arange(10) % 3
     splits = (Split(x, y), Split(x[:2], y[:2])), Split(x[:4], y[:4])
     representations = [represent(each) for each in views(model, *splits, Evaluation(contraction={"images": 3}), CPU)]

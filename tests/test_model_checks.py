@@ -121,7 +121,7 @@ DEFECTS = {  # formula: a wrong version from another implementation, an example 
     "gaussian_kl": (lambda m, v: 0.5 * (m**2 + v.exp() - 1 - v).mean(-1), "variational", "divergence, value"),
     "activation_kl": (lambda h, t: objectives.l1(h.mean(1, keepdim=True)).mean(), "sparse", "sparsity, value"),
     "l1": (lambda h: h.sum().abs(), "sparse/l1_relu", "sparsity, mean"),
-    "layer_contraction": (lambda s, w: (s @ w).square().sum(1), "contractive", "contraction, value"),
+    "layer_contraction": (lambda s, w: (s @ w.T).square().sum(1), "contractive", "contraction, value"),
     "squared_norm": (lambda rows: rows.sum(1).square().sum(1), "contractive/hutchinson", "contraction, value"),
     "importance_bound": (lambda n, z, m, v, b: -n.mean(-1), "variational/iwae", "bound, value"),
 }

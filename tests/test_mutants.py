@@ -27,8 +27,7 @@ class Mutant:
 
 
 OBJECTIVES, CONTRACTIVE, VARIATIONAL = "objectives.py", "models/contractive.py", "models/variational.py"
-MINIMISE, METRICS, ARRAYS = "training/minimise.py", "evaluation/metrics", "evaluation/arrays"
-LIMITS = "test_family_limits.py::test"
+SEED_GROUP, METRICS, ARRAYS = "training/seed_group.py", "evaluation/metrics", "evaluation/arrays"
 
 DEFECTS = [
     Mutant(
@@ -36,42 +35,42 @@ DEFECTS = [
         CONTRACTIVE,
         "/ self.settings.probes",
         "// self.settings.probes",
-        f"{LIMITS}_the_contraction_has_a_gradient_and_training_contracts",
+        "test_contractive.py::test_the_contraction_has_a_gradient_and_training_contracts",
     ),
     Mutant(
         "squared gradient of the summed code instead of ‖J‖²",
         CONTRACTIVE,
         "torch.eye(self.latent_dim, dtype",
         "torch.ones(1, self.latent_dim, dtype",
-        f"{LIMITS}_the_contraction_is_not_the_squared_gradient_of_the_summed_code",
+        "test_contractive.py::test_the_contraction_is_not_the_squared_gradient_of_the_summed_code",
     ),
     Mutant(
         "KL clamped to a capacity of 0",
         VARIATIONAL,
         "(beta * objectives.gaussian_kl(mean, log_variance)).mean()",
         "(beta * objectives.gaussian_kl(mean, log_variance)).clamp(0, 0).mean()",
-        f"{LIMITS}_the_divergence_is_positive_and_its_gradient_leads_to_the_prior",
+        "test_variational.py::test_the_divergence_is_positive_and_its_gradient_leads_to_the_prior",
     ),
     Mutant(
         "KL averaged over units",
         OBJECTIVES,
         "+ log_variance.exp() - 1 - log_variance).sum(-1)",
         "+ log_variance.exp() - 1 - log_variance).mean(-1)",
-        f"{LIMITS}_the_effective_beta_is_the_reported_one",
+        "test_variational.py::test_the_effective_beta_is_the_reported_one",
     ),
     Mutant(
         "validation with another weight of the KL",
-        MINIMISE,
+        SEED_GROUP,
         "self.ensemble.draw(len(indices), noise))",
         "self.ensemble.draw(len(indices), noise, 0.0))",
-        f"{LIMITS}_validation_uses_the_final_beta",
+        "test_variational.py::test_validation_uses_the_final_beta",
     ),
     Mutant(
         "KL with the wrong sign",
         VARIATIONAL,
         '"divergence": (beta *',
         '"divergence": (-beta *',
-        f"{LIMITS}_the_divergence_is_positive_and_its_gradient_leads_to_the_prior",
+        "test_variational.py::test_the_divergence_is_positive_and_its_gradient_leads_to_the_prior",
     ),
     Mutant(
         "mean activation over units instead of the batch",
@@ -85,25 +84,25 @@ DEFECTS = [
         "models/denoising.py",
         "self.reconstruction(x, self",
         "self.reconstruction(corrupt(x, noise), self",
-        f"{LIMITS}_the_denoising_target_is_the_clean_image",
+        "test_denoising.py::test_the_denoising_target_is_the_clean_image",
     ),
     Mutant(
         "training noise in validation",
-        MINIMISE,
+        SEED_GROUP,
         'self.ensemble.generators("validation")',
         'self.ensemble.generators("noise", self.epoch)',
         "test_laws.py::test_validation_uses_the_same_noise_at_every_epoch",
     ),
     Mutant(
         "half the squared error in the VAE",
-        VARIATIONAL,
+        "models/observation.py",
         "else math.log(settings.variance)",
         "else 0.0",
-        f"{LIMITS}_the_squared_error_of_a_vae_is_not_halved",
+        "test_variational.py::test_the_squared_error_of_a_vae_is_not_halved",
     ),
     Mutant(
         "mean of batch means",
-        MINIMISE,
+        SEED_GROUP,
         "+ n * values.detach()",
         "+ 28 * values.detach()",
         "test_laws.py::test_epoch_means_are_weighted_by_batch_size",
@@ -125,8 +124,8 @@ DEFECTS = [
     Mutant(
         "optimiser state saved but not loaded",
         "training/checkpoint.py",
-        "loop.optimiser.state[loop.ensemble.weights] = moments",
-        "pass",
+        "loop.moments = {",
+        "_ = {",
         "test_resume.py::test_a_resumed_training_run_equals_an_uninterrupted_one_bit_for_bit",
     ),
     Mutant(
@@ -155,44 +154,58 @@ SILENT = [
     Mutant(
         "square of a row's sum in the contraction",
         OBJECTIVES,
-        "weight.square().sum(1)",
-        "weight.sum(1).square()",
+        "weight.square().sum(0)",
+        "weight.sum(0).square()",
         "test_formulas.py::test_layer_contraction_equals_autograd",
     ),
     Mutant(
         "dropout without rescaling",
         "corruptions.py",
-        "return keep / (1 - level), add",
-        "return keep, add",
-        "test_formulas.py::test_dropout_is_masking_rescaled_to_keep_the_mean",
+        "return (keep / (1 - level),)",
+        "return (keep,)",
+        "test_corruptions.py::test_dropout_is_masking_rescaled_to_keep_the_mean",
     ),
     Mutant(
         "sparsity penalty without its weight",
         "models/sparse.py",
         "self.settings.weight * self.penalty(h)",
         "self.penalty(h)",
-        f"{LIMITS}_sparse_with_weight_0_is_vanilla_bit_for_bit",
+        "test_sparse.py::test_sparse_with_weight_0_is_vanilla_bit_for_bit",
     ),
     Mutant(
         "PCA of uncentred images",
         "models/pca.py",
         "x = x - mean",
         "x = x + 0",
-        f"{LIMITS}_the_error_of_pca_is_the_sum_of_the_discarded_eigenvalues",
+        "test_baselines.py::test_the_error_of_pca_is_the_sum_of_the_discarded_eigenvalues",
     ),
     Mutant(
         "pretrained weights discarded",
         "models/stacked.py",
         "ensemble.load(",
         "(lambda *_: None)(",
-        f"{LIMITS}_pretraining_leaves_lower_layers_unchanged_and_fine_tuning_starts_from_all",
+        "test_stacked.py::test_pretraining_leaves_lower_layers_unchanged_and_fine_tuning_starts_from_all",
     ),
     Mutant(
         "one sample of z for a whole batch",
         VARIATIONAL,
         "torch.randn(n, self.settings.samples",
         "torch.randn(1, self.settings.samples",
-        f"{LIMITS}_samples_differ_by_image_by_k_and_by_seed",
+        "test_variational.py::test_samples_differ_by_image_by_k_and_by_seed",
+    ),
+    Mutant(
+        "effective β without the scale of the error",
+        VARIATIONAL,
+        "self.settings.beta * self.scale()",
+        "self.settings.beta * torch.ones(())",
+        "test_variational.py::test_the_effective_beta_is_the_reported_one",
+    ),
+    Mutant(
+        "gap between the ELBO and the bound with one sample",
+        f"{METRICS}/density.py",
+        "return iwae(r) - elbo(r)",
+        "return float(bounds(r.density.log_weights, 1).mean()) - elbo(r)",
+        "test_density.py::test_elbo_is_below_iwae_and_iwae_below_the_evidence_with_a_wrong_posterior",
     ),
     Mutant(
         "variance over all pixels together",
@@ -269,7 +282,7 @@ SILENT = [
         "reporting/results.py",
         "groups.setdefault(model.cost.latent_dim, {})",
         "groups.setdefault(0, {})",
-        "test_reporting.py::test_the_best_at_a_latent_dimension_and_ties_with_it_are_bold_in_every_format",
+        "test_report_numbers.py::test_the_best_at_a_latent_dimension_and_ties_with_it_are_bold_in_every_format",
     ),
     Mutant(
         "wall times in the fingerprint of the lock",

@@ -10,7 +10,7 @@ from representations import PERFECT, represented, trained, view
 
 from aebench.evaluation.arrays.out_of_distribution import OutOfDistribution, out_of_distribution
 from aebench.evaluation.metrics import METRICS
-from aebench.evaluation.representation import Evaluation
+from aebench.evaluation.settings import Evaluation
 from aebench.evaluation.view import evenly_spaced
 
 NAMES = ["fvu_noise", "fvu_permuted"]

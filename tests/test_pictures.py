@@ -62,7 +62,7 @@ DECODED = {"samples": 20, "interpolations": 40, "traversals": 18, "manifold": 22
 
 
 @pytest.mark.parametrize(("kind", "prior"), [("variational", True), ("vanilla", False)])
-def test_samples_are_drawn_from_the_prior_or_from_independent_normals(kind, prior):
+def test_samples_are_drawn_from_the_prior_or_from_a_normal_fitted_to_the_training_codes(kind, prior):
     model, ensemble = trained(kind, latent_dim=2)
     r, _ = represented(model)
     arrays = module.pictures(model, r, Pictures())
@@ -71,8 +71,10 @@ def test_samples_are_drawn_from_the_prior_or_from_independent_normals(kind, prio
     }
     assert bool(arrays["from_prior"]) == prior
     replica, noise = next(ensemble.replicas()), torch.randn(20, 2, generator=Streams(3).torch("evaluation", 1))
-    expected = noise if prior else r.reference_codes.mean(0) + r.reference_codes.std(0) * noise
-    torch.testing.assert_close(torch.from_numpy(arrays["samples"]), replica("decode", expected))
+    codes = r.reference_codes[: -r.validation]
+    variances, axes = torch.linalg.eigh(codes.double().T.cov())
+    fitted = codes.mean(0) + ((noise * variances.flip(0).sqrt()) @ axes.flip(1).T).float()
+    torch.testing.assert_close(torch.from_numpy(arrays["samples"]), replica("decode", noise if prior else fitted))
     middle = torch.zeros(2) if prior else r.reference_codes.median(0).values
     torch.testing.assert_close(torch.from_numpy(arrays["manifold"][112]), replica("decode", middle[None])[0], rtol=0, atol=0.02)
     ends = torch.from_numpy(arrays["interpolations"].reshape(4, 10, PIXELS)[:, 0])

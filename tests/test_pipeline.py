@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ruamel.yaml import YAML
 
 from aebench.evaluation.metrics import METRICS
 from aebench.training.experiment import Experiment
-from aebench.training.finetuning import STARTS, Finetuning
+from aebench.training.finetuning import INITIALISATIONS, Finetuning
 from aebench.training.greedy import load_pretrained
 
 pytestmark = pytest.mark.slow
@@ -23,7 +24,7 @@ STACK = "stacked"
 def project(tmp_path_factory):
     """A clone in which every stage has run once."""
     clone_ = clone(tmp_path_factory.mktemp("pipeline"), models=" ".join([*MODELS, STACK]))
-    clone_.first_output = clone_.aebench("reproduce")
+    clone_.first_output = clone_.aebench("run")
     clone_.commit()
     return clone_
 
@@ -78,7 +79,7 @@ def test_the_table_holds_the_means_of_the_metrics(project):
 
 def test_a_second_run_does_nothing(project):
     assert changed(project) == set()
-    output = project.aebench("reproduce")
+    output = project.aebench("run")
     assert "Running stage" not in output
     assert "up to date" in output
 
@@ -90,7 +91,7 @@ TIMED |= {"timings.tex", "provenance.json", "figures/error_and_cost.png", "pdf/e
 
 def test_a_second_clone_writes_the_same_tables_except_for_wall_times(project, tmp_path):
     again = clone(tmp_path, models=" ".join([*MODELS, STACK]))
-    again.aebench("reproduce")
+    again.aebench("run")
     first, second = (
         {f.relative_to(r).as_posix(): f.read_bytes() for f in r.rglob("*") if f.is_file()}
         for r in (each.folder / "reports" / "smoke" for each in (project, again))
@@ -108,7 +109,7 @@ STACK_CLASSIFIED = stages("classify_stack", [STACK])
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("conf/smoke.yaml", "masking, corruption: 0.2", "masking, corruption: 0.4", CONF | stages("train", ["dae"])),
+        ("conf/smoke.yaml", "masking, level: 0.2", "masking, level: 0.4", CONF | stages("train", ["dae"])),
         ("conf/smoke.yaml", "epochs: 2", "epochs: 3", CONF | TRAINED | STACK_CLASSIFIED),
         ("conf/smoke.yaml", "split_seed: 0", "split_seed: 1", CONF | {"prepare@smoke"}),
         ("conf/smoke.yaml", "reconstructions: 10", "reconstructions: 5", CONF | EVALUATED),
@@ -116,7 +117,7 @@ STACK_CLASSIFIED = stages("classify_stack", [STACK])
         ("conf/smoke.yaml", "per_class: [10]", "per_class: [5]", CONF | CLASSIFIED),
         ("conf/smoke.yaml", "updates: 2000", "updates: 1000", CONF | {"train_feature_classifier@smoke"}),
         ("conf/smoke.yaml", "processes: 2", "processes: 1", CONF | EVALUATED | CLASSIFIED),
-        ("conf/smoke.yaml", "ae, latent_dim: 8, tr", "ae, latent_dim: 7, tr", CONF | STACK_TRAINED | STACK_CLASSIFIED),
+        ("conf/smoke.yaml", "vanilla, latent_dim: 8,", "vanilla, latent_dim: 7,", CONF | STACK_TRAINED | STACK_CLASSIFIED),
         ("conf/smoke.yaml", "updates: 5", "updates: 6", CONF | stages("finetune", [STACK]) | STACK_CLASSIFIED),
         ("params.yaml", "[0, 1]", "[0, 2]", {"check", "report@smoke", "index", "track"} | TRAINED | CLASSIFIED),
         ("conf/digits.yaml", "epochs:", "# a comment\n  epochs:", ALWAYS),
@@ -135,7 +136,7 @@ STACKED = [f"{verb}@smoke-stacked" for verb in ("pretrain", "finetune", "evaluat
 def test_a_change_in_the_third_layer_retrains_neither_of_the_first_two(unchanged):
     layers = unchanged.folder / "runs/smoke/stacked/layers"
     before = {file.name: file.read_bytes() for file in layers.glob("*.safetensors")}
-    unchanged.replace("conf/smoke.yaml", "pretrainer: ae, latent_dim: 8", "pretrainer: ae, latent_dim: 7")
+    unchanged.replace("conf/smoke.yaml", "kind: vanilla, latent_dim: 8", "kind: vanilla, latent_dim: 7")
     output = unchanged.run("dvc", "repro", "pretrain@smoke-stacked")
     assert [line for line in output.splitlines() if line.startswith("layer ")] == [
         "layer 1: unchanged",
@@ -145,7 +146,7 @@ def test_a_change_in_the_third_layer_retrains_neither_of_the_first_two(unchanged
     after = {file.name: file.read_bytes() for file in layers.glob("*.safetensors")}
     assert before["1.safetensors"] == after["1.safetensors"] and before["2.safetensors"] == after["2.safetensors"]
     assert before["3.safetensors"] != after["3.safetensors"]
-    unchanged.replace("conf/smoke.yaml", "pretrainer: dae, latent_dim: 32", "pretrainer: dae, latent_dim: 16")
+    unchanged.replace("conf/smoke.yaml", "kind: denoising, latent_dim: 32", "kind: denoising, latent_dim: 16")
     output = unchanged.run("dvc", "repro", "pretrain@smoke-stacked")
     assert "unchanged" not in output, "the training images of the layer have changed"
     unchanged.run("git", "checkout", "-q", "--", ".")
@@ -177,7 +178,8 @@ def test_initialisations_differ_only_in_the_encoder(finetuning):
         assert torch.equal(random.state[f"encoder.{name}"], value)
     assert any(not torch.equal(value, pretrained.ensemble.state[name]) for name, value in fresh.state.items())
     assert all(not value.any() for name, value in random.state.items() if name.startswith("head"))
-    sizes = [{n: v.shape for n, v in tune.classifiers(start).state.items() if n.startswith("head")} for start in STARTS]
+    states = [tune.classifiers(initialisation).state for initialisation in INITIALISATIONS]
+    sizes = [{n: v.shape for n, v in state.items() if n.startswith("head")} for state in states]
     assert sizes[0] == sizes[1] == sizes[2]
 
 
@@ -190,8 +192,8 @@ def test_baselines_take_the_updates_of_pretraining_and_finetuning_together(finet
         updates[subject[1]] = changes["epochs"] * -(-images.train.shape[-2] // changes["batch_size"])
 
     monkeypatch.setattr(tune.experiment, "minimise", count)
-    for start in STARTS:
-        tune.train(start, 1.0, pretrained)
+    for initialisation in INITIALISATIONS:
+        tune.train(initialisation, 1.0, pretrained)
     assert updates == {"pretrained": 5, "random": 20, "modern": 20}
 
 
@@ -236,7 +238,7 @@ def test_a_changed_chapter_retrains_its_models_only_and_a_comment_nothing(unchan
 
 
 def test_a_parameter_can_be_changed_on_the_command_line(unchanged):
-    output = unchanged.run("dvc", "exp", "run", "-S", "conf/smoke.yaml:models.dae.corruption=0.4")
+    output = unchanged.run("dvc", "exp", "run", "-S", "conf/smoke.yaml:models.dae.level=0.4")
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
     assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "classify@smoke-dae", *DOWNSTREAM]
     shown = unchanged.run("dvc", "exp", "show", "--csv")
@@ -312,7 +314,7 @@ def test_tuning_an_unknown_model_names_the_nearest(project):
 
 
 def test_without_an_mlflow_server_only_track_fails(unchanged):
-    unchanged.replace("conf/smoke.yaml", "masking, corruption: 0.2", "masking, corruption: 0.3")
+    unchanged.replace("conf/smoke.yaml", "masking, level: 0.2", "masking, level: 0.3")
     output = unchanged.run(
         "dvc", "repro", status=None, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
     )
@@ -328,14 +330,30 @@ def test_an_interrupted_run_is_repaired_and_continued(unchanged):
     lock = unchanged.folder / "dvc.lock"
     (unchanged.folder / ".dvc/tmp/rwlock").write_text("")
     lock.write_text(lock.read_text()[: len(lock.read_text()) // 2] + "\n  truncated: [")
-    output = unchanged.aebench("reproduce")
+    output = unchanged.aebench("run")
     assert "repaired dvc.lock, truncated by an interrupted run" in output
     assert changed(unchanged) == set()
 
 
+def test_studies_run_beside_the_models_and_stay_in_the_report(unchanged):
+    unchanged.aebench("select", "--studies", "sweep training_size depth")
+    ran = unchanged.repro()
+    assert set(ran) == {*(f"study@smoke-{name}" for name in ("sweep", "training_size", "depth"))} | CONF
+    assert changed(unchanged) == set()
+    assert f"smoke: {len([*MODELS, STACK])} models" in unchanged.aebench("verify")
+    unchanged.aebench("select", "--studies", "none")
+    assert "report@smoke" in unchanged.repro()
+    figures = unchanged.folder / "reports/smoke/figures"
+    assert {file.stem for file in figures.glob("study_*")} == {"study_sweep", "study_training_size", "study_depth"}
+    unchanged.replace("conf/smoke.yaml", "{kind: sparse, latent_dim: 16}", "{kind: sparse, latent_dim: 12}")
+    unchanged.repro()
+    assert {file.stem for file in figures.glob("study_*")} == {"study_training_size", "study_depth"}
+    shutil.rmtree(unchanged.folder / "reports/smoke/studies")
+
+
 def test_selecting_another_data_set_keeps_finished_stages(unchanged):
     unchanged.aebench("select", "--datasets", "digits", "--models", "pca")
-    unchanged.replace("conf/digits.yaml", "threads: 2", "threads: 1")
+    unchanged.replace("conf/digits.yaml", "threads: 1", "threads: 2")
     assert unchanged.repro() == [
         "check", "prepare@digits", "train@digits-pca", "train_feature_classifier@digits", "evaluate@digits-pca",
         "classify@digits-pca", "report@digits", "index", "track",

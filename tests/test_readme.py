@@ -9,7 +9,8 @@ from aebench.evaluation.metrics import QUESTIONS, question
 
 ROOT = Path(__file__).parent.parent
 LECTURE = ROOT / "aebench" / "reporting" / "templates" / "lecture.md"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "glossary.md", *sorted(ROOT.glob("reports/*/README.md"))]
+DOCS = [ROOT / "docs" / name for name in ("glossary.md", "scaling.md")]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS, *sorted(ROOT.glob("reports/*/README.md"))]
 
 
 def test_the_readme_shows_the_table_of_the_report():

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
 import torch
 from family import images, make_ensemble, random_images, settings
+from project import ROOT
 
 from aebench.models import Images
 from aebench.training.checkpoint import Checkpoint
@@ -60,7 +60,12 @@ def test_resume_with_images_by_seed_after_some_seeds_have_stopped(tmp_path, monk
     assert 0 < len(stopped) < 3
 
 
-def kill_and_resume(kind, data, epoch, tmp_path, monkeypatch):
+def test_resume_with_another_number_of_threads(tmp_path, monkeypatch):
+    kill_and_resume("denoising", images(), 4, tmp_path, monkeypatch, threads=(2, 3))
+    kill_and_resume("denoising", images(), 10, tmp_path, monkeypatch, threads=(3, 1))
+
+
+def kill_and_resume(kind, data, epoch, tmp_path, monkeypatch, threads=(1, 1)):
     """Kill a training run before `epoch`, resume it and compare it with an uninterrupted run.
 
     Returns the seeds that have stopped before `epoch`.
@@ -79,14 +84,16 @@ def kill_and_resume(kind, data, epoch, tmp_path, monkeypatch):
 
     monkeypatch.setattr(TrainingLoop, "run_epoch", die)
     with pytest.raises(Killed):
-        minimise(make_ensemble(kind, (0, 1, 2)), data, SETTINGS, Checkpoint(path, "this", seconds=0))
+        before = SETTINGS.model_copy(update={"threads": threads[0]})
+        minimise(make_ensemble(kind, (0, 1, 2)), data, before, Checkpoint(path, "this", seconds=0))
     monkeypatch.setattr(TrainingLoop, "run_epoch", run_epoch)
     assert path.exists()
 
     epochs = []
     monkeypatch.setattr(TrainingLoop, "run_epoch", lambda self: (epochs.append(self.epoch), run_epoch(self)))
     resumed = make_ensemble(kind, (0, 1, 2))
-    history = minimise(resumed, data, SETTINGS, Checkpoint(path, "this", seconds=0))
+    after = SETTINGS.model_copy(update={"threads": threads[1]})
+    history = minimise(resumed, data, after, Checkpoint(path, "this", seconds=0))
     assert epochs[0] == epoch
     assert same(outcome(resumed, history), expected)
     assert not path.exists()
@@ -140,15 +147,17 @@ def test_resume_after_sigkill(tmp_path):
         minimise(ensemble, images(), settings(epochs=int(sys.argv[2])), Checkpoint(Path(sys.argv[1]), "x", seconds=0))
         print(sum(value.double().abs().sum().item() for value in ensemble.state.values()).hex())
     """)
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT / "tests", ROOT)))}
 
     def start(name, epochs):
         command = [sys.executable, "-c", program, str(tmp_path / name), str(epochs)]
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        errors = (tmp_path / "errors").open("a")
+        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=errors, text=True)
 
     expected = start("uninterrupted", 200).communicate()[0]
     victim = start("killed", 200)
     while not (tmp_path / "killed").exists():
+        assert victim.poll() is None, (tmp_path / "errors").read_text()  # it has not finished unnoticed
         time.sleep(0.01)
     time.sleep(0.2)
     victim.send_signal(signal.SIGKILL)
@@ -160,8 +169,6 @@ def test_resume_after_sigkill(tmp_path):
 
 def test_seeds_are_part_of_the_identity_of_a_training_run(monkeypatch):
     """A defect of other implementations: a run with another seed was resumed."""
-    from project import ROOT
-
     from aebench import config, storage
     from aebench.training import experiment
 

@@ -128,7 +128,7 @@ def test_wrong_hits_are_marked_at_their_corners():
 def test_the_figure_has_one_panel_per_model_with_examples(tmp_path):
     rng = np.random.default_rng(0)
     with canvas.style():
-        figure = FIGURES["retrieval"].draw(results(hits=rng.random((90, 64)), hits_right=np.arange(80) % 8 < 6))
+        figure = FIGURES["retrieval"].draw(results(hits=rng.random((90, 64)), hits_correct=np.arange(80) % 8 < 6))
         canvas.save(figure, Path(tmp_path) / "a.png", "")
     assert [axes.get_title() for axes in figure.axes] == ["ae (60 of 80)"]
     (marks,) = figure.axes[0].collections
@@ -139,6 +139,6 @@ def test_the_figure_has_one_panel_per_model_with_examples(tmp_path):
 
 def test_only_wrong_hits_are_marked_and_nothing_is_drawn_without_examples():
     with canvas.style():
-        figure = FIGURES["retrieval"].draw(results(hits=np.zeros((9, 64)), hits_right=np.ones(8, bool)))
+        figure = FIGURES["retrieval"].draw(results(hits=np.zeros((9, 64)), hits_correct=np.ones(8, bool)))
         assert not figure.axes[0].collections[0].get_segments()
         assert FIGURES["retrieval"].draw(results()) is None

@@ -21,8 +21,7 @@ from aebench.classifiers.ridge import ridge_accuracy
 from aebench.corruptions import CORRUPTIONS
 from aebench.evaluation.arrays import robustness as arrays
 from aebench.evaluation.metrics import METRICS, neighbours, robustness
-from aebench.evaluation.representation import Evaluation
-from aebench.evaluation.settings import Robustness
+from aebench.evaluation.settings import Evaluation, Robustness
 from aebench.randomness import Streams
 from aebench.reporting.figures import canvas
 from aebench.reporting.figures.robustness import robustness as heat_map
@@ -127,7 +126,7 @@ def test_a_shift_by_half_a_pixel_interpolates_and_loses_what_leaves_the_image():
     [
         *({"levels": levels} for levels in ({"masking": [0.5, 0.1]}, {"masking": [0.1, 0.1]}, {"masking": [0.0]})),
         *({"levels": levels} for levels in ({"masking": []}, {"fog": [0.1]}, {})),
-        {"noise": "dropout", "corruption": 1.0},
+        {"corruption": "dropout", "level": 1.0},
     ],
 )
 def test_invalid_settings_are_errors(settings):
@@ -136,7 +135,7 @@ def test_invalid_settings_are_errors(settings):
 
 
 def test_sse_corrupted_can_use_every_corruption_of_training():
-    assert set(get_args(Robustness.model_fields["noise"].annotation)) == set(CORRUPTIONS)
+    assert set(get_args(Robustness.model_fields["corruption"].annotation)) == set(CORRUPTIONS)
 
 
 # Arrays
@@ -144,7 +143,7 @@ def test_sse_corrupted_can_use_every_corruption_of_training():
 
 def test_corrupted_reconstructions_use_the_noise_of_the_seed_for_every_model():
     """The reconstructions by raw pixels are x̃."""
-    settings = Robustness(noise="gaussian", corruption=0.5)
+    settings = Robustness(corruption="gaussian", level=0.5)
     (pixels,) = represented(trained("raw_pixels", seeds=(3,))[0], robustness=settings)
     noisy = pixels.corrupted_reconstructions
     assert torch.equal(noisy, arrays.corrupted(pixels.images, settings, 3))
@@ -160,7 +159,7 @@ def test_the_noise_of_sse_corrupted_differs_from_that_of_training_and_between_se
     x = torch.ones(30, PIXELS)
     masked = arrays.corrupted(x, Robustness(), 3)
     for stream in ("noise", "validation"):
-        keep, _ = CORRUPTIONS["masking"](30, PIXELS, 0.2, Streams(3).torch(stream))
+        (keep,) = CORRUPTIONS["masking"](30, PIXELS, 0.2, Streams(3).torch(stream))
         assert not torch.equal(masked, keep)
     assert not torch.equal(masked, arrays.corrupted(x, Robustness(), 4))
     assert float(arrays.corrupted(torch.ones(300, 300), Robustness(), 3).mean()) == pytest.approx(0.8, abs=0.01)

@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from aebench.config import read_yaml
 from aebench.pipeline.lock import WITH_WALL_TIMES
+from aebench.storage import read_yaml
 
 ROOT = Path(__file__).parent.parent
-DATASET, MODEL, STACK = "given", "vae", "stacked"
+DATASET, MODEL, STACK, STUDY = "given", "vae", "stacked", "weight"
 GIVEN = {
     "data": {"source": "digits", "test": 900, "validation": 400, "split_seed": 0},
     "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01, "device": "cpu"},
     "compute": {"processes": 1, "threads": 1, "device": "cpu"},
     "evaluation": {
-        "robustness": {"noise": "masking", "corruption": 0.2, "images": 20, "levels": {"masking": [0.5]}},
+        "robustness": {"corruption": "masking", "level": 0.2, "images": 20, "levels": {"masking": [0.5]}},
         "out_of_distribution": {"images": 20},
         "compression": {"images": 20, "bits": [2], "budgets": [16]},
         "embedding": {"images": 100, "neighbours": 5, "perplexity": 10.0, "components": 2, "exaggerated": 10, "iterations": 10},
@@ -42,8 +42,18 @@ GIVEN = {
     "stacks": {
         STACK: {
             "kind": "stacked",
-            "layers": [{"pretrainer": "ae", "latent_dim": 6}, {"pretrainer": "sae", "latent_dim": 3, "weight": 0.1}],
+            "layers": [{"kind": "vanilla", "latent_dim": 6}, {"kind": "sparse", "latent_dim": 3, "weight": 0.1}],
             "classifier": {"fractions": [0.5], "updates": 5, "batch_size": 50, "learning_rate": 0.01},
+        }
+    },
+    "studies": {
+        STUDY: {
+            "kind": "sweep",
+            "question": "What?",
+            "vary": "weight",
+            "values": [0.1, 1.0],
+            "models": {"sae": {"kind": "sparse", "latent_dim": 4}},
+            "metrics": ["sse", "linear_probe"],
         }
     },
 }
@@ -52,7 +62,7 @@ OTHER = {
     "training": {"epochs": 1, "batch_size": 50, "learning_rate": 0.1, "device": "cuda"},
     "compute": {"processes": 2, "threads": 2, "device": "cuda"},
     "evaluation": {
-        "robustness": {"noise": "gaussian", "corruption": 0.1, "images": 10, "levels": {"gaussian": [0.1]}},
+        "robustness": {"corruption": "gaussian", "level": 0.1, "images": 10, "levels": {"gaussian": [0.1]}},
         "out_of_distribution": {"images": 10},
         "compression": {"images": 10, "bits": [3], "budgets": [32]},
         "embedding": {"images": 90, "neighbours": 6, "perplexity": 9.0, "components": 3, "exaggerated": 9, "iterations": 9},
@@ -68,21 +78,31 @@ OTHER = {
     "stacks": {
         STACK: {
             "kind": "stacked",
-            "layers": [{"pretrainer": "ae", "latent_dim": 4}],
+            "layers": [{"kind": "vanilla", "latent_dim": 4}],
             "classifier": {"fractions": [0.2], "updates": 3, "batch_size": 20, "learning_rate": 0.1},
             "training": {"epochs": 3},
         }
     },
+    "studies": {
+        STUDY: {
+            "kind": "sweep",
+            "question": "Why?",
+            "vary": "target",
+            "values": [0.2, 0.3],
+            "models": {"sae": {"kind": "sparse", "latent_dim": 5, "weight": 1.0}},
+            "metrics": ["sse"],
+        }
+    },
 }
-SUITE = {"datasets": [DATASET], "models": [MODEL], "stacks": [STACK], "seeds": [0, 1]}
-OTHER_SUITE = {"datasets": ["other"], "models": ["other"], "stacks": [], "seeds": [2]}
+SUITE = {"datasets": [DATASET], "models": [MODEL], "stacks": [STACK], "studies": [STUDY], "seeds": [0, 1]}
+OTHER_SUITE = {"datasets": ["other"], "models": ["other"], "stacks": [], "studies": [], "seeds": [2]}
 STAGES = (
     "prepare", "train", "pretrain", "finetune", "train_feature_classifier", "evaluate", "evaluate_stack", "classify",
-    "classify_stack", "report", "index",
+    "classify_stack", "study", "report", "index",
 )  # fmt: skip
 """All stages but `check`, which depends on all code and parameters, and `track`, which depends on all results."""
-UNDECLARED = {"index": [f"reports/{DATASET}"]}
-"""Undeclared inputs by stage: `index` reads the claims of all reports in Git, whose file names are not fixed."""
+UNDECLARED = {"index": [f"reports/{DATASET}"], "report": [f"reports/{DATASET}/studies"]}
+"""Undeclared inputs by stage, in Git: `index` reads the claims of all reports, `report` the studies of its data set."""
 
 
 def declared(stage):
@@ -90,7 +110,7 @@ def declared(stage):
     model = MODEL if stage in ("train", "evaluate", "classify") else STACK
     entry = PIPELINE[stage]
     text = json.dumps({part: entry.get(part, []) for part in ("cmd", "deps", "params", "outs", "metrics", "plots")})
-    entry = json.loads(text.replace("${item.dataset}", DATASET).replace("${item.model}", model))
+    entry = json.loads(text.replace("${item.dataset}", DATASET).replace("${item.model}", model).replace("${item.study}", STUDY))
     params = {"params.yaml": []}
     for each in entry["params"]:
         if isinstance(each, str):
@@ -192,6 +212,8 @@ def test_a_stage_depends_on_the_code_behind_it(stage):
     code = {model_code if verb in ("train", "pretrain", "finetune") else f"runs/code/{verb}.json"}
     if verb in ("evaluate", "classify"):
         code.add(model_code)  # the code that turns weights into a model
+    if verb == "study":
+        code = {f"runs/code/{DATASET}/studies/{STUDY}.json"}
     if verb == "prepare":
         code = {f"runs/code/{DATASET}/prepare.json"}
     if verb in ("report", "index"):
@@ -207,5 +229,5 @@ def test_the_two_projects_differ_in_every_parameter():
 
     given, other = dict(leaves(GIVEN)), dict(leaves(OTHER))
     same = {key for key in given.keys() & other.keys() if given[key] == other[key]}
-    assert same == {"data.source", f"stacks.{STACK}.kind"}
+    assert same == {"data.source", f"stacks.{STACK}.kind", f"studies.{STUDY}.kind", f"studies.{STUDY}.models.sae.kind"}
     assert GIVEN.keys() == OTHER.keys() == read_yaml(ROOT / "conf/smoke.yaml").keys() - {"search"} | {"remarks"}

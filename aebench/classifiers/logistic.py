@@ -12,9 +12,8 @@ approximates the curvature of the loss as in the bound of Böhning (1992), which
 over images and classes at the solution for the previous penalty. Problems are solved from the strongest penalty to the weakest,
 each initialised at the previous solution.
 
-scikit-learn's solver takes 0.7 to 1.2 times as long (`python -m benchmarks --only libraries`). It is not used because it can
-neither fit all folds at once nor use a GPU, and because its other stopping rule changes accuracies by up to two test images of
-digits.
+scikit-learn's solver (compared in reports/benchmarks.md) is not used because it can neither fit all folds at once nor use a
+GPU, and because its other stopping rule changes accuracies by up to two test images of digits.
 """
 
 from collections.abc import Sequence

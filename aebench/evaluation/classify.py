@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from aebench import config, storage
 from aebench.classifiers.linear_probe import LabelledCodes, LinearProbeSettings, ProbeResult, probe
-from aebench.evaluation.parallel import parallel_map
 from aebench.evaluation.replicas import configure_compute, in_blocks, load_ensemble
 from aebench.evaluation.settings import compute
 from aebench.storage import Trained
+from aebench.training.ensemble import Ensemble
 from aebench.training.experiment import Experiment
 from aebench.training.finetuning import Finetuning
+from aebench.training.parallel import parallel_map
 
 
 def classify(dataset: str, model: str) -> None:
@@ -74,9 +75,13 @@ def finetuned(finetuning: Finetuning) -> dict[str, list[float]]:
         trained = trained or storage.load_trained(experiment.folder / "classifiers.safetensors")
         ensemble, prefix = finetuning.classifiers(initialisation), f"{initialisation}/{fraction}/"
         ensemble.load({n.removeprefix(prefix): value for n, value in trained.state.items() if n.startswith(prefix)})
-        correct = ensemble.codes(images).argmax(2) == labels
-        columns[f"{initialisation}.{fraction}"] = (100 * correct.double().mean(1)).tolist()
+        columns[f"{initialisation}.{fraction}"] = accuracies(ensemble, images, labels)
     return columns
+
+
+def accuracies(classifiers: Ensemble, images: torch.Tensor, labels: torch.Tensor) -> list[float]:
+    """Accuracy of the classifier of each seed in %, for images (n, d) with labels (n,)."""
+    return (100 * (classifiers.codes(images).argmax(2) == labels).double().mean(1)).tolist()
 
 
 def _images(split: storage.Split, device: torch.device) -> torch.Tensor:

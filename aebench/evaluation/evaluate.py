@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from aebench import storage
 from aebench.evaluation.metrics import METRICS, PROFILES
-from aebench.evaluation.parallel import parallel_map
 from aebench.evaluation.pictures import pictures
 from aebench.evaluation.replicas import configure_compute
 from aebench.evaluation.representation import represent, view_of
 from aebench.evaluation.settings import compute
 from aebench.evaluation.throughput import throughput
+from aebench.training.parallel import parallel_map
 
 STAGE = "evaluate"
 

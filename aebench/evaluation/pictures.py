@@ -2,16 +2,15 @@
 
 images, reconstructions (count, d)   test images (the first of each class, then the second of each class, and so on) and their
                                      reconstructions
-hits (q * 9, d), hits_right (q * 8)  examples from `arrays.retrieval`: each query followed by its hits, and whether each hit has
-                                     the class of its query
+hits (q * 9, d)                      examples from `arrays.retrieval`: each query followed by its hits
+hits_correct (q * 8)                 whether each hit has the class of its query
 scatter (p, 2), scatter_labels (p,)  two-dimensional codes of the first test images of each class, and their classes
 map (p, 2), map_labels (p,)          t-SNE map of the first test images of each class, and their classes
 filters (m, d)                       weights of the first `FILTERS` units of the encoder's first layer; principal axes for PCA
 posterior_mean, _sd (p, k)           mean and standard deviation of q(z|x) for the first `POSTERIORS` test images
 posterior_labels (p,)                classes of these test images
-samples (20, d)                      images decoded from samples of the prior or, for a model without a prior, of independent
-                                     normals with the mean and standard deviation of each unit over the training and
-                                     validation codes
+samples (20, d)                      images decoded from samples of the prior or, for a model without a prior, of the normal
+                                     distribution fitted to the training codes
 from_prior ()                        whether the samples are from the model's prior
 interpolations (4 * 10, d)           images decoded along the line between the codes of two test images of different classes
 traversals (units * 9, d)            images decoded from the mean code with one unit moved by -2 to 2 standard deviations, for
@@ -22,19 +21,17 @@ manifold (15 * 15, d)                images decoded from a grid of quantiles of 
 Arrays that a model does not have are left out: `scatter` and `manifold` unless codes are two-dimensional, `map` without a t-SNE
 map, and the posterior's for a model without one. The last five are left out for constant codes, which decode to one image, and
 for raw pixels.
-
-The independent normals of `samples` are not the sampler `normal` of `arrays.generation`, which has the full covariance of the
-training codes. The figure of samples shows the former; the metrics of generated images use the latter.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from aebench.evaluation.arrays.generation import Normal
 from aebench.evaluation.replicas import in_blocks, load_ensemble
 from aebench.evaluation.representation import Representation
 from aebench.evaluation.settings import Pictures
-from aebench.randomness import Streams
+from aebench.randomness import Streams, Use
 from aebench.storage import Trained
 from aebench.training.ensemble import Replica
 
@@ -50,7 +47,7 @@ def pictures(trained: Trained, first: Representation, settings: Pictures) -> dic
     arrays = images(first, settings.reconstructions)
     arrays |= scatter(first, settings.scatter_per_class) | tsne_map(first, settings.scatter_per_class)
     if first.retrieval is not None:
-        arrays |= {"hits": first.retrieval.images, "hits_right": first.retrieval.correct}
+        arrays |= {"hits": first.retrieval.images, "hits_correct": first.retrieval.correct}
     replica = next(load_ensemble(trained, first.images.device).replicas())
     if _worth_decoding(first):
         arrays |= _decoded(replica, first, trained.seeds[0])
@@ -85,8 +82,8 @@ def tsne_map(r: Representation, per_class: int) -> dict[str, Tensor]:
 
 
 def filters(replica: Replica, pixels: int) -> dict[str, Tensor]:
-    """Return rows of the first weight matrix with one column per pixel: the encoder's, which is built before the decoder."""
-    weights = next((value for value in replica.state.values() if value.ndim == 2 and value.shape[1] == pixels), None)
+    """Return columns of the first matrix with one row per pixel: the encoder's, which is built before the decoder."""
+    weights = next((value.T for value in replica.state.values() if value.ndim == 2 and len(value) == pixels), None)
     return {} if weights is None else {"filters": weights[:FILTERS]}
 
 
@@ -127,25 +124,24 @@ def grid(codes: Tensor) -> Tensor:
 
 
 def _decoded(replica: Replica, r: Representation, seed: int) -> dict[str, Tensor]:
-    def generator(step: int) -> torch.Generator:
-        return Streams(seed).torch("evaluation", step, r.codes.device)
+    def generator(use: Use) -> torch.Generator:
+        return Streams(seed).torch("evaluation", use, r.codes.device)
 
-    prior = replica("prior", SAMPLES, generator(1))
+    prior = replica("prior", SAMPLES, generator(Use.SAMPLES))
     codes = {
-        "samples": _independent_normals(r.reference_codes, generator(1)) if prior is None else prior,
+        "samples": _fitted_samples(r, generator(Use.SAMPLES)) if prior is None else prior,
         "interpolations": interpolate(r),
         "traversals": traverse(r),
     }
     if r.codes.shape[1] == 2:
-        codes["manifold"] = grid(r.reference_codes if prior is None else replica("prior", DRAWS, generator(2)))
+        codes["manifold"] = grid(r.reference_codes if prior is None else replica("prior", DRAWS, generator(Use.MANIFOLD)))
     arrays = {name: in_blocks(replica, "decode", h) for name, h in codes.items()}
     return arrays | {"from_prior": torch.tensor(prior is not None)}
 
 
-def _independent_normals(codes: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw from independent normals; the sampler `normal` of `arrays.generation` has the full covariance instead."""
-    noise = torch.randn(SAMPLES, codes.shape[1], generator=generator, device=generator.device)
-    return codes.mean(0) + codes.std(0) * noise
+def _fitted_samples(r: Representation, generator: torch.Generator) -> Tensor:
+    normal = Normal.fit(r.reference_codes[: -r.validation])
+    return normal.codes(normal.scores(SAMPLES, generator))
 
 
 def _worth_decoding(r: Representation) -> bool:

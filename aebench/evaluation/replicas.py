@@ -21,12 +21,12 @@ def configure_compute(compute: Compute) -> "torch.device":
     """Return the device and limit every numerical library to `compute.threads` threads."""
     from threadpoolctl import threadpool_limits
 
-    from aebench import training
+    from aebench.training.device import configure_device
 
     for library in ("openTSNE", "scipy.optimize", "sklearn.cluster"):  # the limit applies only to loaded libraries
         import_module(library)
     threadpool_limits(compute.threads)
-    return training.select_device(compute.device, compute.threads)
+    return configure_device(compute.device, compute.threads, compute.blas)
 
 
 def load_ensemble(trained: Trained, device: "torch.device") -> "Ensemble":

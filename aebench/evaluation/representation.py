@@ -1,23 +1,16 @@
 """All arrays of one seed of one model on a data set, computed once and shared by all metrics.
 
-Randomness comes from the seed's stream `evaluation`, one step for each use. Only the corruptions of arrays/robustness.py have
-streams of their own, which are the same for every seed.
-
-
-    0  corruption of the test images               5  noise images for Jacobians
-    1  codes for the figure of samples             6  codes of generated images
-    2  codes whose quantiles span the manifold     7  noise of the densities
-    3  samples of q(z|x) for reconstructions       8  initialisation of t-SNE
-    4  permuted pixels, then noise images
+Randomness comes from the seed's stream `evaluation`, one step for each `aebench.randomness.Use`. Only the corruptions of
+arrays/robustness.py have streams of their own, which are the same for every seed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aebench.evaluation.replicas import configure_compute, load_ensemble
 from aebench.evaluation.settings import Evaluation, compute, evaluation
-from aebench.evaluation.view import View
+from aebench.evaluation.view import View, evenly_spaced
 from aebench.storage import SPLITS, Split, Trained, load_split
 
 if TYPE_CHECKING:
@@ -42,8 +35,9 @@ class Representation:
     `reference_codes` (r, k) and `reference_labels` (r,), which a classifier may look up, belong to the training images followed
     by `validation` validation images. `corrupted_reconstructions` (n, d) are reconstructed from corrupted test images, which
     depend on the seed but not on the model. `sampled_reconstructions` (n, d) are decoded from one sample of each q(z|x), or
-    None for a model without a posterior. The other arrays are described in the files of the same names in
-    `aebench.evaluation.arrays`. Two representations are equal only if they are the same object.
+    None for a model without a posterior. `training_images` and `training_reconstructions` (m, d) are evenly spaced training
+    images, at most as many as test images, and their reconstructions. The other arrays are described in the files of the same
+    names in `aebench.evaluation.arrays`. Two representations are equal only if they are the same object.
     """
 
     shape: tuple[int, ...]
@@ -57,6 +51,8 @@ class Representation:
     corrupted_reconstructions: "Tensor"
     seed: int = 0
     sampled_reconstructions: "Tensor | None" = None
+    training_images: "Tensor | None" = None
+    training_reconstructions: "Tensor | None" = None
     robustness: "Corrupted | None" = None
     out_of_distribution: "OutOfDistribution | None" = None
     compression: "Quantised | None" = None
@@ -121,8 +117,27 @@ def represent(view: View) -> Representation:
     from aebench.evaluation.arrays.out_of_distribution import out_of_distribution
     from aebench.evaluation.arrays.reconstruction import sampled_reconstructions
     from aebench.evaluation.arrays.retrieval import retrieval
-    from aebench.evaluation.arrays.robustness import corrupted, robustness
+    from aebench.evaluation.arrays.robustness import robustness
 
+    return replace(
+        represent_codes(view),
+        sampled_reconstructions=sampled_reconstructions(view),
+        robustness=robustness(view),
+        out_of_distribution=out_of_distribution(view),
+        compression=compression(view),
+        retrieval=retrieval(view),
+        embedding=embedding(view),
+        contraction=contraction(view),
+        generation=generation(view),
+        density=density(view),
+    )
+
+
+def represent_codes(view: View) -> Representation:
+    """Compute the codes and reconstructions of one seed, and no arrays of `aebench.evaluation.arrays`."""
+    from aebench.evaluation.arrays.robustness import corrupted
+
+    training = evenly_spaced(view.reference[: -view.validation], len(view.images))
     return Representation(
         shape=view.shape,
         images=view.images,
@@ -134,13 +149,6 @@ def represent(view: View) -> Representation:
         validation=view.validation,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings.robustness, view.seed))),
         seed=view.seed,
-        sampled_reconstructions=sampled_reconstructions(view),
-        robustness=robustness(view),
-        out_of_distribution=out_of_distribution(view),
-        compression=compression(view),
-        retrieval=retrieval(view),
-        embedding=embedding(view),
-        contraction=contraction(view),
-        generation=generation(view),
-        density=density(view),
+        training_images=training,
+        training_reconstructions=view.decode(view.encode(training)),
     )

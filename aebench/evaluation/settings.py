@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from aebench import config
-from aebench.config import Schema
+from aebench.config import Blas, Corruption, Schema
 
 
 class Compute(Schema):
@@ -22,6 +22,8 @@ class Compute(Schema):
     """Number of seeds evaluated in parallel, each in its own process."""
     threads: PositiveInt = 1
     """Number of threads per process."""
+    blas: Blas = "auto"
+    """Library for float32 products, as for training."""
 
 
 def _increasing(levels: list[float]) -> list[float]:
@@ -31,19 +33,19 @@ def _increasing(levels: list[float]) -> list[float]:
 
 
 Levels = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(_increasing)]
-Corruption = Literal["masking", "gaussian", "salt_and_pepper", "blur", "occlusion", "shift"]
+TestCorruption = Literal["masking", "gaussian", "salt_and_pepper", "blur", "occlusion", "shift"]
 
 
 class Robustness(Schema):
     """Corruptions of the test images."""
 
-    noise: Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"] = "masking"
-    """Type of corruption for the metric `sse_corrupted`, defined in `aebench.corruptions`."""
-    corruption: float = Field(0.2, ge=0, lt=1)
-    """Level of the corruption `noise`: a fraction of the pixels, or a standard deviation for `gaussian`."""
+    corruption: Corruption = "masking"
+    """Corruption for the metric `sse_corrupted`."""
+    level: float = Field(0.2, ge=0, lt=1)
+    """Level of `corruption`: a fraction of the pixels, or a standard deviation for `gaussian`."""
     images: PositiveInt = 500
     """Number of test images, from the first, to which every corruption in `levels` is applied; all if there are fewer."""
-    levels: dict[Corruption, Levels] = Field(
+    levels: dict[TestCorruption, Levels] = Field(
         {
             "masking": [0.1, 0.25, 0.5],
             "gaussian": [0.1, 0.2, 0.4],

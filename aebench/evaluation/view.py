@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aebench.evaluation.replicas import in_blocks
 from aebench.evaluation.settings import Evaluation
-from aebench.randomness import Streams
+from aebench.randomness import Streams, Use
 
 if TYPE_CHECKING:
     import torch
@@ -55,9 +55,9 @@ class View:
         """Codes (r, k) of the reference images."""
         return self.encode(self.reference)
 
-    def generator(self, step: int, device: "torch.device | str" = "cpu") -> "torch.Generator":
-        """Return the seed's stream `evaluation` at a step; `aebench.evaluation.representation` lists the steps in use."""
-        return Streams(self.seed).torch("evaluation", step, device)
+    def generator(self, use: Use, device: "torch.device | str" = "cpu") -> "torch.Generator":
+        """Return the seed's stream `evaluation` for one use."""
+        return Streams(self.seed).torch("evaluation", use, device)
 
 
 def evenly_spaced(rows: "Tensor", count: int) -> "Tensor":

@@ -1,4 +1,4 @@
-"""The registry of models: each chapter of the lecture is a file, each kind of model an entry.
+"""The registry of models: each kind of model is an entry. The chapters vanilla to variational are one file each.
 
 A model of the comparison is an entry of conf/<dataset>.yaml. Its `kind` is a name in this registry; the class of that kind
 defines its other settings. Other packages add kinds through the entry point group `aebench.models`.

@@ -1,9 +1,7 @@
 """The interface of all models. A model returns a dictionary of named loss terms, whose sum is the loss.
 
-A model is written for one seed and one batch; `aebench.training` trains all seeds at once. Random numbers are an argument:
-`draw` generates them from the seed's own stream, so `terms` is a pure function of weights, images and noise. Values that
-change during training (a corruption level, a weight that warms up) are passed as noise, too.
-Shapes: n images, d pixels, k = latent_dim. Terms are means over images; reconstruction errors are summed over pixels.
+A model is written for one seed; `aebench.training` trains all seeds at once. Random numbers, and values that change during
+training, come from `draw`, so `terms` is a pure function. n images, d pixels, k = latent_dim; terms are means over images.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -73,6 +71,9 @@ class Autoencoder(nn.Module):
 
     def prior(self, n: int, generator: Generator) -> Tensor | None:
         """Draw n samples (n, k) of the prior p(z); None if the model has no prior."""
+
+    def effective_beta(self) -> Tensor | None:
+        """Return the weight of the divergence relative to the error (see variational.py); None without a divergence."""
 
     def fit(self, ensemble: Any, images: Images, minimise: Any) -> History:
         """Fit all replicas by `minimise(ensemble, images)`; a third argument replaces the model's own `training` settings."""

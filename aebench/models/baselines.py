@@ -1,7 +1,7 @@
 """Baselines: the two trivial representations.
 
     mean_image   x̂ = m, the mean image (d,), and the code is constant: any useful model has a smaller reconstruction error
-    raw_pixels   h = x̂ = x: zero reconstruction error; the nearest neighbours of a useful code beat those of the pixels
+    raw_pixels   h = x̂ = x: zero reconstruction error; a useful code classifies better by nearest neighbours
 
 The mean is computed over training and validation images. Neither model depends on the seed.
 """

@@ -1,8 +1,8 @@
 """Classifier: a softmax layer on an encoder, trained together with labels (Hinton & Salakhutdinov 2006; Erhan et al. 2009).
 
-    p(c|x) = softmax(U f(x) + u)_c,   loss = E[-log p(label|x)] in nats
+    p(c|x) = softmax(f(x) U + u)_c,   loss = E[-log p(label|x)] in nats
 
-x (n, d); f(x) (n, k); U (C, k) and u (C,) are initialised to 0, so every class has probability 1/C at first. A labelled
+x (n, d); f(x) (n, k); U (k, C) and u (C,) are initialised to 0, so every class has probability 1/C at first. A labelled
 image is a vector of d + C numbers: its pixels, then its one-hot label.
 """
 
@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from aebench.config import Schema
 from aebench.models.base import Autoencoder
+from aebench.models.layers import Linear
 
 
 class ClassifierSettings(Schema):
@@ -31,9 +32,7 @@ class Classifier(nn.Module):
     def __init__(self, encoder: Autoencoder, classes: int):
         super().__init__()
         self.encoder, self.classes = encoder, classes
-        self.head = nn.utils.skip_init(nn.Linear, encoder.latent_dim, classes)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = Linear(encoder.latent_dim, classes)
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the logits (n, C) of images (n, d)."""

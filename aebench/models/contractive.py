@@ -2,7 +2,7 @@
 
     loss = E ‖x - x̂‖² + λ E ‖J‖²_F,   J = ∂h/∂x (k, d)
 
-    closed_form  one layer h = f(W x + b): ‖J‖²_F = sum_j f'(z_j)² ‖W_j‖²; for a sigmoid f'(z_j) = h_j (1 - h_j)
+    closed_form  one layer h = f(x W + b): ‖J‖²_F = sum_j f'(z_j)² ‖W_:j‖²; for a sigmoid f'(z_j) = h_j (1 - h_j)
     exact        any depth: J as the product of the layers' Jacobians, accumulated from the code to the image (reverse mode)
     hutchinson   any depth: mean of ‖vᵀJ‖² over p random probes v in {-1, 1}^k: unbiased, with variance
                  2/p sum_{i≠j} (J Jᵀ)²_ij (Hutchinson 1990)

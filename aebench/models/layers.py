@@ -1,9 +1,9 @@
-"""Fully connected layers: h_l = f(W_l h_{l-1} + b_l), shared by all models.
+"""Fully connected layers, shared by all models: h_l = f(h_{l-1} W_l + b_l), with W_l (inputs, outputs) and b_l (outputs,).
 
-Initialisation `scaled`: weights uniform with variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010), doubled before a ReLU
-between layers (He et al. 2015). The variance of the last layer is never doubled, even if a model applies a ReLU to its output.
-`uniform`: U[-1/sqrt(fan_in), 1/sqrt(fan_in)], as in the first comparisons of stacked autoencoders (Erhan et al. 2009). Biases
-are initialised to 0.
+Initialisation `scaled`: weights uniform with variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010), doubled before ReLU, SiLU
+and GELU (He et al. 2015), except in the last layer, even if a model applies one of these to its output. `uniform`:
+U[-1/sqrt(fan_in), 1/sqrt(fan_in)], as in the first comparisons of stacked autoencoders (Erhan et al. 2009). Biases are
+initialised to 0.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from aebench.models.activations import ACTIVATIONS, DERIVATIVES, Activation
+from aebench.models.activations import ACTIVATIONS, DERIVATIVES, RECTIFIERS, Activation
 from aebench.models.base import ModelSettings
 
-Start = Literal["scaled", "uniform"]
+Initialisation = Literal["scaled", "uniform"]
 
 
 class EncoderSettings(ModelSettings):
@@ -28,20 +28,34 @@ class EncoderSettings(ModelSettings):
     activation: Activation = "relu"
 
 
+class Linear(nn.Module):
+    """z = x W + b. With W (inputs, outputs) no product of the forward pass needs a transposed copy of the weights."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(inputs, outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return pre-activations: (..., inputs) -> (..., outputs)."""
+        return x @ self.weight + self.bias
+
+
 class Dense(nn.Module):
     """A network with layer widths `sizes`, with `activation` between layers and none after the last."""
 
-    def __init__(self, sizes: Sequence[int], activation: Activation, start: Start = "scaled"):
+    def __init__(self, sizes: Sequence[int], activation: Activation, initialisation: Initialisation = "scaled"):
         super().__init__()
         self.activation = activation
-        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, i, o) for i, o in pairwise(sizes))
+        self.layers = nn.ModuleList(Linear(i, o) for i, o in pairwise(sizes))
         for layer in self.layers:  # in order: networks with the same leading sizes and seed have the same initial weights
-            gain = nn.init.calculate_gain("relu") if activation == "relu" and layer is not self.layers[-1] else 1.0
-            if start == "scaled":
-                nn.init.xavier_uniform_(layer.weight, gain)
+            gain = 2**0.5 if activation in RECTIFIERS and layer is not self.layers[-1] else 1.0
+            weight = torch.empty(layer.weight.shape[::-1])  # (outputs, inputs), to draw the same numbers as for torch.nn.Linear
+            if initialisation == "scaled":
+                nn.init.xavier_uniform_(weight, gain)
             else:
-                nn.init.uniform_(layer.weight, -(layer.in_features**-0.5), layer.in_features**-0.5)
-            nn.init.zeros_(layer.bias)
+                nn.init.uniform_(weight, -(weight.shape[1] ** -0.5), weight.shape[1] ** -0.5)
+            layer.weight.data = weight.T.contiguous()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the pre-activations of the last layer: (..., sizes[0]) -> (..., sizes[-1])."""
@@ -52,7 +66,7 @@ class Dense(nn.Module):
     def pullback(self, x: Tensor, v: Tensor, last: Activation) -> Tensor:
         """Return V J (n, p, d) for x (n, d) and V (n, p, k), where J = ∂h/∂x (k, d) and h = last(self(x)).
 
-        J is the product of the layers' Jacobians diag(f'(z_l)) W_l; multiplying from V on, only p rows pass through each layer.
+        J is the product of the layers' Jacobians diag(f'(z_l)) W_lᵀ; multiplied from the left, it needs only p rows per layer.
         """
         derivatives = []
         for layer, name in zip(self.layers, [*[self.activation] * (len(self.layers) - 1), last], strict=True):
@@ -60,20 +74,5 @@ class Dense(nn.Module):
             x = ACTIVATIONS[name](z)
             derivatives.append(DERIVATIVES[name](z))
         for layer, derivative in zip(reversed(self.layers), reversed(derivatives), strict=True):
-            v = (v * derivative[:, None]) @ layer.weight
+            v = (v * derivative[:, None]) @ layer.weight.T
         return v
-
-
-class Transposed(nn.Module):
-    """A tied decoder: the transposed weights of a `Dense` encoder, and separate biases."""
-
-    def __init__(self, sizes: Sequence[int], activation: Activation):
-        super().__init__()
-        self.activation = ACTIVATIONS[activation]
-        self.biases = nn.ParameterList(torch.zeros(size) for size in sizes[1:])
-
-    def forward(self, h: Tensor, encoder: Dense) -> Tensor:
-        """Return the pre-activations of the last layer: (n, k) -> (n, d)."""
-        for bias, layer in zip(self.biases[:-1], reversed(encoder.layers[1:]), strict=True):
-            h = self.activation(nn.functional.linear(h, layer.weight.T, bias))
-        return nn.functional.linear(h, encoder.layers[0].weight.T, self.biases[-1])

@@ -2,7 +2,8 @@
 
     h = f(x),   x̂ = [h, 1] B,   B (k + 1, d) by least squares
 
-x (n, d), h (n, k); f keeps its initial random weights. B is fitted to the training and validation images together, in float64.
+x (n, d), h (n, k); f keeps its initial random weights. B is fitted to the training and validation images together,
+in float64 and on the CPU: on CUDA, least squares requires codes of full rank.
 """
 
 import torch
@@ -35,8 +36,10 @@ class RandomEncoder(Baseline):
     def fit(self, ensemble, images: Images, minimise) -> History:
         """Fit B for each seed."""
         for replica in ensemble.replicas():
-            h = replica("encode", images.both).double()
+            h = replica("encode", images.both)
             h = torch.cat([h, torch.ones_like(h[:, :1])], 1)
-            solution = torch.linalg.lstsq(h, images.both.double()).solution
+            rounding = max(h.shape) * torch.finfo(h.dtype).eps  # smaller singular values, relative to the largest, are noise
+            inputs, targets = h.double().cpu(), images.both.double().cpu()
+            solution = torch.linalg.lstsq(inputs, targets, rcond=rounding, driver="gelsd").solution  # by SVD: the rank is exact
             replica.state["readout"].copy_(solution + 0.0)  # turns -0 into 0: the sign varies where a pixel is always 0
         return History()

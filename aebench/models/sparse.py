@@ -1,7 +1,7 @@
 """Sparse autoencoder: only a few units of the code are active for each image (Ng 2011; Ranzato et al. 2007).
 
-    kl   h = sigmoid(W x + b),   loss = E ‖x - x̂‖² + λ sum_j KL(ρ ‖ ρ̂_j),   ρ̂_j = mean of h_j over the batch
-    l1   h = relu or softplus,   loss = E ‖x - x̂‖² + λ E sum_j |h_j|
+    kl   h = sigmoid(x W + b),   loss = E ‖x - x̂‖² + λ sum_j KL(ρ ‖ ρ̂_j),   ρ̂_j = mean of h_j over the batch
+    l1   h = relu or softplus,   loss = E ‖x - x̂‖² + λ E sum_j |h_j|     (the lecture's second method: relu, softplus output)
 
 x (n, d), h (n, k), ρ̂ (k,). ρ̂_j is a mean over images for each unit; with a mean over units, a unit that is always active
 could compensate for units that never are. With a batch of 100, the standard error of ρ̂_j is about sqrt(ρ (1 - ρ) / 100).

@@ -3,42 +3,43 @@
     pretraining   for l = 1..L: train an autoencoder of h_{l-1} with its own loss; h_l = f_l(h_{l-1}), h_0 = x
     fine-tuning   x̂ = g_1(...g_L(f_L(...f_1(x)))): train all layers with the first layer's reconstruction error of x
 
-x (n, d), h_l (n, k_l); the code is h_L. A layer is a model of another chapter, pretrained with its corruption or penalty on
-the codes of clean images. Limit: one layer without fine-tuning is that model.
+x (n, d), h_l (n, k_l); the code is h_L. Each layer is a model of another chapter, trained on codes of clean images. Limit: one
+layer without fine-tuning is that model.
 """
 
 from functools import reduce
-from typing import Any
 
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from aebench.config import check
 from aebench.errors import unknown
-from aebench.models import contractive, denoising, sparse, vanilla
 from aebench.models.base import Autoencoder, Images, ModelSettings
 from aebench.models.classifier import ClassifierSettings
+from aebench.models.contractive import Contractive
+from aebench.models.denoising import Denoising
+from aebench.models.sparse import Sparse
+from aebench.models.vanilla import Vanilla
 
-PRETRAINERS = {"ae": vanilla.Vanilla, "dae": denoising.Denoising, "sae": sparse.Sparse, "cae": contractive.Contractive}
+LAYERS = {"vanilla": Vanilla, "denoising": Denoising, "sparse": Sparse, "contractive": Contractive}
 
 
-def layer_model(settings: dict[str, Any], path: str = "layers") -> tuple[type[Autoencoder], ModelSettings]:
-    """Return the class of a layer, named by its `pretrainer`, and its checked settings."""
-    if (kind := settings.get("pretrainer")) not in PRETRAINERS:
-        raise unknown(f"{path}.pretrainer", kind, PRETRAINERS)
-    rest = {key: value for key, value in settings.items() if key != "pretrainer"}
-    return PRETRAINERS[kind], check(PRETRAINERS[kind].Settings, {"kind": kind} | rest, path)
+def layer_model(settings: dict, path: str = "layers") -> tuple[type[Autoencoder], ModelSettings]:
+    """Return the class of a layer, named by its `kind`, and its checked settings."""
+    if (kind := settings.get("kind", next(iter(LAYERS)))) not in LAYERS:  # `check` reports a missing kind
+        raise unknown(f"{path}.kind", kind, LAYERS)
+    return LAYERS[kind], check(LAYERS[kind].Settings, settings, path)
 
 
 class StackedSettings(ModelSettings):
     """`layers` are listed from the bottom up. A layer's `training` is for pretraining, the model's for fine-tuning."""
 
-    layers: list[dict[str, Any]] = Field(min_length=1)
+    layers: list[dict] = Field(min_length=1)
     classifier: ClassifierSettings | None = None
 
     @field_validator("layers")
     @classmethod
-    def _check_layers(cls, layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _check_layers(cls, layers: list[dict]) -> list[dict]:
         return [layer for i, layer in enumerate(layers) if layer_model(layer, f"layers.{i}")]
 
 
@@ -69,8 +70,7 @@ class Stacked(Autoencoder):
     def pretrain(self, ensemble, images: Images, train) -> None:
         """Call `train(i, layer's ensemble, layer's images)` for each layer, from the bottom up, and copy the weights."""
         for i in range(len(self.layers)):
-            layer = ensemble.submodule(f"layers.{i}.")
-            train(i, layer, images)
+            train(i, layer := ensemble.submodule(f"layers.{i}."), images)
             ensemble.load(layer.state, f"layers.{i}.")
             images = Images(layer.codes(images.train), layer.codes(images.validation))
 

@@ -1,10 +1,11 @@
 """Vanilla autoencoder: reconstruct the image from a code of few units.
 
-    h = f(x),   x̂ = g(h),   loss = E ‖x - x̂‖²   or   E[-sum_j x_j log x̂_j + (1 - x_j) log(1 - x̂_j)]
+    h = f(x),   x̂ = g(h),   loss = E ‖x - x̂‖²   or   E[-sum_j (x_j log x̂_j + (1 - x_j) log(1 - x̂_j))]
 
 x (n, d) in [0, 1], h (n, k). With linear layers and squared error it spans the principal subspace (Baldi & Hornik 1989);
 with 784-1000-500-250-2 units it is the network of Hinton & Salakhutdinov (2006), without their pretraining. With k >= d
-nothing forces it to learn features: the identity has zero error.
+nothing forces it to learn features: the identity has zero error. A linear output can be any number, a softplus output any
+positive number; only a sigmoid output keeps x̂ in (0, 1).
 """
 
 from typing import Literal
@@ -14,16 +15,17 @@ from torch import Tensor
 from aebench import objectives
 from aebench.models.activations import ACTIVATIONS, Activation
 from aebench.models.base import Autoencoder
-from aebench.models.layers import Dense, EncoderSettings, Start, Transposed
+from aebench.models.layers import Dense, EncoderSettings, Initialisation
+from aebench.models.tied import TiedDecoder
 
 
 class VanillaSettings(EncoderSettings):
     """`tied`: the decoder uses the encoder's weights, transposed. `bernoulli` is computed from logits and ignores `output`."""
 
     code_activation: Activation = "linear"
-    output: Literal["linear", "sigmoid"] = "sigmoid"
+    output: Literal["linear", "sigmoid", "softplus"] = "sigmoid"
     tied: bool = False
-    start: Start = "scaled"
+    initialisation: Initialisation = "scaled"
     loss: Literal["squared_error", "bernoulli"] = "squared_error"
 
 
@@ -35,9 +37,9 @@ class Vanilla(Autoencoder):
     def __init__(self, settings: VanillaSettings, pixels: int):
         super().__init__(settings, pixels)
         sizes = [pixels, *settings.hidden, settings.latent_dim]
-        self.encoder = Dense(sizes, settings.activation, settings.start)
+        self.encoder = Dense(sizes, settings.activation, settings.initialisation)
         mirrored = sizes[::-1], settings.activation
-        self.decoder = Transposed(*mirrored) if settings.tied else Dense(*mirrored, settings.start)
+        self.decoder = TiedDecoder(*mirrored) if settings.tied else Dense(*mirrored, settings.initialisation)
         self.output = ACTIVATIONS["sigmoid" if settings.loss == "bernoulli" else settings.output]
 
     def encode(self, x: Tensor) -> Tensor:

@@ -4,34 +4,38 @@
     elbo   loss = E_q[-log p(x|z)] + β KL(q(z|x) ‖ p(z))          (β-VAE: Higgins et al. 2017); mean over K samples
     iwae   loss = -log 1/K sum_k p(x|z_k) [p(z_k) / q(z_k|x)]^β   (Burda et al. 2016); for K = 1 the ELBO with a sampled KL term
 
-x (n, d); μ (the code), σ (n, k); ε, z (n, K, k). p(x|z): Bernoulli, or Gaussian of fixed (1/2: the lecture's MSE + KL) or
-learnt variance (Rybkin et al. 2021). Terms are in nats, summed over pixels and units; for β = 1 the loss is >= -log p(x).
+x (n, d); μ (the code), σ (n, k); ε, z (n, K, k). Terms are in nats, summed over pixels and units; for β = 1 the loss is
+>= -log p(x). p(x|z) is defined in observation.py; since -log p(x|z) = error / c + constant, the ELBO's loss is proportional to
+
+    error + β_eff KL + constant,   effective β   β_eff = c β
+
+For a Gaussian p(x|z) of variance s² the error is ‖x - x̂‖² and β_eff = 2 s² β. So the loss MSE + KL has s² = 1/2 and β_eff = 1
+if the squared error is summed over the pixels, and s² = d/2 and β_eff = d if it is their mean. A linear decoder uses a
+principal direction of the images only if its variance exceeds s² β = β_eff / 2 (Lucas et al. 2019). If none does, the posterior
+collapses: q(z|x) is the prior for every image, and every sample is the mean image.
 """
 
-import math
 from typing import Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from torch import Generator, Tensor, nn
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from torch import Generator, Tensor
 
 from aebench import objectives
-from aebench.models.base import Autoencoder
-from aebench.models.layers import Dense, EncoderSettings
+from aebench.models.layers import Dense
+from aebench.models.observation import ObservationModel, ObservationSettings
 
 
-class VariationalSettings(EncoderSettings):
+class VariationalSettings(ObservationSettings):
     """`samples` is the number of samples K; β increases linearly from 0 over the first fraction `warm_up` of the epochs."""
 
-    observation: Literal["bernoulli", "gaussian"] = "bernoulli"
-    variance: PositiveFloat | Literal["learnt"] = 0.5
     beta: NonNegativeFloat = 1.0
     samples: PositiveInt = 1
     warm_up: float = Field(0.0, ge=0, le=1)
     bound: Literal["elbo", "iwae"] = "elbo"
 
 
-class Variational(Autoencoder):
+class Variational(ObservationModel):
     """An encoder to (μ, log σ²) and a decoder to the mean of p(x|z)."""
 
     Settings = VariationalSettings
@@ -41,23 +45,15 @@ class Variational(Autoencoder):
         super().__init__(settings, pixels)
         self.encoder = Dense([pixels, *settings.hidden, 2 * settings.latent_dim], settings.activation)
         self.decoder = Dense([settings.latent_dim, *settings.hidden[::-1], pixels], settings.activation)
-        learnt = settings.variance == "learnt"
-        self.log_variance = nn.Parameter(torch.tensor(math.log(0.5))) if learnt else math.log(settings.variance)
-        self.facts = {"effective beta": settings.beta, "observation": settings.observation}
+        self.facts = {"observation": settings.observation}
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return μ and log σ², each (n, k), for images (n, d)."""
         return self.encoder(x).chunk(2, -1)
 
-    def decode(self, h: Tensor) -> Tensor:
-        """Return the mean of p(x|z): (..., k) -> (..., d)."""
-        return torch.sigmoid(self.decoder(h))
-
-    def nll(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return -log p(x|z) in nats: (..., d) and (..., k) -> (...)."""
-        if self.settings.observation == "bernoulli":
-            return objectives.bernoulli_nll(x, self.decoder(z))
-        return objectives.gaussian_nll(x, self.decode(z), self.log_variance)
+    def effective_beta(self) -> Tensor:
+        """Return β_eff."""
+        return self.settings.beta * self.scale()
 
     def draw(self, n: int, generator: Generator, progress: float = 1.0) -> tuple[Tensor, Tensor]:
         """Draw ε (n, K, k); also return the current β, repeated to (n,)."""
@@ -69,7 +65,7 @@ class Variational(Autoencoder):
         """Return the reconstruction error and the weighted divergence, or the negative importance-weighted bound."""
         epsilon, beta = noise
         mean, log_variance = self.posterior(x)
-        z = mean[:, None] + (log_variance / 2).exp()[:, None] * epsilon  # (n, K, k)
+        z = objectives.reparameterise(mean[:, None], log_variance[:, None], epsilon)  # (n, K, k)
         nll = self.nll(x[:, None], z)  # (n, K)
         if self.settings.bound == "iwae":
             return {"bound": -objectives.importance_bound(nll, z, mean, log_variance, beta).mean()}

@@ -21,12 +21,12 @@ from typing import Any
 import aebench
 from aebench import config, storage
 from aebench.errors import InputError
-from aebench.pipeline import paper, stage_code
-from aebench.pipeline.lock import LOCK, Entry, Lock, checksum
+from aebench.pipeline import paper, stage_hashes
+from aebench.pipeline.lock import LOCK, STUDY, Entry, Lock, checksum
 
 STALE, MIXED, EDITED = "stale", "mixed", "edited"
-TABLE, MACROS = "table.csv", "numbers.tex"
-"""Files that numbers are quoted from: if one of them was edited, every number in the report is suspect."""
+TABLE = "table.csv"
+"""The file with all metrics. If it or numbers.tex was edited, every number in the report is suspect."""
 MAX_LISTED = 4
 """Maximum number of changes or models listed by name."""
 ABSENT = object()
@@ -89,8 +89,8 @@ class Report:
             return {}
 
     def affected(self, entry: Entry) -> tuple[str, ...]:
-        """Models whose numbers depend on an entry."""
-        return tuple(model for model in self.models if entry.model in ("", model))
+        """Models whose numbers depend on an entry; none on a study."""
+        return () if entry.stage == STUDY else tuple(model for model in self.models if entry.model in ("", model))
 
     def lines(self) -> Iterator[str]:
         """One line per problem, or a line that confirms that there is none."""
@@ -150,7 +150,7 @@ def _changed(report: Report) -> Iterator[Problem]:
 
 def _changes(report: Report) -> Iterator[tuple[Entry, str, list[str], tuple[str, ...]]]:
     """Yield (entry, kind of problem, changes, suspect models). Parameters are compared only if the code is unchanged."""
-    conf = config.read_yaml(report.conf) if report.conf.exists() else {}
+    conf = storage.read_yaml(report.conf) if report.conf.exists() else {}
     hashes = _hashes(report, conf)
     md5s = {path: _json_md5(modules) for path, modules in hashes.items()}
     current = {path for entry in report.entries for path, md5 in entry.deps.items() if md5s.get(path) == md5}
@@ -177,10 +177,13 @@ def _parameters(report: Report, entry: Entry, conf: dict[str, Any]) -> tuple[lis
 
 def _hashes(report: Report, document: dict[str, Any]) -> dict[str, dict[str, str]]:
     """The hashes that `check` would write now: path -> module -> hash, for the stages and the models that still exist."""
-    hashes = {stage: stage_code.hash_stage(stage) for stage in stage_code.STAGES}
+    hashes = {stage: stage_hashes.hash_stage(stage) for stage in stage_hashes.STAGES}
     if document:
         known = config.dataset(report.dataset).all_models
-        own = stage_code.hash_dataset(report.dataset, [model for model in report.models if model in known])
+        recorded = [PurePosixPath(path) for entry in report.entries if entry.stage == STUDY for path in entry.deps]
+        ran = [path.stem for path in recorded if path.is_relative_to(storage.CODE)]
+        studies = [name for name in ran if name in config.dataset(report.dataset).studies]
+        own = stage_hashes.hash_dataset(report.dataset, [model for model in report.models if model in known], studies)
         hashes |= {f"{report.dataset}/{name}": modules for name, modules in own.items()}
     return {(storage.CODE / f"{name}.json").as_posix(): modules for name, modules in hashes.items()}
 
@@ -239,7 +242,7 @@ def _edited(report: Report) -> Iterator[Problem]:
         for path, md5 in entry.outs.items():
             if _inside(path, storage.RUNS) or _inside(path, storage.DATA) or (current := checksum(Path(path))) == md5:
                 continue
-            models = tuple(report.models) if PurePosixPath(path).name in (TABLE, MACROS) else ()
+            models = tuple(report.models) if PurePosixPath(path).name in (TABLE, paper.MACRO_FILES[0]) else ()
             reason = f"{path} differs from the output of the stage {entry.stage}" if current else f"{path} is missing"
             yield Problem(EDITED, reason, models, path)
 

@@ -1,12 +1,13 @@
 """The stage `check`: validate all settings before any other stage runs, and hash the code of each stage and model."""
 
-from aebench import config, data, models, storage
+from aebench import config, data, models, storage, studies
 from aebench.classifiers.feature_classifier import FeatureClassifierSettings
 from aebench.classifiers.linear_probe import LinearProbeSettings
 from aebench.config import Suite
 from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
-from aebench.pipeline import stage_code
+from aebench.pipeline import stage_hashes
+from aebench.studies.checks import check as check_study
 
 BLOCKS = {
     "compute": Compute,
@@ -22,9 +23,10 @@ def check() -> str:
     suite = config.suite()
     for dataset in suite.datasets:
         check_dataset(dataset, suite)
-    code = {stage: stage_code.hash_stage(stage) for stage in stage_code.STAGES}
+    code = {stage: stage_hashes.hash_stage(stage) for stage in stage_hashes.STAGES}
     for dataset in suite.datasets:
-        code |= {f"{dataset}/{name}": hashes for name, hashes in stage_code.hash_dataset(dataset, suite.all_models).items()}
+        own = stage_hashes.hash_dataset(dataset, suite.all_models, suite.studies)
+        code |= {f"{dataset}/{name}": hashes for name, hashes in own.items()}
     for name, hashes in code.items():
         storage.write_json(storage.CODE / f"{name}.json", hashes)
     return f"settings are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}"
@@ -40,6 +42,8 @@ def check_dataset(dataset: str, suite: Suite) -> None:
     for block, schema in BLOCKS.items():
         config.check(schema, getattr(conf, block), f"{path}:{block}")
     source = data.check(conf.data, f"{path}:data")
+    for study in suite.studies:
+        check_study(studies.find(dataset, study), f"{path}:studies.{study}")
     for name, settings in config.models(dataset, suite).items():
         section = conf.section_of(name)
         where = f"{path}:{section}.{name}"

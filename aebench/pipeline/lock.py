@@ -13,13 +13,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aebench.config import read_yaml, write_yaml
 from aebench.errors import InputError
-from aebench.storage import REPORTS, md5
+from aebench.storage import REPORTS, md5, read_yaml, write_yaml
 
 LOCK = Path("dvc.lock")
 WITH_WALL_TIMES = ("cost.json", "inference.json", "layers")
 """Outputs that contain wall times and therefore differ between runs with the same numbers."""
+STUDY = "study"
+"""The stage that runs a study: `python -m stages.study <dataset> <study>`."""
 SCHEMA = "2.0"
 """The version of DVC's lock format."""
 Stages = dict[str, dict[str, Any]]
@@ -28,7 +29,7 @@ Stages = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """The entry of a stage that ran; `dataset` and `model` are "" if it does not run on a single one.
+    """The entry of a stage that ran; `dataset` and `model` are "" if it does not run on a single one, as a study.
 
     `deps` and `outs` map path -> md5; `params` maps file -> key -> value.
     """
@@ -44,6 +45,7 @@ class Entry:
     def parse(cls, entry: dict[str, Any]) -> "Entry":
         """Parse an entry as DVC writes it; the command must be `python -m stages.<stage> [<dataset> [<model>]]`."""
         stage, dataset, model, *_ = [*entry["cmd"].partition("stages.")[2].split(), "", "", ""]
+        model = "" if stage == STUDY else model
         deps, outs = ({file["path"]: file.get("md5", "") for file in entry.get(part, ())} for part in ("deps", "outs"))
         return cls(stage, dataset, model, deps, outs, entry.get("params", {}))
 
@@ -84,11 +86,13 @@ class Lock:
         return {path: (entry.stage, md5) for entry in self.entries.values() for path, md5 in entry.outs.items()}
 
     def fingerprint(self, dataset: str) -> str:
-        """Hash the outputs of training and evaluation on a data set: 12 hexadecimal digits, or "no lock" if no stage has run.
+        """Hash the outputs of training, evaluation and studies on a data set: 12 hexadecimal digits; "no lock" without any.
 
         Outputs with wall times are excluded, so that runs with the same numbers have the same fingerprint.
         """
-        entries = [entry for entry in self.entries.values() if entry.dataset == dataset and entry.model]
+        entries = [
+            entry for entry in self.entries.values() if entry.dataset == dataset and (entry.model or entry.stage == STUDY)
+        ]
         outs = {path: md5 for entry in entries for path, md5 in entry.outs.items()}
         outs = {path: md5 for path, md5 in outs.items() if PurePosixPath(path).name not in WITH_WALL_TIMES}
         return hashlib.sha256(json.dumps(outs, sort_keys=True).encode()).hexdigest()[:12] if outs else "no lock"

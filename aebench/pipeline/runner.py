@@ -1,65 +1,117 @@
-"""Run DVC, and repair files an interrupted run may have truncated.
+"""`aebench run`: the stages of dvc.yaml side by side, with the same results and the same dvc.lock as `dvc repro`.
 
-DVC writes `.dvc/tmp/rwlock` and `dvc.lock` in place: if it is killed at the wrong moment, either may be truncated, and the
-next run fails before it starts. Both can be recovered: DVC recreates the first, and the second is restored from Git. DVC's run
-cache contains the outputs of every stage that finished after the last commit.
+A failed stage stops only those that depend on it. Ctrl-C stops the running stages; finished ones are kept, and training is
+resumed from its checkpoint by the next run.
 """
 
-import json
 import os
-import subprocess
 import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from aebench import config
+from rich.console import Console
+
 from aebench.errors import InputError
-from aebench.pipeline import fork_server, lock
-from aebench.pipeline.lock import LOCK
+from aebench.pipeline import fork_server, remote, repair, schedule
+from aebench.pipeline.commands import Commands, log, reason
+from aebench.pipeline.dvc_stages import DvcStages
+from aebench.pipeline.progress import Display, Durations
+from aebench.pipeline.run_lock import only_run
+from aebench.training.parallel import SIDE_BY_SIDE, cores
 
-RWLOCK = Path(".dvc/tmp/rwlock")
+GPUS = Path("/proc/driver/nvidia/gpus")
 
 
-def reproduce() -> int:
-    """Run `dvc repro` and return its exit status.
+@dataclass
+class Outcome:
+    """What became of the stages.
 
-    Stages use this Python and inherit the terminal, so that progress bars are shown.
+    `failures` maps a failed stage to the reason, `skipped` a stage that did not run to the failed one that it depends on.
     """
-    prepare_lock(config.suite().datasets)
-    with fork_server.python() as folders:
-        path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        return subprocess.run([sys.executable, "-m", "dvc", "repro"], env=os.environ | {"PATH": path}, check=False).returncode
+
+    failures: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def lines(self) -> list[str]:
+        """What failed and why, and how to go on; empty if nothing failed."""
+        lines = []
+        for stage, why in self.failures.items():
+            needing = [other for other, failed in self.skipped.items() if failed == stage]
+            lines += [f"error: {stage}: {why}", f"  its output: {log(stage)}"]
+            lines += [f"  not run: {', '.join(needing)}"] if needing else []
+        if self.failures or self.interrupted:
+            lines.append("stages that have finished are kept: `aebench run` goes on from here")
+        return lines
 
 
-def prepare_lock(datasets: list[str]) -> None:
-    """Repair truncated files, and limit dvc.lock to these data sets."""
-    for file in repair():
-        print(f"repaired {file}, truncated by an interrupted run", file=sys.stderr)
-    lock.archive_other_datasets(datasets)
+def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = None, console: Console | None = None) -> Outcome:
+    """Run the stages that lead to `targets` (default: all), on at most `jobs` cores (default: those of this machine).
+
+    With a dask scheduler, the default is the number of threads of its workers. `datasets` are the data sets of the suite.
+    """
+    on_cluster = bool(os.environ.get(remote.SCHEDULER))
+    jobs, console, outcome = jobs or (_threads() if on_cluster else cores()), console or Console(stderr=True), Outcome()
+    with only_run() as held, fork_server.python(held) as folders, _environment(folders, jobs):
+        repair.prepare_lock(datasets)
+        durations, gpus = Durations(), [] if on_cluster else visible_gpus()
+        with DvcStages(targets) as stages:
+            display = Display(stages.graph, jobs, durations, console)
+            on_gpu = [stage for stage, needs in stages.resources.items() if needs.get("gpu")]
+            commands = Commands(display.start, display.status, gpus, on_gpu, held)
+            stages.execute = commands.execute
+
+            def work(stage: str) -> None:
+                started, state = time.monotonic(), "failed"
+                try:
+                    changed = stages.run(stage)
+                    state = "ran" if stage in commands.statuses else "restored" if changed else "unchanged"
+                    if state == "ran":
+                        durations.record(stage, time.monotonic() - started)
+                finally:
+                    display.finish(stage, "stopped" if commands.stopped and state == "failed" else state)
+
+            capacity = {"cores": jobs} | ({"gpu": len(gpus)} if gpus else {})
+            expected = durations.of(stages.graph)
+            try:
+                with display.shown():
+                    result = schedule.run(stages.graph, work, capacity, stages.resources, expected, commands.stop)
+                for stage, error in result.failures.items():
+                    status = commands.statuses.get(stage)
+                    message = str(error) if isinstance(error, InputError) else repr(error)
+                    outcome.failures[stage] = reason(stage, status) if status else message
+                outcome.skipped = result.skipped
+            except KeyboardInterrupt:
+                outcome.interrupted = True
+            durations.save()
+        console.print(display.summary(), highlight=False)
+    return outcome
 
 
-def repair() -> list[Path]:
-    """Remove a truncated rwlock and restore a truncated dvc.lock; returns the repaired files."""
-    repaired = []
-    if _truncated_json(RWLOCK):
-        RWLOCK.unlink()
-        repaired.append(RWLOCK)
-    if _truncated_lock(LOCK):
-        LOCK.unlink()
-        # It stays deleted if it was never committed.
-        subprocess.run(["git", "checkout", "-q", "--", str(LOCK)], check=False, capture_output=True)
-        repaired.append(LOCK)
-    return repaired
+def _threads() -> int:
+    from aebench.pipeline import cluster
+
+    return cluster.threads()
 
 
-def _truncated_json(file: Path) -> bool:
+def visible_gpus() -> list[str]:
+    """The CUDA devices that stages may use."""
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [gpu.strip() for gpu in chosen.split(",") if gpu.strip() not in ("", "-1")]
+    return [str(number) for number in range(len(list(GPUS.iterdir())))] if GPUS.is_dir() else []
+
+
+@contextmanager
+def _environment(folders: list[str], jobs: int) -> Iterator[None]:
+    """Let stages use this Python, or that of the fork server in `folders`, and know how many run side by side."""
+    before = dict(os.environ)
+    path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ.update({"PATH": path, SIDE_BY_SIDE: str(jobs)})
     try:
-        return file.exists() and not isinstance(json.loads(file.read_text()), dict)
-    except json.JSONDecodeError:
-        return True
-
-
-def _truncated_lock(file: Path) -> bool:
-    try:
-        return file.exists() and "stages" not in config.read_yaml(file)
-    except InputError:
-        return True
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field, model_validator
 
-from aebench import config
+from aebench import config, storage
 from aebench.errors import unknown
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.reporting.results import Results
@@ -36,7 +36,8 @@ NOTE = (
     "otherwise. Intervals are not corrected for multiple testing. The claims and their bounds are in "
     "aebench/reporting/claims.yaml."
 )
-OTHER_QUANTITIES = ("classify", "layers", "settings")
+STUDY = "study"
+OTHER_QUANTITIES = ("classify", "layers", "settings", STUDY)
 """First parts of the names of quantities that are neither metrics nor profiles: see `ModelResults.values`."""
 
 
@@ -95,7 +96,7 @@ def claims(file: Path = FILE) -> dict[str, dict[str, Claim]]:
     """Chapter -> name -> claim, checked; an `InputError` names an unknown key, figure or quantity."""
     chapters = {
         chapter: {name: config.check(Claim, block, f"{file.name}:{chapter}.{name}") for name, block in blocks.items()}
-        for chapter, blocks in config.read_yaml(file).items()
+        for chapter, blocks in storage.read_yaml(file).items()
     }
     for chapter, by_name in chapters.items():
         for name, claim in by_name.items():
@@ -138,7 +139,7 @@ def _result(results: Results, test: Test) -> TestResult:
     samples = {name: _values(results, name) for name in test.quantities}
     missing = [name for name, values in samples.items() if values is None or not np.isfinite(values).all()]
     if missing:
-        return TestResult(test, Estimate(np.nan, np.nan, np.nan, 0), NOT_TESTED, f"{', '.join(missing)} was not measured")
+        return TestResult(test, Estimate(np.nan, np.nan, np.nan, 0), NOT_TESTED, f"not measured: {', '.join(missing)}")
     values = sum(samples[name] for name in test.plus) - sum((samples[name] for name in test.minus), np.zeros(1))
     effect = estimate(values / samples[test.over] if test.over else values)
     if effect.n == 1 and not all(_exact(results, name) for name in test.quantities):
@@ -149,6 +150,8 @@ def _result(results: Results, test: Test) -> TestResult:
 def _exact(results: Results, quantity: str) -> bool:
     """Whether a quantity has a single value because it is not random, rather than because only one seed was run."""
     model, _, name = quantity.partition(":")
+    if name.startswith(f"{STUDY}/"):
+        return False
     deterministic = next(m.cost.seeds == 1 for m in results.models if m.name == model)
     return name.startswith("settings/") or (deterministic and len(results.seeds) > 1)
 
@@ -156,6 +159,10 @@ def _exact(results: Results, quantity: str) -> bool:
 def _values(results: Results, quantity: str) -> np.ndarray | None:
     """One value per seed, or a single one; None if the model or the quantity is missing."""
     name, _, rest = quantity.partition(":")
+    if rest.startswith(f"{STUDY}/"):
+        study, _, where = rest.removeprefix(f"{STUDY}/").partition("/")
+        values = results.studies[study].values(name, where) if study in results.studies else None
+        return None if values is None else np.array(values)
     values = next((model.values(rest) for model in results.models if model.name == name), None)
     return None if values is None else np.array(values)
 
@@ -163,8 +170,9 @@ def _values(results: Results, quantity: str) -> np.ndarray | None:
 def _check_names(claim: Claim, path: str) -> None:
     """Raise for an unknown figure, metric or profile."""
     from aebench.reporting.figures import FIGURES
+    from aebench.reporting.figures.studies import PREFIX
 
-    if claim.figure not in FIGURES:
+    if claim.figure not in FIGURES and not claim.figure.startswith(PREFIX):
         raise unknown(f"{path}.figure", claim.figure, FIGURES)
     for quantity in (each for test in claim.tests for each in test.quantities):
         name = quantity.partition(":")[2].partition("/")[0]

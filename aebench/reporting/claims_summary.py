@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from aebench import storage
 from aebench.reporting import templates
-from aebench.reporting.claims import NOTE, Claim, claims, table
+from aebench.reporting.claims import NOT_TESTED, NOTE, Claim, claims, table
+from aebench.reporting.lecture.values import lines, values
 from aebench.reporting.results import Results
+from aebench.reporting.statements import Statement, statements
 from aebench.reporting.tables.claims import effect
 
 if TYPE_CHECKING:
@@ -32,7 +34,10 @@ def write_all() -> None:
     entries = [_entry(chapter, name, claim, tables) for chapter, each in claims().items() for name, claim in each.items()]
     facts = {"datasets": list(tables), "claims": entries, "note": NOTE}
     templates.write(SUMMARY, "claims.md", **facts)
-    templates.write(LECTURE, "lecture.md", **facts, chapter=partial(_in_chapter, entries), drawn=_drawn)
+    by_name = {entry["name"]: entry for entry in entries}
+    listed = {chapter: [(s.says, _answers(s, by_name)) for s in each] for chapter, each in statements().items()}
+    functions = {"chapter": partial(_in_chapter, entries), "drawn": _drawn, "values": values, "lines": lines}
+    templates.write(LECTURE, "lecture.md", **facts, **functions, statements=listed)
 
 
 def _read(file: Path) -> "DataFrame":
@@ -62,6 +67,26 @@ def _figure(dataset: str, name: str) -> Path:
 def _drawn(name: str) -> list[str]:
     """The data sets whose reports have this figure."""
     return [path.parent.name for path in sorted(storage.REPORTS.glob("*/figures")) if _figure(path.parent.name, name).exists()]
+
+
+def _answers(statement: Statement, claims: dict[str, dict[str, Any]]) -> str:
+    """What answers a statement, in Markdown: claims with their verdicts by data set, models, figures and tests."""
+    parts = []
+    for name in statement.claims:
+        verdicts = claims[name]["verdicts"]
+        listed = {v: ", ".join(dataset for dataset in verdicts if verdicts[dataset] == v) for v in verdicts.values()}
+        parts.append(f"claim `{name}`: {'; '.join(f'{v} on {where}' for v, where in listed.items()) or NOT_TESTED}")
+    if statement.models:
+        parts.append("models " + ", ".join(f"`{model}`" for model in statement.models))
+    parts += [f"figure {link}" for name in statement.figures if (link := _link(name))]
+    parts += [f"test [`{name.partition('::')[2]}`](../tests/{name.partition('::')[0]})" for name in statement.tests]
+    return "<br>".join(parts)
+
+
+def _link(figure: str) -> str:
+    """A link to a figure of the lecture or of the first report that has it; empty if there is none."""
+    files = [storage.REPORTS / "lecture" / f"{figure}.png", *(_figure(dataset, figure) for dataset in _drawn(figure))]
+    return next((f"[{figure}](../{file.as_posix()})" for file in files if file.exists()), "")
 
 
 def _in_chapter(entries: list[dict[str, Any]], chapter: str) -> list[dict[str, Any]]:

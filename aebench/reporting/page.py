@@ -7,7 +7,7 @@ from typing import Any
 from aebench import config, storage
 from aebench.reporting import tables, templates
 from aebench.reporting.claims import VERDICTS
-from aebench.reporting.figures import FIGURES
+from aebench.reporting.figures import figures
 from aebench.reporting.lecture import FOLDER, LECTURE
 from aebench.reporting.results import Results
 from aebench.reporting.sections import SECTIONS
@@ -55,13 +55,14 @@ def write_index() -> None:
 
 def _parts(results: Results, every: list[Table]) -> list[dict[str, Any]]:
     """The questions that have tables or figures, with their tables and figures."""
-    files = {name: results.figures / f"{name}.png" for name in FIGURES}
+    drawn = figures(results)
+    files = {name: results.figures / f"{name}.png" for name in drawn}
     parts = [
         {
             "key": key,
             "question": question,
             "tables": [table for table in every if table.section == key],
-            "figures": [(n, FIGURES[n], _data_uri(f)) for n, f in files.items() if FIGURES[n].section == key and f.exists()],
+            "figures": [(n, drawn[n], _data_uri(f)) for n, f in files.items() if drawn[n].section == key and f.exists()],
         }
         for key, question in SECTIONS.items()
     ]

@@ -34,7 +34,7 @@ def provenance(results: Results) -> dict[str, Any]:
         "feature_classifier": _outputs(entries, [feature_classifier.file(name)]),
         "models": {model: {"code": _code(each), "results": _outputs(each)} for model, each in by_model.items()},
         "environments": _environments(results),
-        "modules": _modules(name, models),
+        "modules": _modules(name, models, list(results.studies)),
     }
 
 
@@ -61,14 +61,14 @@ def _environments(results: Results) -> list[dict[str, Any]]:
     return environments
 
 
-def _modules(dataset: str, models: list[str]) -> dict[str, str]:
+def _modules(dataset: str, models: list[str], studies: list[str]) -> dict[str, str]:
     """Module -> code hash, as written by `check`, of the modules behind data, models, evaluation and the report."""
     names = [
         "train_feature_classifier",
         "evaluate",
         "classify",
         "report",
-        *(f"{dataset}/{each}" for each in ("prepare", *models)),
+        *(f"{dataset}/{each}" for each in ("prepare", *models, *(f"studies/{study}" for study in studies))),
     ]
     files = [storage.CODE / f"{name}.json" for name in names]
     return {module: code for file in files if file.exists() for module, code in storage.read_json(file).items()}

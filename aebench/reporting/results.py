@@ -1,5 +1,6 @@
 """Read the results of a suite on a data set; tables, figures, claims, page and MLflow use no other reader."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from aebench import config, statistics, storage
+from aebench import config, statistics, storage, studies
 from aebench.classifiers import feature_classifier
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.evaluation.settings import Evaluation
 from aebench.statistics import Estimate, estimate
+from aebench.studies import Study
 
 TABLES = ("history.csv", "metrics.csv", "profiles.csv", "classification.csv")
 FILES = (*TABLES, "cost.json", "linear_probe.json", "inference.json", "pictures.npz")
@@ -114,14 +116,41 @@ class ModelResults:
 
 
 @dataclass(frozen=True)
+class StudyResults:
+    """The results of a study: series -> position -> quantity -> one value per seed."""
+
+    study: Study
+    samples: dict[str, dict[str, dict[str, list[float]]]]
+
+    @cached_property
+    def quantities(self) -> list[str]:
+        """The quantities, in their order."""
+        return list(dict.fromkeys(name for by in self.samples.values() for values in by.values() for name in values))
+
+    def curve(self, series: str, quantity: str) -> tuple[list[float], list[Estimate]]:
+        """Positions of a series and the estimates of a quantity there."""
+        points = {position: values[quantity] for position, values in self.samples[series].items() if quantity in values}
+        return list(map(float, points)), list(map(over_seeds, points.values()))
+
+    def values(self, series: str, name: str) -> list[float] | None:
+        """One value per seed of `<position>/<quantity>` of a series; None if there is no such quantity."""
+        position, _, quantity = name.partition("/")
+        return self.samples.get(series, {}).get(position, {}).get(quantity)
+
+
+@dataclass(frozen=True)
 class Results:
-    """The results of all models on a data set, in the order of the suite; `seeds` are those of the suite."""
+    """The results of all models on a data set, in the order of the suite; `seeds` are those of the suite.
+
+    `studies` are those with results for the current settings and seeds, in the order of conf/<dataset>.yaml.
+    """
 
     dataset: str
     models: list[ModelResults]
     remarks: list[str]
     evaluation: Evaluation
     seeds: tuple[int, ...]
+    studies: dict[str, StudyResults]
 
     @cached_property
     def about(self) -> storage.About:
@@ -192,7 +221,28 @@ def read(dataset: str, complete: bool = True) -> Results:
         remarks=conf.remarks,
         evaluation=config.check(Evaluation, conf.evaluation, f"{file}:evaluation"),
         seeds=tuple(suite.seeds),
+        studies=_studies(dataset, conf, suite),
     )
+
+
+def _studies(dataset: str, conf: config.Dataset, suite: config.Suite) -> dict[str, StudyResults]:
+    """The results of studies in Git; those of other settings or seeds are left out."""
+    results, folder = {}, storage.study_folder(dataset)
+    for name in conf.studies:
+        table, description = folder / f"{name}.csv", folder / f"{name}.json"
+        if not (table.exists() and description.exists()):
+            continue
+        if storage.read_json(description) != studies.description(conf, name, suite.seeds):
+            remedy = f"make reproduce STUDIES={name}"
+            print(f"{table} was computed with other settings or seeds and is left out; to update it: {remedy}", file=sys.stderr)
+            continue
+        columns, samples = storage.read_columns(table), {}
+        del columns["seed"]
+        for column, values in columns.items():
+            series, position, quantity = column.split("/", 2)
+            samples.setdefault(series, {}).setdefault(position, {})[quantity] = values
+        results[name] = StudyResults(studies.find(dataset, name), samples)
+    return results
 
 
 def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Dataset) -> ModelResults:

@@ -11,6 +11,7 @@ SECTIONS: dict[str, str] = {
     "filters": "What do the first units detect?",
     "others": OTHERS,
     "stacked": "What does layer-by-layer pretraining achieve?",
+    "studies": "How do one setting, the number of training images and depth affect the results?",
     "learning": "How did the losses evolve during training?",
     "cost": "What does each model cost?",
     "data": "What do the images look like?",

@@ -10,6 +10,10 @@ metrics and history. The hash of the dvc.lock entry is only a tag: it also cover
 duplicate every run, and it misses stages run by hand. Replaced runs are tagged superseded and soft-deleted (the UI lists them
 under State: Deleted), because a chart or the mean of a group must not mix old and new numbers. The runs of a model become
 current together, after all of them are logged: if the process is killed, the next one logs that model again.
+
+The results of a DVC experiment (`dvc exp run`) are logged beside those of the project, as runs tagged with its name, which
+replace only earlier runs of the same experiment. A model that the experiment does not change has no runs in it. DVC may run
+an experiment in a temporary copy of the project; the store and the artifacts are those of the project.
 """
 
 import json
@@ -22,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aebench import config, storage
 from aebench.errors import InputError
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 LOCAL_STORE = "sqlite:///mlflow.db"
+PROJECT, EXPERIMENT_NAME = "DVC_ROOT", "DVC_EXP_NAME"
+"""Variables that DVC sets for a stage: the folder of the project, not of a temporary copy, and the name of the experiment."""
 ENVIRONMENT = {
     # In seconds. A server that is down fails immediately, an unresponsive one after two attempts.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -70,8 +76,14 @@ class Tally:
 
 
 def store() -> str:
-    """The URI of the MLflow store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
+    """The URI of the MLflow store; the path of an SQLite file is relative to the project."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
+    return re.sub(r"^sqlite:///(?![/:]|\w:)", lambda match: f"{match[0]}{_project().as_posix()}/", uri)
+
+
+def _project() -> Path:
+    """The folder of the project; the working directory may be a temporary copy of it."""
+    return Path(os.environ.get(PROJECT, ""))
 
 
 def mirror() -> Tally:
@@ -94,7 +106,7 @@ def _finished(dataset: str, suite: config.Suite) -> Iterator[TrackedModel]:
         stages = {name: entry for name, entry in lock.stages.items() if name.endswith(f"@{dataset}-{model.name}")}
         colour = COLOURS[suite.all_models.index(model.name) % len(COLOURS)]
         notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": fingerprint(stages)}
-        yield TrackedModel(dataset, model, data, commit | notes)
+        yield TrackedModel(dataset, model, data, commit | notes, os.environ.get(EXPERIMENT_NAME, ""))
 
 
 def _data(dataset: str, lock: Lock) -> dict[str, str]:
@@ -112,10 +124,10 @@ def _data(dataset: str, lock: Lock) -> dict[str, str]:
 def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally) -> None:
     """Log a model unless its runs are current, delete its outdated runs, and update its figures."""
     experiment = _experiment(client, model.dataset)
-    runs = client.search_runs([experiment], f"tags.`{MODEL}` = '{model.name}'")
-    kept = [run for run in runs if (_state(run), run.data.tags.get(FINGERPRINT)) == (CURRENT, model.fingerprint)]
-    if len(kept) != 1 + len(model.results.seeds):
-        kept = []
+    runs = _search(client, experiment, model.key)
+    kept = _with_same_content(runs, model)
+    if not kept and model.experiment:
+        kept = _with_same_content(_search(client, experiment, model.name), model)
     logged = [] if kept else _log_model(client, experiment, model)
     tally.superseded += sum(_delete(client, run) for run in runs if run not in kept)
     for run_id in logged:
@@ -123,6 +135,16 @@ def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally) -> None:
     _log_figures(client, experiment, model)
     tally.logged += len(logged)
     tally.kept += len(kept)
+
+
+def _search(client: "MlflowClient", experiment: str, key: str, condition: str = "") -> "list[Run]":
+    return client.search_runs([experiment], f'tags.`{MODEL}` = "{key}"{condition}')
+
+
+def _with_same_content(runs: "list[Run]", model: TrackedModel) -> "list[Run]":
+    """The current runs with the content of the model; none unless the summary and all seeds are there."""
+    same = [run for run in runs if (_state(run), run.data.tags.get(FINGERPRINT)) == (CURRENT, model.fingerprint)]
+    return same if len(same) == 1 + len(model.results.seeds) else []
 
 
 def _log_model(client: "MlflowClient", experiment: str, model: TrackedModel) -> list[str]:
@@ -139,7 +161,8 @@ def _log(client: "MlflowClient", experiment: str, model: TrackedModel, record: R
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
     tags = model.tags | parent | {STATE: "unfinished"}
-    run_id = client.create_run(experiment, end - round(1000 * record.seconds), tags, record.name).info.run_id
+    name = record.name + (f" ({model.experiment})" if model.experiment else "")
+    run_id = client.create_run(experiment, end - round(1000 * record.seconds), tags, name).info.run_id
     client.log_inputs(run_id, [DatasetInput(Dataset(**model.data))])
     metrics = [Metric(name, value, model.time, step) for name, value, step in record.points()]
     params = [Param(name, value) for name, value in (model.params | {"seed": record.seed}).items()]
@@ -158,16 +181,18 @@ def _delete(client: "MlflowClient", run: "Run") -> bool:
 
 
 def _log_figures(client: "MlflowClient", experiment: str, model: TrackedModel) -> None:
-    """Attach the figures of the data set, which compare all models, to the model's summary run if they have changed."""
-    [summary] = client.search_runs(
-        [experiment], f"tags.`{MODEL}` = '{model.name}' and params.seed = '{ALL}' and tags.`{STATE}` = '{CURRENT}'"
-    )
+    """Attach the figures of the data set, which compare all models, to the model's summary run if they have changed.
+
+    A model with the same content as outside its experiment has no run in the experiment.
+    """
+    condition = f" and params.seed = '{ALL}' and tags.`{STATE}` = '{CURRENT}'"
     figures = sorted((storage.REPORTS / model.dataset / "figures").glob("*.png"))
     current = fingerprint([storage.md5(figure) for figure in figures])
-    if summary.data.tags.get(FIGURES) != current:
-        for figure in figures:
-            client.log_artifact(summary.info.run_id, figure)
-        client.set_tag(summary.info.run_id, FIGURES, current)
+    for summary in _search(client, experiment, model.key, condition):
+        if summary.data.tags.get(FIGURES) != current:
+            for figure in figures:
+                client.log_artifact(summary.info.run_id, figure)
+            client.set_tag(summary.info.run_id, FIGURES, current)
 
 
 def _state(run: "Run") -> str:
@@ -175,11 +200,14 @@ def _state(run: "Run") -> str:
 
 
 def _experiment(client: "MlflowClient", dataset: str) -> str:
-    """The id of the data set's experiment, which is created if necessary; the local store keeps artifacts in mlartifacts/."""
+    """The id of the data set's experiment, which is created if necessary; a database keeps artifacts in mlartifacts/."""
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+
     name = f"aebench/{dataset}"
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        artifacts = Path("mlartifacts", dataset).resolve().as_uri() if store() == LOCAL_STORE else None
+        is_database = store().startswith(tuple(DATABASE_ENGINES))
+        artifacts = (_project() / "mlartifacts" / dataset).resolve().as_uri() if is_database else None
         return client.create_experiment(name, artifacts)
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
@@ -193,8 +221,12 @@ def _client() -> Iterator["MlflowClient"]:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
     from sqlalchemy.exc import SQLAlchemyError
 
+    if store().startswith("sqlite:"):
+        event.listen(Engine, "connect", _do_not_wait_for_the_disk)
     for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -202,6 +234,14 @@ def _client() -> Iterator["MlflowClient"]:
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         text = f"MLFLOW_TRACKING_URI must be a reachable store, got {store()}: {_root(error)}"
         raise InputError(re.sub(r"//[^/@\s]+@", "//", text)) from None  # hide the password
+
+
+def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
+    """Let SQLite leave writing to the operating system, as ten commits per run would wait for the disk.
+
+    Only a failure of the whole system can damage the store, which `make track` then writes again.
+    """
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _root(error: BaseException) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ALL = "all"
 """Value of the parameter `seed` in a summary."""
 MODEL, FINGERPRINT = "aebench.model", "aebench.fingerprint"
+EXPERIMENT = "dvc.experiment"
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,26 @@ class Record:
 
 @dataclass(frozen=True)
 class TrackedModel:
-    """Results of a model on a data set, with MLflow's description of the data and additional tags."""
+    """Results of a model on a data set, with MLflow's description of the data and additional tags.
+
+    `experiment` is the name of the DVC experiment that computed them, "" outside experiments.
+    """
 
     dataset: str
     results: ModelResults
     data: dict[str, str]
     notes: dict[str, str]
+    experiment: str = ""
 
     @property
     def name(self) -> str:
         """Name of the model."""
         return self.results.name
+
+    @property
+    def key(self) -> str:
+        """Identifies the model among all experiments; a tag of its runs."""
+        return f"{self.name}@{self.experiment}" if self.experiment else self.name
 
     @cached_property
     def time(self) -> int:
@@ -81,7 +91,8 @@ class TrackedModel:
         cost = self.results.cost
         machine = {name: str(getattr(cost, name)) for name in ("device", "machine", "threads")}
         versions = {f"version.{name}": version for name, version in cost.versions.items()}
-        return {MODEL: self.name, FINGERPRINT: self.fingerprint} | self.notes | machine | versions
+        experiment = {EXPERIMENT: self.experiment} if self.experiment else {}
+        return {MODEL: self.key, FINGERPRINT: self.fingerprint} | experiment | self.notes | machine | versions
 
     @cached_property
     def fingerprint(self) -> str:

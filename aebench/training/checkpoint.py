@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,13 @@ class Checkpoint:
     def save_if_due(self, loop: "TrainingLoop") -> None:
         """Save if `seconds` have passed since the last save."""
         if loop.active and time.monotonic() - self._last >= self.seconds:
-            self._save(loop)
+            self.save(loop)
             self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Delete the checkpoint of a finished training run."""
-        self.path.unlink(missing_ok=True)
+        """Delete the checkpoint of a finished training run, and those of its parts."""
+        for file in (self.path, *self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}")):
+            file.unlink(missing_ok=True)
 
     def restore(self, loop: "TrainingLoop") -> None:
         """Load the saved state into a new `loop` if a checkpoint with this identity exists."""
@@ -56,7 +58,13 @@ class Checkpoint:
         loop.earlier = float(metadata["seconds"])
         tqdm.write(f"resuming after epoch {loop.epoch} from {self.path}", file=sys.stderr)
 
-    def _save(self, loop: "TrainingLoop") -> None:
+    def part(self, seeds: Sequence[int]) -> "Checkpoint":
+        """Return the checkpoint of a part of the seeds."""
+        path = self.path.with_suffix(f".{seeds[0]}{self.path.suffix}")
+        return Checkpoint(path, [self.identity, list(seeds)], self.seconds)
+
+    def save(self, loop: "TrainingLoop") -> None:
+        """Save the state of the loop."""
         seconds = loop.earlier + time.monotonic() - self._start
         metadata = {"identity": self.identity, "active": json.dumps(loop.active), "epoch": str(loop.epoch)}
         metadata |= {"terms": json.dumps(list(loop.history)), "seconds": str(seconds)}
@@ -70,22 +78,21 @@ def _pack(loop: "TrainingLoop") -> dict[str, torch.Tensor]:
         "best": loop.best_state,
         "seeds": {name: getattr(loop, name) for name in ("best_loss", "best_epoch", "updates")},
         "history": {name: torch.stack(epochs) for name, epochs in loop.history.items()},
-        "adam": loop.optimiser.state[loop.ensemble.weights],
+        "adam": loop.moments,
     }
     return {f"{group}/{name}": value.contiguous() for group, values in groups.items() for name, value in values.items()}
 
 
 def _unpack(loop: "TrainingLoop", tensors: dict[str, torch.Tensor], active: list[int], epoch: int, terms: list[str]) -> None:
-    loop.epoch, loop.active = epoch, active
+    loop.epoch = epoch
     loop.ensemble.set_state([loop.seeds[s] for s in active], _group("state", tensors))
-    loop.optimiser = loop.adam()
+    loop.set_active(active)
     device = loop.ensemble.device
     loop.best_state = {name: value.to(device) for name, value in _group("best", tensors).items()}
     for name, value in _group("seeds", tensors).items():
         setattr(loop, name, value)
     loop.history = {name: list(tensors[f"history/{name}"]) for name in terms}
-    moments = {name: value.to(device) for name, value in _group("adam", tensors).items()}
-    loop.optimiser.state[loop.ensemble.weights] = moments
+    loop.moments = {name: value.to(device) for name, value in _group("adam", tensors).items()}
 
 
 def _group(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,15 +1,15 @@
 """The cost of a training run: time, memory, epochs and number of parameters, and the machine used."""
 
 import platform
-import re
 import resource
 import sys
 from importlib.metadata import version
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from aebench.storage import Cost, History
+from aebench.training.device import blas, processor
 from aebench.training.ensemble import Ensemble
 
 PACKAGES = ("aebench", "numpy", "torch")
@@ -27,31 +27,21 @@ def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> 
         best=history.best.tolist(),
         updates=history.updates.tolist(),
         peak_memory=_peak_memory(ensemble.device),
-        device=str(ensemble.device),
-        threads=threads,
-        machine=platform.machine(),
-        processor=_processor(ensemble.device),
-        blas=_blas(ensemble.device),
-        versions={name: version(name) for name in PACKAGES},
         facts=ensemble.model.facts,
+        **environment(ensemble.device, threads),
     )
 
 
-def _processor(device: torch.device) -> str:
-    """Return the model name of the GPU or CPU; the latter from /proc/cpuinfo if it exists."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.exists() else []
-    return names[0].strip() if names else platform.processor()
-
-
-def _blas(device: torch.device) -> str:
-    """Return the libraries for matrix products and their vector instructions, such as "mkl, oneDNN, AVX512"."""
-    if device.type == "cuda":
-        return f"cuBLAS, CUDA {torch.version.cuda}"
-    names = re.findall(r"\bBLAS_INFO=(\w+)", torch.__config__.show()) or ["unknown"]
-    return ", ".join([*names, *["oneDNN"] * torch.backends.mkldnn.is_available(), torch.backends.cpu.get_cpu_capability()])
+def environment(device: torch.device, threads: int) -> dict[str, Any]:
+    """Return the hardware and the software versions that determine the last bits of results."""
+    return {
+        "device": str(device),
+        "threads": threads,
+        "machine": platform.machine(),
+        "processor": processor(device),
+        "blas": blas(device),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
 
 
 def _peak_memory(device: torch.device) -> int:

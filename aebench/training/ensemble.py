@@ -1,14 +1,16 @@
 """An ensemble: the replicas of a model for S seeds, with stacked weights and methods vectorised by `torch.func`.
 
-On one thread a seed gives bit-identical results in an ensemble and alone: matrix products are batched over seeds, and
-everything else is elementwise or reduced within a seed. A vectorised loop can round its last, incomplete vector differently
-(observed with Adam on 9 weights, for one replica and for three). Each replica's weights are therefore one row of a matrix,
-with every tensor padded to a multiple of `LANES`: the position of a weight in a vector does not depend on S, and the
-optimiser makes one pass over one tensor. Results for layers of odd width (7, 9) can still differ in the last bit; those for
-the widths in conf/ do not.
+With one thread per product a seed gives bit-identical results in an ensemble and alone: matrix products are batched over seeds,
+and everything else is elementwise or reduced within a seed. A vectorised loop can round its last, incomplete vector differently
+(observed with Adam on 9 weights, for one replica and for three). The weights of a tensor are therefore stored as a matrix with
+one row per seed, padded to a multiple of `LANES`: the position of a weight in a vector does not depend on S. BLAS libraries can
+still choose other kernels for one seed than for several. This was seen for `latent_dim` 1, for layers whose width is not a
+multiple of 4 (7, 9, and 30 with a contractive penalty) and, with oneDNN, for products of fewer than 16³ multiplications.
+Results for the models in conf/ did not differ.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -18,27 +20,6 @@ from torch.func import functional_call, stack_module_state, vmap
 from aebench.randomness import Streams
 
 LANES = 16  # float32 numbers in the widest vector register: 64 bytes, AVX-512
-
-
-class Layout:
-    """The position of each named tensor of a replica in its row of weights."""
-
-    def __init__(self, stacked: dict[str, Tensor]):
-        self.shapes = {name: value.shape[1:] for name, value in stacked.items()}
-        self.sizes = [size for shape in self.shapes.values() for size in (shape.numel(), -shape.numel() % LANES)]
-
-    def rows(self, stacked: dict[str, Tensor], count: int) -> Tensor:
-        """Convert tensors (S, ...), S = `count`, to rows (S, P), padded with zeros."""
-        if not self.shapes:
-            return torch.zeros(count, 0)
-        flat = {name: stacked[name].reshape(count, shape.numel()) for name, shape in self.shapes.items()}
-        return torch.cat([nn.functional.pad(values, (0, -values.shape[1] % LANES)) for values in flat.values()], 1)
-
-    def tensors(self, rows: Tensor) -> dict[str, Tensor]:
-        """Return views (..., *shape) of rows (..., P), by name."""
-        parts = rows.split(self.sizes, -1)[::2]
-        named = zip(self.shapes.items(), parts, strict=True)
-        return {name: part.view((*part.shape[:-1], *shape)) for (name, shape), part in named}
 
 
 class _Call(nn.Module):
@@ -71,8 +52,8 @@ class Replica:
 class Ensemble:
     """The replicas of `build()` for `seeds`, each initialised from its own stream.
 
-    `weights` (S, P) has one row per seed; `buffers` are tensors (S, ...) that are not trained. `model` is a replica on the
-    meta device: it has methods and settings, but no weights.
+    `weights` maps the name of each trained tensor to its values (S, padded size); `buffers` are tensors (S, ...) that are not
+    trained. `model` is a replica on the meta device: it has methods and settings, but no weights.
     """
 
     def __init__(self, build: Callable[[], nn.Module], seeds: Sequence[int], device: torch.device | str = "cpu"):
@@ -81,24 +62,25 @@ class Ensemble:
             with Streams(seed).initialising():
                 replicas.append(build())
         params, buffers = stack_module_state(replicas)
-        self._init(replicas[0].to("meta"), seeds, {n: v.detach() for n, v in params.items()}, buffers, device)
-
-    def _init(self, model: nn.Module, seeds: Sequence[int], params: dict, buffers: dict, device: torch.device | str) -> None:
-        self.model, self.device = model, torch.device(device)
-        self.layout, self._buffer_names = Layout(params), list(buffers)
+        self._init(replicas[0].to("meta"), torch.device(device), {n: v.shape[1:] for n, v in params.items()}, buffers)
         self.set_state(seeds, params | buffers)
+
+    def _init(self, model: nn.Module, device: torch.device, shapes: dict[str, torch.Size], buffer_names: Iterable[str]) -> None:
+        self.model, self.device = model, device
+        self.shapes, self._buffer_names = shapes, list(buffer_names)
         self._call = _Call(model)
         self._terms = vmap(self._terms_of_one)
 
     @property
     def state(self) -> dict[str, Tensor]:
         """Weights and buffers (S, ...) by name, as views without gradients: writing to them changes the ensemble."""
-        return self.layout.tensors(self.weights.detach()) | self.buffers
+        return {name: value.detach() for name, value in self._tensors().items()} | self.buffers
 
     def set_state(self, seeds: Sequence[int], state: dict[str, Tensor]) -> None:
         """Replace seeds, weights and buffers; `state` (len(seeds), ...) is copied."""
         self.seeds = list(seeds)
-        self.weights = self.layout.rows(state, len(seeds)).detach().to(self.device).requires_grad_()
+        rows = {n: state[n].detach().to(self.device).reshape(len(seeds), shape.numel()) for n, shape in self.shapes.items()}
+        self.weights = {n: _padded(values).requires_grad_() for n, values in rows.items()}
         self.buffers = {name: state[name].to(self.device, copy=True) for name in self._buffer_names}
 
     def keep(self, indices: Sequence[int]) -> None:
@@ -115,15 +97,39 @@ class Ensemble:
         """Return the submodules named `prefix` as an ensemble with a copy of their weights; `load` copies them back."""
         part, model = object.__new__(Ensemble), self.model.get_submodule(prefix.rstrip("."))
         state = {name.removeprefix(prefix): value for name, value in self.state.items() if name.startswith(prefix)}
-        buffers = {name: state.pop(name) for name, _ in model.named_buffers()}
-        part._init(model, self.seeds, state, buffers, self.device)
+        shapes = {name.removeprefix(prefix): shape for name, shape in self.shapes.items() if name.startswith(prefix)}
+        part._init(model, self.device, shapes, [name for name, _ in model.named_buffers()])
+        part.set_state(self.seeds, state)
+        return part
+
+    def split(self, count: int) -> list["Ensemble"]:
+        """Divide the replicas among `count` ensembles that share the memory of this one. Each can be used in its own thread."""
+        if count == 1:
+            return [self]
+        groups = torch.arange(len(self.seeds)).tensor_split(count)
+        return [self.part(slice(int(group[0]), int(group[-1]) + 1)) for group in groups]
+
+    def part(self, mine: slice) -> "Ensemble":
+        """Return the replicas at `mine` as an ensemble that shares the memory of this one."""
+        part = object.__new__(Ensemble)
+        part._init(deepcopy(self.model), self.device, self.shapes, self.buffers)
+        part.seeds = self.seeds[mine]
+        part.weights = {name: rows.detach()[mine].requires_grad_() for name, rows in self.weights.items()}
+        part.buffers = {name: value[mine] for name, value in self.buffers.items()}
         return part
 
     def codes(self, x: Tensor, batch: int = 4096) -> Tensor:
-        """Return the codes (S, n, k) of images (n, d), or of separate images per seed (S, n, d), computed in batches."""
+        """Return the codes (S, n, k) of images (n, d), or of separate images per seed (S, n, d), computed in batches.
+
+        One thread is used, so that the codes on which the next layer of a stack is trained do not depend on their number.
+        """
         images = x if x.ndim == 3 else x.expand(len(self.seeds), *x.shape)
-        pairs = zip(self.replicas(), images, strict=True)
-        return torch.stack([torch.cat([replica("encode", part) for part in own.split(batch)]) for replica, own in pairs])
+        pairs, threads = zip(self.replicas(), images, strict=True), torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return torch.stack([torch.cat([replica("encode", part) for part in own.split(batch)]) for replica, own in pairs])
+        finally:
+            torch.set_num_threads(threads)
 
     def replicas(self) -> Iterator[Replica]:
         """Yield the model of each seed."""
@@ -141,8 +147,20 @@ class Ensemble:
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return the loss terms (S,) of images x (S, n, d) with noise (S, n, ...)."""
-        return self._terms(self.weights, self.buffers, x, noise)
+        return self._terms(self._tensors(), self.buffers, x, noise)
 
-    def _terms_of_one(self, row: Tensor, buffers: dict[str, Tensor], x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        state = {f"model.{name}": value for name, value in (self.layout.tensors(row) | buffers).items()}
+    def _tensors(self) -> dict[str, Tensor]:
+        """Return the trained tensors (S, ...) as views of `weights`, without padding."""
+        values = {name: self.weights[name][:, : shape.numel()] for name, shape in self.shapes.items()}
+        return {name: values[name].view(len(self.seeds), *shape) for name, shape in self.shapes.items()}
+
+    def _terms_of_one(self, weights: dict, buffers: dict, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        state = {f"model.{name}": value for name, value in (weights | buffers).items()}
         return functional_call(self._call, state, ("terms", x, noise))
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """Copy rows (S, n), each padded with zeros to a multiple of `LANES`."""
+    padded = rows.new_zeros(len(rows), -(-rows.shape[1] // LANES) * LANES)
+    padded[:, : rows.shape[1]] = rows
+    return padded

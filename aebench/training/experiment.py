@@ -1,6 +1,6 @@
 """An experiment: one model on one data set, trained with all seeds of the suite.
 
-The stages train, pretrain and finetune use this module. An experiment reads training and validation images, never test images.
+The stages train, pretrain, finetune and study use this module. It reads training and validation images, never test images.
 """
 
 import time
@@ -13,9 +13,9 @@ import torch
 from aebench import config, models, storage
 from aebench.code_hashes import code_hashes
 from aebench.errors import unknown
-from aebench.training import select_device
 from aebench.training.checkpoint import Checkpoint
 from aebench.training.cost import cost
+from aebench.training.device import configure_device
 from aebench.training.ensemble import Ensemble
 from aebench.training.minimise import minimise
 
@@ -23,19 +23,22 @@ TRAINING_SPLITS = ("train", "validation")
 
 
 class Experiment:
-    """Settings, data, seeds and device of a training run. A deterministic model is fitted once, for the first seed."""
+    """Settings, data, seeds and device of a training run. A deterministic model is fitted once, for the first seed.
 
-    def __init__(self, dataset: str, model: str):
+    `settings` are those of conf/<dataset>.yaml unless given, with the `path` where they are written, as for models of a study.
+    """
+
+    def __init__(self, dataset: str, model: str, settings: dict[str, Any] | None = None, path: str = ""):
         suite, self.conf = config.suite(), config.dataset(dataset)
         self.dataset, self.model = dataset, model
-        self.path = f"{config.conf_file(dataset)}:{self.conf.section_of(model)}.{model}"
-        if model not in self.conf.all_models:
+        self.path = path or f"{config.conf_file(dataset)}:{self.conf.section_of(model)}.{model}"
+        if settings is None and model not in self.conf.all_models:
             raise unknown(f"{config.conf_file(dataset)}:models", model, self.conf.all_models)
-        self.settings = self.conf.all_models[model]
-        self.training = self.training_settings()
+        self.settings = self.conf.all_models[model] if settings is None else settings
+        self.training = training = self.training_settings()
         self.kind, self.about = models.find(self.settings, self.path), storage.load_about(dataset)
         self.seeds = tuple(suite.seeds if self.kind.stochastic else suite.seeds[:1])
-        self.device = select_device(self.training.device, self.training.threads)
+        self.device = configure_device(training.device, training.threads, training.blas, training.precision == "tf32")
         self.folder = storage.run_folder(dataset, model)
 
     @cached_property
@@ -69,7 +72,7 @@ class Experiment:
         same origin and training settings; the default is the model's settings.
         """
         training = self.training_settings(changes)
-        shapes = {name: list(shape) for name, shape in ensemble.layout.shapes.items()}
+        shapes = {name: list(shape) for name, shape in ensemble.shapes.items()}
         identity = [self.origin, training.model_dump(), shapes, *(identity or [self.settings])]
         return minimise(ensemble, images, training, Checkpoint(storage.checkpoint_file(self.dataset, self.model), identity))
 

@@ -11,11 +11,11 @@ The number of updates is fixed and the final weights are kept, so no validation 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from aebench import config, models, storage
 from aebench.data.splits import stratified_subset
@@ -24,7 +24,7 @@ from aebench.training.ensemble import Ensemble
 from aebench.training.experiment import Experiment
 from aebench.training.greedy import Pretrained, load_pretrained
 
-STARTS = ("pretrained", "random", "modern")
+INITIALISATIONS = ("pretrained", "random", "modern")
 
 
 class Finetuning:
@@ -37,19 +37,21 @@ class Finetuning:
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         fractions = self.settings.fractions if self.settings else ()
-        return ((start, fraction) for start in STARTS for fraction in fractions)
+        return ((initialisation, fraction) for initialisation in INITIALISATIONS for fraction in fractions)
 
-    def classifiers(self, start: str) -> Ensemble:
+    def classifiers(self, initialisation: str) -> Ensemble:
         """Return untrained classifiers. For `pretrained` the encoder's weights are not yet loaded."""
-        settings = self._modern() if start == "modern" else self.experiment.settings
-        pixels, classes = self.experiment.about.pixels, len(self.experiment.about.classes)
-        seeds, device = self.experiment.seeds, self.experiment.device
-        return Ensemble(lambda: Classifier(models.build(settings, pixels), classes), seeds, device)
+        classes = len(self.experiment.about.classes)
+        return self._ensemble(lambda: Classifier(self._build(initialisation), classes))
 
-    def train(self, start: str, fraction: float, pretrained: Pretrained) -> dict[str, Tensor]:
+    def encoders(self, initialisation: str) -> Ensemble:
+        """Return untrained encoders, with the weights that the classifiers start from."""
+        return self._ensemble(lambda: self._build(initialisation))
+
+    def train(self, initialisation: str, fraction: float, pretrained: Pretrained) -> dict[str, Tensor]:
         """Train the classifiers; return weights and buffers (S, ...) by name."""
-        ensemble, updates = self.classifiers(start), self.settings.updates
-        if start == "pretrained":
+        ensemble, updates = self.classifiers(initialisation), self.settings.updates
+        if initialisation == "pretrained":
             ensemble.load(pretrained.ensemble.state, "encoder.")
         else:
             updates += pretrained.updates
@@ -57,7 +59,7 @@ class Finetuning:
         size = self.settings.batch_size
         changes = {"epochs": max(1, round(updates / -(-images.train.shape[-2] // size))), "batch_size": size}
         changes |= {"learning_rate": self.settings.learning_rate}
-        self.experiment.minimise(ensemble, images, changes, [self.experiment.settings, start, fraction])
+        self.experiment.minimise(ensemble, images, changes, [self.experiment.settings, initialisation, fraction])
         return ensemble.state
 
     def labelled_images(self, fraction: float) -> models.Images:
@@ -69,6 +71,13 @@ class Finetuning:
             images = torch.stack([images[stratified_subset(split.labels, fraction, s)] for s in self.experiment.seeds])
         return models.Images(images, images[..., :0, :])
 
+    def _build(self, initialisation: str) -> models.Autoencoder:
+        settings = self._modern() if initialisation == "modern" else self.experiment.settings
+        return models.build(settings, self.experiment.about.pixels)
+
+    def _ensemble(self, build: Callable[[], nn.Module]) -> Ensemble:
+        return Ensemble(build, self.experiment.seeds, self.experiment.device)
+
     def _modern(self) -> dict[str, Any]:
         *hidden, latent_dim = [layer["latent_dim"] for layer in self.experiment.settings["layers"]]
         activations = {"activation": "relu", "code_activation": "relu"}
@@ -79,9 +88,9 @@ def finetune(experiment: Experiment) -> None:
     """Train and save the classifiers of a pretrained model, then fine-tune the model itself, without labels."""
     pretrained, finetuning = load_pretrained(experiment), Finetuning(experiment)
     classifiers = {
-        f"{start}/{fraction}/{name}": value
-        for start, fraction in finetuning
-        for name, value in finetuning.train(start, fraction, pretrained).items()
+        f"{initialisation}/{fraction}/{name}": value
+        for initialisation, fraction in finetuning
+        for name, value in finetuning.train(initialisation, fraction, pretrained).items()
     }
     trained = storage.Trained(experiment.settings, experiment.about.shape, experiment.seeds, classifiers)
     storage.save_trained(experiment.folder / "classifiers.safetensors", trained)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from aebench import models, storage
 from aebench.classifiers.ridge import ridge_accuracy
+from aebench.errors import InputError
 from aebench.training.ensemble import Ensemble
 from aebench.training.experiment import TRAINING_SPLITS, Experiment
 
@@ -75,13 +76,19 @@ def _load(experiment: Experiment, i: int) -> storage.Trained:
 
 
 def _digest(experiment: Experiment, i: int) -> str:
-    origin = [experiment.origin, experiment.conf.training.model_dump(), experiment.settings["layers"][: i + 1]]
+    training = experiment.training  # its device and products are used for all layers
+    products = [training.device, training.blas, training.precision]
+    origin = [experiment.origin, experiment.conf.training.model_dump(), products, experiment.settings["layers"][: i + 1]]
     return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
 
 
 def _is_trained(experiment: Experiment, i: int) -> bool:
-    exist = all(file.exists() for file in _files(experiment, i))
-    return exist and _load(experiment, i).settings["digest"] == _digest(experiment, i)
+    if not all(file.exists() for file in _files(experiment, i)):
+        return False
+    try:
+        return _load(experiment, i).settings["digest"] == _digest(experiment, i)
+    except InputError:  # a layer in a former format, which DVC keeps: it is trained again
+        return False
 
 
 def _train(experiment: Experiment, i: int, layer: Ensemble, images: models.Images) -> None:

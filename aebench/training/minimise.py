@@ -8,6 +8,8 @@ be resumed with bit-identical results.
 """
 
 import math
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -19,16 +21,45 @@ from aebench.models.base import Images
 from aebench.storage import History
 from aebench.training.checkpoint import Checkpoint
 from aebench.training.ensemble import Ensemble
-
-VALIDATION_BATCH = 2048
+from aebench.training.memory import seeds_at_once
+from aebench.training.seed_group import SeedGroup
 
 
 def minimise(ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None = None) -> History:
     """Minimise the sum of the model's terms; the ensemble ends with the best weights of each seed.
 
     Images are on the ensemble's device: (n, d), or (S, n, d) if each seed has its own. With a `checkpoint` the state is
-    saved regularly, and an interrupted training run is resumed with bit-identical results.
+    saved regularly, and an interrupted training run is resumed with bit-identical results. If not all seeds fit into memory at
+    once, groups of seeds are trained one after the other, with the same results.
     """
+    count = -(-len(ensemble.seeds) // seeds_at_once(ensemble, images, settings))
+    if count == 1:
+        history = _minimise(ensemble, images, settings, checkpoint)
+    else:
+        positions = range(len(ensemble.seeds))
+        parts = [slice(group[0], group[-1] + 1) for group in np.array_split(positions, count)]
+        history = _joined([_minimise_part(ensemble, mine, images, settings, checkpoint) for mine in parts])
+    if checkpoint:
+        checkpoint.remove()
+    return history
+
+
+def _minimise_part(
+    ensemble: Ensemble, mine: slice, images: Images, settings: Training, checkpoint: Checkpoint | None
+) -> History:
+    """Train the seeds at `mine` in an ensemble of their own. Its checkpoint is kept in case another part is interrupted."""
+    part, own = ensemble.part(mine), Images(*(x[mine] if x.ndim == 3 else x for x in images))
+    history = _minimise(part, own, settings, checkpoint and checkpoint.part(part.seeds), keep=True)
+    state = ensemble.state
+    for name, value in part.state.items():
+        state[name][mine].copy_(value)
+    return history
+
+
+def _minimise(
+    ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None, keep: bool = False
+) -> History:
+    """Train all seeds at once; with `keep` the checkpoint of the finished run is saved."""
     loop = TrainingLoop(ensemble, images, settings)
     if checkpoint:
         checkpoint.restore(loop)
@@ -39,40 +70,70 @@ def minimise(ensemble: Ensemble, images: Images, settings: Training, checkpoint:
             bar.update()
             if checkpoint:
                 checkpoint.save_if_due(loop)
-    history = loop.finish()
-    if checkpoint:
-        checkpoint.remove()
-    return history
+    if checkpoint and keep:
+        checkpoint.save(loop)
+    return loop.finish()
+
+
+def _joined(histories: Sequence[History]) -> History:
+    """Join the histories of parts; NaN after the last epoch of a part."""
+    epochs = max(len(next(iter(history.terms.values()))) for history in histories)
+
+    def padded(values: np.ndarray) -> np.ndarray:
+        return np.pad(values, [(0, epochs - len(values)), (0, 0)], constant_values=math.nan)
+
+    terms = {name: np.concatenate([padded(h.terms[name]) for h in histories], 1) for name in histories[0].terms}
+    best, updates = (np.concatenate([getattr(history, name) for history in histories]) for name in ("best", "updates"))
+    return History(terms, best, updates, sum(history.earlier for history in histories))
 
 
 class TrainingLoop:
     """The state of a training run between two epochs.
 
     The ensemble holds the current weights of the `active` seeds (positions in `seeds`); `best_state` holds the best weights
-    of all seeds.
+    of all seeds. The active seeds are divided among the threads. Each thread trains its own seeds, so the results do not depend
+    on the number of threads; only a single seed is trained with several threads in each product. Threads within a product wait
+    for each other, and on a busy machine they are slower than one thread. `earlier` is the time in seconds that interrupted
+    processes spent on this training run.
     """
 
     def __init__(self, ensemble: Ensemble, images: Images, settings: Training):
         self.ensemble, self.images, self.settings = ensemble, images, settings
         self.seeds = list(ensemble.seeds)
-        self.active = list(range(len(self.seeds)))
         self.epoch, self.earlier = 0, 0.0
         self.best_state = {name: value.clone() for name, value in ensemble.state.items()}
         self.best_loss = torch.full((len(self.seeds),), math.inf, dtype=torch.float64)
         self.best_epoch = torch.zeros(len(self.seeds), dtype=torch.int64)
         self.updates = torch.zeros(len(self.seeds), dtype=torch.int64)
         self.history: dict[str, list[Tensor]] = {}
-        self.optimiser = self.adam()
+        self.set_active(range(len(self.seeds)))
+
+    def set_active(self, active: Iterable[int]) -> None:
+        """Divide the active seeds, whose weights the ensemble holds, among the threads; each part has a new optimiser."""
+        self.active = list(active)
+        positions = torch.tensor(self.active, device=self.ensemble.device)
+        threads = self.settings.threads if self.ensemble.device.type == "cpu" else 1
+        parts = self.ensemble.split(min(threads, max(1, len(self.active))))
+        self.groups = [SeedGroup(part, own, self) for part, own in zip(parts, positions.tensor_split(len(parts)), strict=True)]
 
     def run_epoch(self) -> None:
         """Train for one epoch, validate, keep the best weights, and stop seeds that have not improved."""
-        train = self._train()
-        validation = self._validate()
+        if self.settings.threads == 1 or len(self.seeds) == 1 or self.ensemble.device.type != "cpu":
+            results = [group.run_epoch() for group in self.groups]
+        else:  # one thread per group, even if fewer groups than threads are left, so that results do not depend on `threads`
+            with ThreadPoolExecutor(len(self.groups), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                results = list(pool.map(SeedGroup.run_epoch, self.groups))
         self.epoch += 1
+        self.updates[self.active] += self.settings.batches(self.images.train.shape[-2])
+        train, validation = map(_concatenated, zip(*results, strict=True))
         self._record("train", train)
         if validation:
             self._record("validation", validation)
-        self._keep_best(sum(validation.values()) if validation else -self.epoch)
+            self._keep_best(sum(validation.values()))
+        else:
+            self.best_epoch[self.active] = self.epoch
+            if self.epoch == self.settings.epochs:
+                self._keep_best(torch.tensor(-math.inf))
         self._stop()
 
     def progress(self) -> str:
@@ -87,44 +148,18 @@ class TrainingLoop:
         terms = {name: torch.stack(epochs).numpy() for name, epochs in self.history.items()}
         return History(terms, self.best_epoch.numpy(), self.updates.numpy(), self.earlier)
 
-    def adam(self) -> torch.optim.Adam:
-        """Return a new optimiser for the weights of the active seeds."""
-        return torch.optim.Adam([self.ensemble.weights], lr=self.settings.learning_rate, fused=True)
+    @property
+    def moments(self) -> dict[str, Tensor]:
+        """State of Adam by `<moment>/<name of the weights>`: moments of the active seeds (S, padded size), steps ()."""
+        by_group = [group.moments() for group in self.groups]
+        return {key: torch.cat([m[key] for m in by_group]) if value.ndim else value for key, value in by_group[0].items()}
 
-    def _learning_rate(self) -> float:
-        cosine = (1 + math.cos(math.pi * self.epoch / self.settings.epochs)) / 2
-        return self.settings.learning_rate * (1.0 if self.settings.schedule == "constant" else cosine)
-
-    def _train(self) -> dict[str, Tensor]:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
-        x = self.images.train
-        n, progress = x.shape[-2], self.epoch / self.settings.epochs
-        order = [torch.randperm(n, generator=g, device=g.device) for g in self.ensemble.generators("batches", self.epoch)]
-        noise = self.ensemble.generators("noise", self.epoch)
-        sums: dict[str, Tensor] = {}
-        for indices in torch.stack(order).split(self.settings.batch_size, dim=1):
-            terms = self.ensemble.terms(self._batch(x, indices), self.ensemble.draw(indices.shape[1], noise, progress))
-            self.optimiser.zero_grad()
-            sum(terms.values()).sum().backward()
-            self.optimiser.step()
-            _add(sums, terms, indices.shape[1])
-        self.updates[self.active] += math.ceil(n / self.settings.batch_size)
-        return {name: total / n for name, total in sums.items()}
-
-    @torch.no_grad()
-    def _validate(self) -> dict[str, Tensor]:
-        noise = self.ensemble.generators("validation")
-        sums: dict[str, Tensor] = {}
-        everything = torch.arange(self.images.validation.shape[-2], device=self.ensemble.device)
-        for indices in everything.split(VALIDATION_BATCH) if len(everything) else ():
-            x = self._batch(self.images.validation, indices.expand(len(self.active), -1))
-            _add(sums, self.ensemble.terms(x, self.ensemble.draw(len(indices), noise)), len(indices))
-        return {name: total / len(everything) for name, total in sums.items()}
-
-    def _batch(self, x: Tensor, indices: Tensor) -> Tensor:
-        """Return images (S, b, d) at `indices` (S, b) of the active seeds, from x (n, d) or from x (all seeds, n, d)."""
-        return x[indices] if x.ndim == 2 else x[torch.tensor(self.active, device=x.device)[:, None], indices]
+    @moments.setter
+    def moments(self, values: dict[str, Tensor]) -> None:
+        start = 0
+        for group in self.groups:
+            mine = slice(start, start := start + len(group.ensemble.seeds))
+            group.set_moments({key: value[mine] if value.ndim else value.clone() for key, value in values.items()})
 
     def _record(self, split: str, terms: dict[str, Tensor]) -> None:
         for name, values in (terms | {"loss": sum(terms.values())}).items():
@@ -132,8 +167,8 @@ class TrainingLoop:
             by_seed[self.active] = values.double().cpu()
             self.history.setdefault(f"{split}.{name}", []).append(by_seed)
 
-    def _keep_best(self, losses: Tensor | int) -> None:
-        losses = torch.as_tensor(losses, dtype=torch.float64).cpu().expand(len(self.active))
+    def _keep_best(self, losses: Tensor) -> None:
+        losses = losses.double().cpu().expand(len(self.active))
         better = (losses < self.best_loss[self.active]).nonzero().flatten().tolist()
         seeds = [self.active[p] for p in better]
         self.best_loss[seeds] = losses[better]
@@ -149,13 +184,12 @@ class TrainingLoop:
             going = []
         if len(going) == len(self.active):
             return
-        moments = self.optimiser.state[self.ensemble.weights]
-        self.active = [self.active[p] for p in going]
+        moments = {key: value[going] if value.ndim else value for key, value in self.moments.items()}
         self.ensemble.keep(going)
-        self.optimiser = self.adam()
-        self.optimiser.state[self.ensemble.weights] = {k: v[going] if v.ndim else v for k, v in moments.items()}
+        self.set_active(self.active[p] for p in going)
+        self.moments = moments
 
 
-def _add(sums: dict[str, Tensor], terms: dict[str, Tensor], n: int) -> None:
-    for name, values in terms.items():
-        sums[name] = sums.get(name, 0) + n * values.detach()
+def _concatenated(terms: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Concatenate the terms of all groups along the seeds."""
+    return {name: torch.cat([each[name] for each in terms]) for name in terms[0]}

@@ -1,10 +1,12 @@
-"""Exact Jacobians of the encoder of any model, and their singular values.
+"""Exact Jacobians of the encoder of any model, their singular values, and the accuracy of the linearised encoder.
 
     J = ∂h/∂x (k, d),   ‖J‖²_F = sum_j ‖∂h_j/∂x‖² = sum_i s_i²,   with singular values s_1 >= s_2 >= ... of J
+    f(x + δ) ≈ f(x) + J δ,   with an error of ‖f(x + δ) - f(x) - J δ‖ = O(‖δ‖²) where f is twice differentiable
 
 The code of an image does not depend on the other images in its batch, so one backward pass computes one row of the Jacobian of
 every image. `UNITS` rows of `IMAGES` images share a pass, which takes 16 MB per layer of 1000 units. Singular values are square
-roots of the eigenvalues of the smaller of JJᵀ and JᵀJ in float64, with errors below 1e-8 of the largest.
+roots of the eigenvalues of the smaller of JJᵀ and JᵀJ in float64, with errors below 1e-8 of the largest. The product J δ is one
+forward pass (`torch.func.jvp`).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from aebench.randomness import Use
+
 if TYPE_CHECKING:
     from aebench.evaluation.view import View
 
@@ -21,6 +25,16 @@ UNITS = 32
 IMAGES = 128
 FULL_JACOBIANS = 10
 """Number of full Jacobians in memory at once. For 1000 units and 784 pixels they take 31 MB in float32, 63 MB in float64."""
+FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Lengths of the changes δ, as fractions of the distance to another image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Linearised:
+    """`errors` ‖f(x + δ) - f(x) - J δ‖ and `changes` ‖f(x + δ) - f(x)‖, (t, n), for t lengths of δ at n images."""
+
+    errors: Tensor
+    changes: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +42,51 @@ class Jacobians:
     """Jacobians at the first m test images, and spectra at the first s test images and at s images of uniform noise.
 
     `norms` (m,) are ‖J‖_F and `unit_norms` (m, k) are ‖∂h_j/∂x‖ for each unit; `spectra` and `noise_spectra` (s, min(k, d)) are
-    singular values, the largest first.
+    singular values, the largest first. `along` and `across` linearise the encoder at the s test images, or fewer, in the two
+    directions of `directions`.
     """
 
     norms: Tensor
     unit_norms: Tensor
     spectra: Tensor
     noise_spectra: Tensor
+    along: Linearised
+    across: Linearised
 
 
 def contraction(view: "View") -> Jacobians:
-    """Compute norms and spectra at test images and spectra at noise images, which depend on the seed but not on the model."""
+    """Compute all arrays. Noise images and directions depend on the seed but not on the model."""
     encode, settings = view.replica.function("encode"), view.settings.contraction
     test, few = view.images[: settings.images], view.images[: settings.spectra]
-    noise = torch.rand(few.shape, generator=view.generator(5)).to(few.device)
-    return Jacobians(*norms(encode, test), spectra(encode, few), spectra(encode, noise))
+    noise = torch.rand(few.shape, generator=view.generator(Use.JACOBIANS)).to(few.device)
+    x, *changes = directions(view)
+    linearised = (linearise(encode, x, change) for change in changes)
+    return Jacobians(*norms(encode, test), spectra(encode, few), spectra(encode, noise), *linearised)
+
+
+def directions(view: "View") -> tuple[Tensor, Tensor, Tensor]:
+    """Return images x (n, d) and, for each, a change δ along the data and one across, (n, d), of the same length.
+
+    Along the data, x + δ is the nearest other test image of the class of x. Across, the direction is uniform on the sphere.
+    Of the first `settings.contraction.spectra` test images, those without another image of their class are left out.
+    """
+    count = view.settings.contraction.spectra
+    x, labels, generator = view.images[:count], view.labels[:count], view.generator(Use.DIRECTIONS)
+    random = torch.randn(x.shape, generator=generator).to(x)
+    distances = torch.cdist(x, view.images, compute_mode="donot_use_mm_for_euclid_dist")
+    distances[(labels[:, None] != view.labels) | (distances == 0)] = torch.inf
+    lengths, nearest = distances.min(1)
+    along, across = view.images[nearest] - x, random * (lengths / random.norm(dim=1))[:, None]
+    near = lengths.isfinite()
+    return x[near], along[near], across[near]
+
+
+def linearise(encode: Callable[[Tensor], Tensor], x: Tensor, change: Tensor) -> Linearised:
+    """Compare f(x + δ) with its linearisation for images x (n, d) and changes δ (n, d), times each of `FRACTIONS`."""
+    code, slope = torch.func.jvp(encode, (x,), (change,))
+    moved = torch.stack([encode(x + t * change) - code for t in FRACTIONS])
+    linear = torch.stack([t * slope for t in FRACTIONS])
+    return Linearised((moved - linear).norm(dim=2), moved.norm(dim=2))
 
 
 def norms(encode: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,10 +20,9 @@ from torch import Generator, Tensor
 from aebench.evaluation.arrays.expost_density import ExpostDensity
 from aebench.evaluation.replicas import BLOCK
 from aebench.evaluation.view import View, evenly_spaced
-from aebench.objectives import gaussian_kl
+from aebench.objectives import gaussian_kl, reparameterise
+from aebench.randomness import Use
 
-STEP = 7
-"""Step of the stream `evaluation`. Each density restarts it, so that neither depends on the number of draws of the other."""
 Likelihood = Callable[[Tensor, Tensor], Tensor]
 ENTRIES = 2**22
 """Maximum number of entries of the largest array that a block of images needs."""
@@ -36,7 +35,8 @@ class Densities:
     `log_weights` (m, K), `nll` = E_q -log p(x|z) (m,) and `kl` = D[q ‖ N(0, I)] (m,) belong to the model's own likelihood and
     are NaN for a model without a posterior or likelihood. `expost_log_weights` (m, L) and the variance per pixel of the
     observation model, `variance`, belong to the ex-post density. `posterior_variance` (k,) is the variance of q(z|x), averaged
-    over all test images; 0 for a model without a posterior.
+    over all test images; 0 for a model without a posterior. `effective_beta` is defined in `aebench.models.variational`; NaN
+    for a model without a divergence.
     """
 
     log_weights: Tensor
@@ -45,12 +45,15 @@ class Densities:
     expost_log_weights: Tensor
     variance: float
     posterior_variance: Tensor
+    effective_beta: float = math.nan
 
 
 def density(view: View) -> Densities:
     """Compute the importance weights of both densities at the same test images."""
     x = evenly_spaced(view.images, view.settings.density.images)
-    return Densities(*_own(view, x), *_expost(view, x), posterior_variance(view))
+    beta = view.replica("effective_beta")
+    beta = math.nan if beta is None else float(beta)
+    return Densities(*_own(view, x), *_expost(view, x), posterior_variance(view), beta)
 
 
 def importance_weights(
@@ -62,7 +65,7 @@ def importance_weights(
     `noise` (n, K, k) is standard normal.
     """
     mean, log_variance = (part.double() for part in posterior)
-    z = mean[:, None] + (log_variance / 2).exp()[:, None] * noise
+    z = reparameterise(mean[:, None], log_variance[:, None], noise)
     cost = nll(x[:, None], z.to(x.dtype)).double()
     ratio = (noise.square() + log_variance[:, None] - z.square()).sum(-1) / 2  # log p(z) - log q(z|x)
     return ratio - cost, cost.mean(1), gaussian_kl(mean, log_variance)
@@ -77,7 +80,7 @@ def posterior_variance(view: View) -> Tensor:
 
 
 def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    samples, generator = view.settings.density.samples, view.generator(STEP)
+    samples, generator = view.settings.density.samples, view.generator(Use.DENSITY)
     posterior = view.replica("posterior", x)
     if not posterior or view.replica("nll", x, posterior[0]) is None:
         missing = x.new_full((len(x),), math.nan, dtype=torch.float64)
@@ -92,7 +95,7 @@ def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _expost(view: View, x: Tensor) -> tuple[Tensor, float]:
-    settings, generator = view.settings.density, view.generator(STEP)
+    settings, generator = view.settings.density, view.generator(Use.DENSITY)
     model = ExpostDensity.fit(view.replica.function("decode"), view.reference_codes[: -view.validation], settings.directions)
     validation = evenly_spaced(view.reference[-view.validation :], settings.validation_images)
     block = max(1, ENTRIES // (max(settings.draws, model.rank) * max(x.shape[1], view.codes.shape[1])))

@@ -17,9 +17,8 @@ from torch import Generator, Tensor
 
 from aebench.evaluation.settings import Embedding
 from aebench.evaluation.view import View
+from aebench.randomness import Use
 
-STEP = 8
-"""Step of the stream `evaluation` for the noise of the initialisation."""
 SCALE, NOISE = 1e-4, 0.01
 """Standard deviation of the initialisation, and of its noise relative to it; both are openTSNE's defaults."""
 
@@ -41,7 +40,7 @@ def embedding(view: View) -> Embedded:
     """Return the first `images` test images and their codes, with a t-SNE map for the first seed."""
     settings = view.settings.embedding
     codes = view.codes[: settings.images]
-    tsne_map = tsne(codes, settings, view.generator(STEP)) if view.first else None
+    tsne_map = tsne(codes, settings, view.generator(Use.EMBEDDING)) if view.first else None
     return Embedded(view.images[: settings.images], codes, tsne_map, settings.neighbours)
 
 

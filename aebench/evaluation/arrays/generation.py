@@ -6,9 +6,6 @@ normal           N(m, C) with the mean m and the full covariance C of the traini
 mixture          a mixture of normals with full covariances, fitted to training codes (Ghosh et al. 2020)
 training images  images of the training set in place of decoded samples: the result of a perfect generator
 
-The sampler `normal` is not the one behind `samples` in `aebench.evaluation.pictures`: for a model without a prior, that figure
-shows samples of independent normals, with the mean and standard deviation of each unit over training and validation codes.
-
 The normal and the mixture are sampled along the principal axes of the training codes. The mixture replaces the normal along the
 `mixture_axes` leading axes. Along an axis without variance every sample equals the mean. Each sampler of codes restarts the
 same random stream.
@@ -21,6 +18,7 @@ that range.
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -28,10 +26,10 @@ from torch import Generator, Tensor
 from aebench.evaluation.settings import Generation
 from aebench.evaluation.view import View
 from aebench.objectives import principal_axes
+from aebench.randomness import Use
 
-STEP = 6
 NEGLIGIBLE = 1e-6
-"""Axes whose standard deviation is at most this fraction of the largest are considered constant up to float32 rounding."""
+"""Axes whose standard deviation is at most this fraction of the largest code are considered constant up to float32 rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +55,7 @@ def generation(view: View) -> Generated | None:
         return None
     settings, train = view.settings.generation, view.reference[: -view.validation]
     n = min(settings.samples, len(view.images), len(train))
-    order = view.generator(STEP)
+    order = view.generator(Use.GENERATION)
     samples = {name: _features(view, view.decode(codes)) for name, codes in sampled_codes(view, n)}
     real, training = (_features(view, _subset(images, n, order)) for images in (view.images, train))
     return Generated(real, samples | {"training images": training})
@@ -70,17 +68,38 @@ def sampled_codes(view: View, n: int) -> Iterator[tuple[str, Tensor]]:
     if prior is not None:
         yield "prior", prior
     yield "N(0, I)", torch.randn(n, codes.shape[1], generator=_noise(view), device=codes.device)
-    mean = codes.mean(0)
-    variances, axes = principal_axes(codes - mean, max(1, len(codes) - 1))
-    axes, sd = axes.flip(1).to(codes.dtype), variances.sqrt().flip(0).to(codes.dtype)
-    scores = sd * torch.randn(n, len(sd), generator=_noise(view), device=codes.device)
-    yield "normal", mean + scores @ axes.T
-    settings = view.settings.generation
-    leading = min(settings.mixture_axes, int((sd > NEGLIGIBLE * sd[0]).sum()))
+    normal, settings = Normal.fit(codes), view.settings.generation
+    scores = normal.scores(n, _noise(view))
+    yield "normal", normal.codes(scores)
+    leading = min(settings.mixture_axes, int((normal.sd > NEGLIGIBLE * codes.abs().max()).sum()))
     if leading:
-        training = (_subset(codes, settings.mixture_codes, view.generator(STEP)) - mean) @ axes[:, :leading]
-        scores[:, :leading] = sampled_mixture(training, n, settings, view.generator(STEP))
-    yield "mixture", mean + scores @ axes.T
+        few = _subset(codes, settings.mixture_codes, view.generator(Use.GENERATION))
+        training = (few - normal.mean) @ normal.axes[:, :leading]
+        scores[:, :leading] = sampled_mixture(training, n, settings, view.generator(Use.GENERATION))
+    yield "mixture", normal.codes(scores)
+
+
+class Normal(NamedTuple):
+    """A normal distribution with mean (k,): principal axes (k, k) in columns, with standard deviations (k,), descending."""
+
+    mean: Tensor
+    axes: Tensor
+    sd: Tensor
+
+    @classmethod
+    def fit(cls, codes: Tensor) -> "Normal":
+        """Fit mean and covariance to codes (n, k)."""
+        mean = codes.mean(0)
+        variances, axes = principal_axes(codes - mean, max(1, len(codes) - 1))
+        return cls(mean, axes.flip(1).to(codes.dtype), variances.sqrt().flip(0).to(codes.dtype))
+
+    def scores(self, n: int, generator: Generator) -> Tensor:
+        """Draw n samples (n, k) in the coordinates of the axes, relative to the mean."""
+        return self.sd * torch.randn(n, len(self.sd), generator=generator, device=self.sd.device)
+
+    def codes(self, scores: Tensor) -> Tensor:
+        """Convert scores (n, k) to codes (n, k)."""
+        return self.mean + scores @ self.axes.T
 
 
 def sampled_mixture(scores: Tensor, n: int, settings: Generation, generator: Generator) -> Tensor:
@@ -103,7 +122,7 @@ def _subset(rows: Tensor, n: int, generator: Generator) -> Tensor:
 
 
 def _noise(view: View) -> Generator:
-    return view.generator(STEP, view.reference_codes.device)
+    return view.generator(Use.GENERATION, view.reference_codes.device)
 
 
 def _features(view: View, images: Tensor) -> ImageFeatures:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from aebench.evaluation.view import View, evenly_spaced
-
-STEP = 4
+from aebench.randomness import Use
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,11 @@ class OutOfDistribution:
 
 def out_of_distribution(view: View) -> OutOfDistribution:
     """Draw and reconstruct `settings.out_of_distribution.images` images of each type; at most all test images are permuted."""
-    count, pixels, generator = view.settings.out_of_distribution.images, view.images.shape[1], view.generator(STEP)
+    count, pixels, generator = (
+        view.settings.out_of_distribution.images,
+        view.images.shape[1],
+        view.generator(Use.OUT_OF_DISTRIBUTION),
+    )
     order = torch.randperm(pixels, generator=generator).to(view.images.device)
     noise = torch.rand(count, pixels, generator=generator).to(view.images)
     permuted = evenly_spaced(view.images, count)[:, order]

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from aebench.evaluation.replicas import BLOCK
 from aebench.evaluation.view import View
-
-STEP = 3
+from aebench.objectives import reparameterise
+from aebench.randomness import Use
 
 
 def sampled_reconstructions(view: View) -> Tensor | None:
     """Decode one sample per test image: (n, d), or None for a model without q(z|x). ε is drawn on the CPU, reproducibly."""
-    generator, parts = view.generator(STEP), []
+    generator, parts = view.generator(Use.POSTERIOR), []
     for x in view.images.split(BLOCK):
         posterior = view.replica("posterior", x)
         if not posterior:
             return None
         mean, log_variance = posterior
         epsilon = torch.randn(mean.shape, generator=generator).to(mean)
-        parts.append(view.replica("decode", mean + (log_variance / 2).exp() * epsilon))
+        parts.append(view.replica("decode", reparameterise(mean, log_variance, epsilon)))
     return torch.cat(parts)

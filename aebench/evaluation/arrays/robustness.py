@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 
 from aebench.corruptions import CORRUPTIONS, corrupt
 from aebench.evaluation.settings import Robustness
-from aebench.randomness import Streams
+from aebench.randomness import Streams, Use
 
 if TYPE_CHECKING:
     from aebench.evaluation.view import View
@@ -55,8 +55,8 @@ def robustness(view: "View") -> Corrupted:
 
 def corrupted(images: Tensor, settings: Robustness, seed: int) -> Tensor:
     """Corrupt images (n, d) for `sse_corrupted` with the noise of a seed, drawn on the CPU for reproducibility."""
-    keep, add = CORRUPTIONS[settings.noise](*images.shape, settings.corruption, Streams(seed).torch("evaluation"))
-    return corrupt(images, (keep.to(images.device), add.to(images.device)))
+    draw = CORRUPTIONS[settings.corruption](*images.shape, settings.level, Streams(seed).torch("evaluation", Use.CORRUPTION))
+    return corrupt(images, tuple(part.to(images.device) for part in draw))
 
 
 def corrupt_images(x: Tensor, shape: tuple[int, ...], levels: Mapping[str, Sequence[float]]) -> dict[tuple[str, float], Tensor]:

@@ -1,16 +1,22 @@
-"""How sensitive is the code to changes in the image? Norm, rank and singular values of the encoder's Jacobian.
+"""How sensitive is the code to changes in the image? The encoder's Jacobian, and how accurate the linearisation is.
 
     J = ∂h/∂x (k, d) with singular values s_1 >= s_2 >= ...,   ‖J‖_F = sqrt(sum_i s_i²)
     Jacobian         E ‖J‖_F over test images
     on / off data    E ‖J‖_F over test images / E ‖J‖_F over images of uniform noise
     effective rank   E exp(-sum_i p_i ln p_i) over test images, p_i = s_i / sum s   (Roy & Vetterli 2007)
     saturation       fraction of (image, unit) pairs with ‖∂h_j/∂x‖ < 4 (0.05) (0.95) max over images of ‖∂h_j/∂x‖
+    linearisation    E ‖f(x + δ) - f(x) - J δ‖ / E ‖f(x + δ) - f(x)‖ over test images,   ‖δ‖ = t ‖x' - x‖
+                     along the data: δ = t (x' - x), x' the nearest test image of the same class;   across: random direction
 
 A lower norm is more contractive (Rifai et al. 2011), not better: a constant code scores 0, the image itself sqrt(d), and
 halving the scale of a code halves its norm. Ratio, rank and saturation do not depend on the scale: a linear code has a ratio of
 1 and no saturated unit. For one sigmoid layer ‖∂h_j/∂x‖ = h_j (1 - h_j) ‖W_j‖. If each unit is 1/2 for some image, saturation
 is therefore the fraction of activations below 0.05 or above 0.95, as counted by Rifai et al. A unit that is never near 1/2 is
 compared with its own steepest slope, so fewer of its activations count as saturated.
+
+The error of the linearisation does not depend on the scale of the code either. It is 0 for a linear code, and halves with t for
+a small t and a smooth one. It is 1 if J δ = 0 while the code changes. It can exceed 1 if units saturate on the way, so that the
+code changes less than J δ. In many dimensions a random direction is nearly perpendicular to the few along the data.
 """
 
 from itertools import takewhile
@@ -21,6 +27,8 @@ from aebench.evaluation.representation import Representation
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from aebench.evaluation.arrays.contraction import Linearised
 
 SATURATED = 4 * 0.05 * 0.95
 """The slope of a sigmoid at 0.05 or 0.95, relative to its slope at 1/2."""
@@ -66,6 +74,24 @@ def singular_values_off(r: Representation) -> dict[str, float]:
     return _means(r.contraction.noise_spectra, r.images.shape[1])
 
 
+def linearisation_along(r: Representation) -> dict[str, float]:
+    """Fraction t -> error of the linearisation along the data, >= 0; NaN for a constant code."""
+    return _relative_errors(r.contraction.along)
+
+
+def linearisation_across(r: Representation) -> dict[str, float]:
+    """Fraction t -> error of the linearisation in random directions, >= 0; NaN for a constant code."""
+    return _relative_errors(r.contraction.across)
+
+
+def _relative_errors(linearised: "Linearised") -> dict[str, float]:
+    from aebench.evaluation.arrays.contraction import FRACTIONS
+
+    errors, changes = (part.double().mean(1).tolist() for part in (linearised.errors, linearised.changes))
+    pairs = zip(FRACTIONS, errors, changes, strict=True)
+    return {f"{t:g}": error / change if change else float("nan") for t, error, change in pairs}
+
+
 def _means(values: "Tensor", pixels: int) -> dict[str, float]:
     """Means over images at the indices up to `pixels`, the same for every model; NaN above the number of units."""
     means = values.mean(0).tolist()
@@ -81,7 +107,7 @@ METRICS = {
         "code per pixel",
         None,
         3,
-        "Mean Frobenius norm of ∂code/∂image at test images: the lower, the more contractive is the encoder.",
+        "Mean Frobenius norm of ∂code/∂image at test images: the lower, the more contractive the encoder.",
         main=True,
     ),
     "jacobian_on_off": Metric(
@@ -114,6 +140,7 @@ METRICS = {
         "activations below 0.05 or above 0.95.",
     ),
 }
+FRACTION = "length of the step / distance to the nearest test image of the same class"
 PROFILES = {
     "singular_values": Profile(
         singular_values,
@@ -132,5 +159,25 @@ PROFILES = {
         "code per pixel",
         4,
         "Singular values of ∂code/∂image, mean over images of uniform noise; undefined above the number of units.",
+    ),
+    "linearisation_along": Profile(
+        linearisation_along,
+        "Linearisation along the data",
+        FRACTION,
+        None,
+        "ratio",
+        4,
+        "Mean error of predicting the change of the code by ∂code/∂image, divided by the mean change, for steps towards the "
+        "nearest test image of the same class: 0 for a linear code, undefined for a constant one.",
+    ),
+    "linearisation_across": Profile(
+        linearisation_across,
+        "Linearisation across the data",
+        FRACTION,
+        None,
+        "ratio",
+        4,
+        "Mean error of predicting the change of the code by ∂code/∂image, divided by the mean change, for steps of the same "
+        "lengths in random directions: 0 for a linear code, undefined for a constant one.",
     ),
 }

@@ -3,13 +3,16 @@
     ELBO    = E_q log p(x|z) - D[q(z|x) ‖ p(z)]                                    (Kingma & Welling 2014)
     IWAE_K  = E log 1/K sum_k w_k,   w_k = p(x|z_k) p(z_k) / q(z_k|x),  z_k ~ q    (Burda et al. 2016, equation 8)
     ELBO = IWAE_1 <= IWAE_K <= IWAE_K' <= log p(x),  K < K'
+    log p(x) - ELBO = D[q(z|x) ‖ p(z|x)],   posterior gap = IWAE_K - ELBO <= log p(x) - ELBO in expectation
     KL of q(z) = D[N(m, S) ‖ N(0, I)],   m and S mean and covariance of q(z) = E q(z|x) over test images
 
-β is 1, whatever a model was trained with. There are two sets of bounds. The first is of the model's own likelihood and NaN for
-a model without a posterior. The second is of the ex-post density (Ghosh et al. 2020): a Gaussian fitted to the training codes,
-with Gaussian noise on the reconstructions. It is computed in the same way for every model and is exact for linear decoders; see
-`aebench.evaluation.arrays.expost_density`. The effective sample size, ESS = (sum w)² / sum w², shows how tight a bound is: if
-the ESS of K samples is near 1, log p(x) may be many nats higher.
+β is 1, whatever a model was trained with; the *effective β* of its loss is defined in `aebench.models.variational`. There are
+two sets of bounds. The first is of the model's own likelihood and NaN for a model without a posterior. The second is of the
+ex-post density (Ghosh et al. 2020): a Gaussian fitted to the training codes, with Gaussian noise on the reconstructions. It is
+computed in the same way for every model and is exact for linear decoders; see `aebench.evaluation.arrays.expost_density`. The
+effective sample size, ESS = (sum w)² / sum w², shows how tight a bound is: if the ESS of K samples is near 1, log p(x) may be
+many nats higher, and the posterior gap is a small part of log p(x) - ELBO. This happens when q(z|x) is far too narrow: its
+samples stay close to the mean and miss the other codes that explain the image.
 
 No direction is better and there is no perfect value: the best attainable one is minus the entropy of the images, which is
 unknown. A Bernoulli observation model gives a probability and a Gaussian one a density, so the two are not comparable; for grey
@@ -54,6 +57,11 @@ def iwae(r: Representation) -> float:
     return float(bounds(r.density.log_weights).mean())
 
 
+def posterior_gap(r: Representation) -> float:
+    """IWAE_K - ELBO; >= 0 in expectation, 0 if q(z|x) is the posterior p(z|x)."""
+    return iwae(r) - elbo(r)
+
+
 def iwae_half_width(r: Representation) -> float:
     """Half-width of the 95 % interval of the mean of `iwae` over test images; NaN for one image."""
     return half_width(r.density.log_weights)
@@ -62,6 +70,11 @@ def iwae_half_width(r: Representation) -> float:
 def iwae_ess(r: Representation) -> float:
     """Effective sample size of the weights of `iwae` in % of the samples, in (0, 100]."""
     return effective_share(r.density.log_weights)
+
+
+def effective_beta(r: Representation) -> float:
+    """Effective β of the loss, >= 0; with the trained variance if it is learnt."""
+    return r.density.effective_beta
 
 
 def active_units(r: Representation) -> float:
@@ -133,6 +146,17 @@ OWN = "under the model's own likelihood; Bernoulli (for grey pixels a cross-entr
 EXPOST = "under the ex-post density: a Gaussian fitted to the training codes, with Gaussian noise on the reconstructions."
 
 METRICS = {
+    "effective_beta": Metric(
+        effective_beta,
+        "Effective β",
+        None,
+        "error per nat",
+        None,
+        2,
+        "Error that counts as much as one nat of KL in the training loss. The error is the squared error, summed over pixels, "
+        "or for a Bernoulli observation model the cross-entropy in nats; the two are not comparable. The loss MSE + KL has an "
+        "effective β of 1 if the squared error is summed over pixels, and of the number of pixels if it is their mean.",
+    ),
     "elbo": Metric(elbo, "ELBO", None, "nats", None, 2, f"Evidence lower bound of log p(x) at β = 1, {OWN}"),
     "expected_nll": Metric(
         expected_nll, "E -log p(x|z)", None, "nats", None, 2, f"Reconstruction term of the negative ELBO, {OWN}"
@@ -147,6 +171,15 @@ METRICS = {
         "KL(q(z|x) ‖ N(0, I)), the divergence term of the negative ELBO; 0 if the code carries no information.",
     ),
     "iwae": Metric(iwae, "IWAE", None, "nats", None, 2, f"Importance-weighted lower bound of log p(x), {OWN}"),
+    "posterior_gap": Metric(
+        posterior_gap,
+        "Posterior gap",
+        None,
+        "nats",
+        None,
+        2,
+        "IWAE - ELBO, an estimate from below of log p(x) - ELBO = KL(q(z|x) ‖ p(z|x)): how far q(z|x) is from the posterior.",
+    ),
     "iwae_half_width": Metric(
         iwae_half_width, "IWAE ±", None, "nats", None, 2, "Half-width of the 95 % interval of the mean IWAE over test images."
     ),

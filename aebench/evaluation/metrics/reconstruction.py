@@ -1,6 +1,7 @@
 """How accurately are images reconstructed? Squared error, structural similarity and cross-entropy.
 
     SSE  = mean over images of sum over pixels of (x - x̂)²     the lecture's loss, per image
+    SSE gap = SSE of test images - SSE of training images       overfitting
     MSE  = SSE / pixels                                         comparable between image sizes
     FVU  = SSE / mean over images of ‖x - mean image‖²          comparable between data sets: 1 - R²
     PSNR = -10 log10(MSE) dB                                    peak 1; infinite if perfect
@@ -64,6 +65,13 @@ def bernoulli(r: Representation) -> float:
 def sse_sampled(r: Representation) -> float:
     """SSE of reconstructions from one sample of q(z|x) per image; NaN for models without q(z|x)."""
     return math.nan if r.sampled_reconstructions is None else sum_of_squares(r.images, r.sampled_reconstructions)
+
+
+def sse_gap(r: Representation) -> float:
+    """SSE of test images minus SSE of training images; near 0 without overfitting, NaN without training images."""
+    if r.training_reconstructions is None:
+        return math.nan
+    return sse(r) - sum_of_squares(r.training_images, r.training_reconstructions)
 
 
 def sse_by_class(r: Representation) -> dict[str, float]:
@@ -147,6 +155,15 @@ METRICS = {
         0.0,
         3,
         "SSE of reconstructions from a sample of q(z|x) instead of its mean; undefined for models without q(z|x).",
+    ),
+    "sse_gap": Metric(
+        sse_gap,
+        "SSE gap",
+        None,
+        "per image",
+        None,
+        3,
+        "SSE of test images minus that of as many training images: the larger, the more the model overfits.",
     ),
 }
 PROFILES = {

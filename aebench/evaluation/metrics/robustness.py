@@ -144,7 +144,7 @@ METRICS = {
     ),
     "knn_under_corruption": Metric(
         knn_under_corruption,
-        "5-NN corrupted",
+        "5-NN under corruption",
         "higher",
         "%",
         100.0,
@@ -154,7 +154,7 @@ METRICS = {
     ),
     "probe_under_corruption": Metric(
         probe_under_corruption,
-        "Probe corrupted",
+        "Probe under corruption",
         "higher",
         "%",
         100.0,
@@ -177,7 +177,7 @@ PROFILES = {
     ),
     "knn_by_corruption": Profile(
         knn_by_corruption,
-        "5-NN corrupted",
+        "5-NN under corruption",
         AXIS,
         "higher",
         "%",
@@ -186,7 +186,7 @@ PROFILES = {
     ),
     "probe_by_corruption": Profile(
         probe_by_corruption,
-        "Probe corrupted",
+        "Probe under corruption",
         AXIS,
         "higher",
         "%",

@@ -3,6 +3,10 @@
 To add a figure, write a function of `Results` and its entry in `FIGURES` in the file of its section.
 """
 
+from functools import partial
+
+from tqdm import tqdm
+
 from aebench.reporting.figures import (
     canvas,
     compression,
@@ -19,9 +23,11 @@ from aebench.reporting.figures import (
     retrieval,
     robustness,
     sparsity,
+    studies,
 )
 from aebench.reporting.figures.base import ReportFigure
 from aebench.reporting.results import Results
+from aebench.training.parallel import cores, parallel_map
 
 FILES = (
     reconstruction,
@@ -43,9 +49,19 @@ FIGURES: dict[str, ReportFigure] = {name: figure for file in FILES for name, fig
 """File name -> figure, in the order of the page."""
 
 
+def figures(results: Results) -> dict[str, ReportFigure]:
+    """The figures of every report, and one per study of this data set."""
+    return FIGURES | studies.figures(results)
+
+
 def write(results: Results) -> None:
     """Write figures/<name>.png and pdf/<name>.pdf in reports/<dataset>/, or remove them where there is nothing to show."""
-    for name, figure in FIGURES.items():
-        files = (results.figures / f"{name}.png", results.prints / f"{name}.pdf")
-        with canvas.style():
-            canvas.publish(figure.draw(results), files, f"{results.about.title}: {figure.title}")
+    names = list(figures(results))
+    list(tqdm(parallel_map(partial(_write, results), names, cores()), total=len(names), desc="drawing", unit="figure"))
+
+
+def _write(results: Results, name: str) -> None:
+    figure = figures(results)[name]
+    files = (results.figures / f"{name}.png", results.prints / f"{name}.pdf")
+    with canvas.style():
+        canvas.publish(figure.draw(results), files, f"{results.about.title}: {figure.title}")

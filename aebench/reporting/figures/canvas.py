@@ -145,12 +145,16 @@ def show(axes: "Axes", tiles: np.ndarray, width: float) -> None:
 
 
 def publish(drawing: "Figure | None", paths: Sequence[Path], description: str) -> None:
-    """Save a figure to all paths; without a figure, remove the files of earlier runs."""
+    """Save a figure to all paths; without a figure, remove the files of earlier runs.
+
+    The layout is computed once, for the first path, because it takes as long as drawing.
+    """
     for path in paths:
         if drawing is None:
             path.unlink(missing_ok=True)
         else:
             save(drawing, path, description)
+            drawing.set_layout_engine("none")
 
 
 def save(drawing: "Figure", path: Path, description: str) -> None:

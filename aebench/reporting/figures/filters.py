@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ACROSS, PANELS = 8, 3
 """Filters per row of a panel, and panels per row."""
 CUT = 0.05
-"""Fraction of a filter's weights, the largest, that its scale ignores: pixels that are nearly always 0 have any weight."""
+"""Fraction of a filter's weights, the largest, that its scale ignores: pixels that are always 0 have arbitrary weights."""
 
 
 def filters(results: Results) -> "Figure | None":
@@ -41,9 +41,10 @@ def _rows(images: np.ndarray) -> list[np.ndarray]:
 def _caption(results: Results) -> str:
     count = max(len(model.pictures["filters"]) for model in results.models if "filters" in model.pictures)
     return (
-        f"The first rows of the encoder's first weight matrix, at most {count} (first seed). Grey is 0, white positive, black "
-        f"negative. Each filter has its own scale, which ignores its largest {100 * CUT:g} % of weights. Compare models of the "
-        "same architecture to see the effect of corruption or of a penalty. A random encoder shows initial weights."
+        f"The weights of the first units of the encoder's first layer, at most {count} units (first seed). Grey is 0, white "
+        f"positive, black negative. Each filter has its own scale, which ignores its largest {100 * CUT:g} % of weights. "
+        "Compare models of the same architecture to see the effect of corruption or of a penalty. A random encoder shows "
+        "initial weights."
     )
 
 

@@ -22,9 +22,9 @@ TAIL = 0.03
 
 
 def samples(results: Results) -> "Figure | None":
-    """One row per model: decoded samples of its prior, or of independent normals fitted to its codes."""
+    """One row per model: decoded samples of its prior, or of a normal distribution fitted to its codes."""
     models = _with("samples", results)
-    names = [f"{model.name} ({'prior' if model.pictures['from_prior'] else 'normals'})" for model in models]
+    names = [f"{model.name} ({'prior' if model.pictures['from_prior'] else 'normal'})" for model in models]
     return canvas.strips([model.pictures["samples"] for model in models], names, results.about.shape) if models else None
 
 
@@ -76,10 +76,9 @@ FIGURES = {
         samples,
         "Samples",
         "A grid of images: in each row the decoded random codes of one model.",
-        "Decoded random codes (first seed). Prior: codes are drawn from the model's prior. Normals: the model has no prior, so "
-        "each unit is drawn independently from a normal distribution with its mean and standard deviation over training and "
-        "validation codes. The metrics of generated images use another sampler for models without a prior: `normal` has the "
-        "mean and the full covariance of the training codes. This figure does not show its samples.",
+        "Decoded random codes (first seed). Prior: codes are drawn from the model's prior. Normal: the model has no prior, so "
+        "codes are drawn from a normal distribution with the mean and covariance of the training codes, as in the sampler "
+        "`normal` of the generation metrics.",
     ),
     "interpolations": ReportFigure(
         interpolations,

@@ -24,8 +24,8 @@ def retrieval(results: Results) -> "Figure | None":
     models = _with_hits(results)
     if not models:
         return None
-    boards = [board(m.pictures["hits"], m.pictures["hits_right"], results.about.shape) for m in models]
-    counts = [(model.pictures["hits_right"].sum(), model.pictures["hits_right"].size) for model in models]
+    boards = [board(m.pictures["hits"], m.pictures["hits_correct"], results.about.shape) for m in models]
+    counts = [(model.pictures["hits_correct"].sum(), model.pictures["hits_correct"].size) for model in models]
     titles = [f"{model.name} ({correct} of {hits})" for model, (correct, hits) in zip(models, counts, strict=True)]
     figure, panels = canvas.mosaics([tiles for tiles, _ in boards], titles, PANELS)
     for axes, (_, corners) in zip(panels, boards, strict=True):
@@ -59,7 +59,7 @@ def _cross_out(axes: "Axes", corners: np.ndarray) -> None:
 
 def _caption(results: Results) -> str:
     pictures = _with_hits(results)[0].pictures
-    hits = len(pictures["hits_right"]) // (len(pictures["hits"]) - len(pictures["hits_right"]))
+    hits = len(pictures["hits_correct"]) // (len(pictures["hits"]) - len(pictures["hits_correct"]))
     return (
         f"Left: the first test image of each class. Right: the {hits} training or validation images with the nearest codes, "
         "nearest first (first seed). Images of another class are framed and crossed out; the title counts those of the same "

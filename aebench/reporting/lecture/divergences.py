@@ -1,7 +1,8 @@
 """A Gaussian Q fitted to a bimodal density P: minimising D(P ‖ Q) covers both modes, minimising D(Q ‖ P) selects one.
 
-D(P ‖ Q) = ∫ p ln p/q    minimal if Q has the mean and variance of P
-D(Q ‖ P) = ∫ q ln q/p    has a local minimum at each mode
+D(P ‖ Q) = ∫ p ln p/q         minimal if Q has the mean and variance of P
+D(Q ‖ P) = ∫ q ln q/p         has a local minimum at each mode
+B(P, Q)  = -ln ∫ sqrt(p q)    the Bhattacharyya distance: symmetric, at most half of each divergence
 """
 
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ def divergence(p: Mixture, q: Mixture) -> float:
     return float(((p.log_density - q.log_density) * p.density).sum() * (GRID[1] - GRID[0]))
 
 
+def bhattacharyya(p: Mixture, q: Mixture) -> float:
+    """B(p, q) in nats."""
+    return -float(np.log(np.exp((p.log_density + q.log_density) / 2).sum() * (GRID[1] - GRID[0])))
+
+
 def covering(p: Mixture) -> Mixture:
     """The Gaussian that minimises D(P ‖ Q): it has the mean and variance of P."""
     weights, means, deviations = map(np.array, (p.weights, p.means, p.deviations))
@@ -74,7 +80,7 @@ def seeking(p: Mixture) -> list[Mixture]:
 
 
 def divergences() -> "Figure":
-    """Plot P and the three fits, with their divergences in the legend."""
+    """Plot P and the three fits, with their divergences and distances in the legend."""
     lowest, *others = seeking(P)
     fits = {
         "minimum of D(P ‖ Q)": (covering(P), {"color": canvas.BLUE}),
@@ -86,7 +92,8 @@ def divergences() -> "Figure":
     shown = slice(None, None, 8)
     axes.fill_between(GRID[shown], P.density[shown], color="0.85", label="P")
     for name, (fit, style) in fits.items():
-        label = f"{name}: D(P ‖ Q) = {divergence(P, fit):.2f}, D(Q ‖ P) = {divergence(fit, P):.2f}"
+        divergence_pq, divergence_qp, distance = divergence(P, fit), divergence(fit, P), bhattacharyya(P, fit)
+        label = f"{name}: D(P ‖ Q) = {divergence_pq:.2f}, D(Q ‖ P) = {divergence_qp:.2f}, B(P, Q) = {distance:.2f}"
         axes.plot(GRID[shown], fit.density[shown], label=label, **{"linewidth": 1.6} | style)
     axes.set(xlim=(-6, 6), ylim=(0, None), xlabel="z", ylabel="density")
     drawing.legend(loc="outside upper left")
@@ -102,6 +109,8 @@ FIGURES = {
         "small where P is not, so it covers both modes and the gap between them. D(Q ‖ P) penalises the reverse, so Q selects "
         "one mode; it has a local minimum at each of them, and the global one is at the heavier. A variational autoencoder "
         "minimises D(q(z|x) ‖ p(z|x)), so its encoder selects a mode: where several codes explain an image, q may represent "
-        "only one of them.",
+        "only one of them. The Bhattacharyya distance B(P, Q) = -ln ∫ sqrt(p q) measures how little P and Q overlap. It is "
+        "symmetric, at most half of each divergence, 0 only for equal densities and infinite only for densities without "
+        "overlap, so a region that one of them misses counts less than in a divergence.",
     ),
 }

@@ -13,7 +13,7 @@ from aebench import storage
 from aebench.reporting import templates
 from aebench.reporting.figures.learning import losses
 from aebench.reporting.results import Results
-from aebench.reporting.tables import claims, comparison, cost, formats, pairwise, questions, stacked
+from aebench.reporting.tables import claims, comparison, cost, formats, pairwise, questions, stacked, studies
 from aebench.reporting.tables.columns import Table
 from aebench.reporting.templates import Latex
 
@@ -41,7 +41,13 @@ def write(results: Results) -> None:
 
 def tables(results: Results) -> list[Table]:
     """All tables except that of cost, the comparison first."""
-    return [comparison.table(results), *claims.tables(results), *questions.tables(results), *stacked.tables(results)]
+    return [
+        comparison.table(results),
+        *claims.tables(results),
+        *questions.tables(results),
+        *stacked.tables(results),
+        *studies.tables(results),
+    ]
 
 
 def _write_single_table(results: Results, table: Table) -> None:

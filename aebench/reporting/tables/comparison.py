@@ -54,7 +54,7 @@ def notes(results: Results) -> list[str]:
     many, robustness, contraction = len(results.seeds) > 1, results.evaluation.robustness, results.evaluation.contraction
     return [
         *(questions.explanation(metric) for metric in METRICS.values() if metric.main),
-        f"Corrupted images: {robustness.noise.replace('_', ' ')} at level {robustness.corruption}, drawn once per seed, the "
+        f"Corrupted images: {robustness.corruption.replace('_', ' ')} at level {robustness.level}, drawn once per seed, the "
         f"same for every model. Jacobians are averaged over the first {contraction.images} test images.",
         *_feature_classifier(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",

@@ -37,7 +37,7 @@ def _layers(model: ModelResults) -> Table:
     losses, probes = ([_estimate(samples.get(f"{part}.{i}")) for i in steps] for part in ("loss", "probe"))
     columns = [
         Column("after layer", ["pixels", *steps[1:]], "right"),
-        Column("pretrainer", [MISSING, *(layer["pretrainer"] for layer in layers)]),
+        Column("kind", [MISSING, *(layer["kind"] for layer in layers)]),
         counts("layers/units", "units", [math.nan, *(layer["latent_dim"] for layer in layers)]),
         measures("layers/loss", "loss ↓", losses, 3, "validation"),
         measures("layers/probe", "probe ↑", probes, 2, "validation, %"),

@@ -1,5 +1,6 @@
-"""A parallel map over processes."""
+"""A parallel map over processes, and how many computations run side by side."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -7,6 +8,8 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+SIDE_BY_SIDE = "AEBENCH_SIDE_BY_SIDE"
+"""Environment variable with the number of computations that share this machine's memory; set for stages and processes."""
 
 
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
@@ -19,5 +22,19 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], processe
         yield from map(work, items)
         return
     context = get_context("fork" if sys.platform == "linux" else None)
-    with ProcessPoolExecutor(processes, context) as pool:
+    with ProcessPoolExecutor(processes, context, _share, (processes * side_by_side(),)) as pool:
         yield from pool.map(work, items)
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def side_by_side() -> int:
+    """The number of computations that share the memory of this machine."""
+    return int(os.environ.get(SIDE_BY_SIDE, 1))
+
+
+def _share(number: int) -> None:
+    os.environ[SIDE_BY_SIDE] = str(number)

@@ -1,8 +1,11 @@
 """Hashes of the code each number depends on: `check` writes them to runs/code/; `verify` compares them with dvc.lock."""
 
+from collections.abc import Sequence
+
 from aebench import config, data, models
 from aebench.code_hashes import code_hashes
 from aebench.evaluation.metrics import PLUGGED
+from aebench.studies import find
 
 STAGES = ("train_feature_classifier", "evaluate", "classify", "report", "index", "track")
 """Stages that run the same code on every data set."""
@@ -17,13 +20,20 @@ def hash_stage(stage: str) -> dict[str, str]:
     return code_hashes(f"stages.{stage}", *plugins)
 
 
-def hash_dataset(dataset: str, names: list[str]) -> dict[str, dict[str, str]]:
-    """Code hashes of preparing the data set ("prepare") and of training each of these models: name -> module -> hash."""
+def hash_dataset(dataset: str, names: list[str], studies: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+    """Code hashes by name and module: of preparing the data set ("prepare"), of training each of these models, and of studies.
+
+    The name of a study is studies/<study>.
+    """
     path, conf = config.conf_file(dataset), config.dataset(dataset)
     modules = {PREPARE: ("stages.prepare", type(data.check(conf.data, f"{path}:data")).__module__)}
     for name in names:
         section = conf.section_of(name)
         kind = models.find(conf.all_models[name], f"{path}:{section}.{name}")
         modules[name] = (*TRAINING[section], kind.__module__)
+    for name in studies:
+        study = find(dataset, name)
+        kinds = [models.find(settings, f"{path}:studies.{name}").__module__ for settings in study.model_settings()]
+        modules[f"studies/{name}"] = ("stages.study", *kinds)
     hashes = {roots: code_hashes(*roots) for roots in set(modules.values())}
     return {name: hashes[roots] for name, roots in modules.items()}

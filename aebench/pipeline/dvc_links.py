@@ -1,0 +1,31 @@
+"""Keep the files of models and data sets that params.yaml does not select.
+
+DVC records each file that it writes or caches. `dvc checkout`, `dvc pull` and `dvc exp run` first delete the recorded files
+that are not outputs of current stages. params.yaml determines the stages, so these are the files of every model and data set
+outside the suite. The record has no other use and DVC has no option against it, so it is emptied and DVC's database is told
+to ignore new entries. `aebench select`, `aebench run` and the stage `track` do this each time, as the database may be new.
+"""
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from dvc.exceptions import NotDvcRepoError
+from dvc.repo import Repo
+
+IGNORE_NEW_ENTRIES = "CREATE TRIGGER IF NOT EXISTS aebench BEFORE INSERT ON Cache BEGIN SELECT RAISE(IGNORE); END"
+
+
+def keep_files() -> None:
+    """Make DVC keep files outside the suite in the current folder. Does nothing in a folder without DVC."""
+    with suppress(NotDvcRepoError), Repo() as repo:
+        keep_files_in(repo)
+
+
+def keep_files_in(repo: Repo) -> None:
+    """Make DVC keep files outside the suite in an open repository."""
+    links = getattr(repo.state, "links", None)  # None if DVC cannot write its database
+    if links is not None:
+        links.clear()
+        with suppress(sqlite3.Error), closing(sqlite3.connect(Path(links.directory) / "cache.db")) as database:
+            database.execute(IGNORE_NEW_ENTRIES)

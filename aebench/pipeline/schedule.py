@@ -1,0 +1,83 @@
+"""Run the tasks of a graph side by side: each task starts when all tasks that it depends on have finished.
+
+This module knows neither DVC nor processes. A task is a name, and its work is a function that runs in a thread.
+"""
+
+from collections.abc import Callable, Mapping, Set
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+
+Graph = Mapping[str, Set[str]]
+"""Maps each task to the tasks that it depends on."""
+
+
+@dataclass
+class Result:
+    """What became of the tasks: `failures` by task, and for each skipped task a failed one that it depends on."""
+
+    failures: dict[str, BaseException] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def run(
+    graph: Graph,
+    work: Callable[[str], None],
+    capacity: Mapping[str, int],
+    needs: Mapping[str, Mapping[str, int]] | None = None,
+    seconds: Mapping[str, float] | None = None,
+    stop: Callable[[], None] = lambda: None,
+) -> Result:
+    """Call work(task) for every task, side by side; a failure stops only the tasks that depend on it.
+
+    `capacity` maps resources to amounts, and must have cores; `needs` has what a task uses of them (default: one core). A task
+    that needs more than there is gets all there is. Among the tasks that may start, the one with the longest way to the end of
+    the graph goes first; `seconds` are the expected durations (default 1). If this thread is interrupted, `stop` must make
+    running work end.
+    """
+    result, used = Result(), dict.fromkeys(capacity, 0)
+    ways, order = longest_ways(graph, seconds or {}), {task: position for position, task in enumerate(graph)}
+    needed = {task: {"cores": 1} | dict((needs or {}).get(task, {})) for task in graph}
+    needed = {
+        task: {name: min(n, capacity[name]) for name, n in own.items() if name in capacity} for task, own in needed.items()
+    }
+    ready: list[str] = []
+    running: dict[Future[None], str] = {}
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    with ThreadPoolExecutor(capacity["cores"]) as pool:
+        try:
+            while sorter.is_active():
+                for task in sorter.get_ready():
+                    if broken := [other for other in graph[task] if other in result.failures or other in result.skipped]:
+                        result.skipped[task] = result.skipped.get(broken[0], broken[0])
+                        sorter.done(task)
+                    else:
+                        ready.append(task)
+                for task in sorted(ready, key=lambda task: (-ways[task], order[task])):
+                    if all(used[name] + amount <= capacity[name] for name, amount in needed[task].items()):
+                        ready.remove(task)
+                        running[pool.submit(work, task)] = task
+                        used = {name: used[name] + needed[task].get(name, 0) for name in used}
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task = running.pop(future)
+                    used = {name: used[name] - needed[task].get(name, 0) for name in used}
+                    if error := future.exception():
+                        result.failures[task] = error
+                    sorter.done(task)
+        except BaseException:
+            stop()
+            raise
+    return result
+
+
+def longest_ways(graph: Graph, seconds: Mapping[str, float]) -> dict[str, float]:
+    """The duration of the longest chain of tasks that begins with each task."""
+    dependents: dict[str, list[str]] = {task: [] for task in graph}
+    for task, needed in graph.items():
+        for other in needed:
+            dependents[other].append(task)
+    ways: dict[str, float] = {}
+    for task in reversed(list(TopologicalSorter(graph).static_order())):
+        ways[task] = seconds.get(task, 1.0) + max((ways[other] for other in dependents[task]), default=0.0)
+    return ways

@@ -1,0 +1,24 @@
+"""One table per study, with one row per series and position."""
+
+from aebench.reporting.results import Results, StudyResults, over_seeds
+from aebench.reporting.tables.columns import NOTHING, Column, Table, measures
+
+
+def tables(results: Results) -> list[Table]:
+    """The tables of all studies."""
+    return [_table(name, study) for name, study in results.studies.items()]
+
+
+def _table(name: str, study: StudyResults) -> Table:
+    points = [(series, position) for series, positions in study.samples.items() for position in positions]
+    columns = [
+        Column("series", [series for series, _ in points]),
+        Column(study.study.axis, [position for _, position in points], "right"),
+    ]
+    for quantity in study.quantities:
+        samples = [study.samples[series][position].get(quantity) for series, position in points]
+        estimates = [NOTHING if sample is None else over_seeds(sample) for sample in samples]
+        shown = study.study.describe(quantity)
+        columns.append(measures(f"study/{quantity}", shown.title, estimates, shown.decimals, shown.unit))
+    rows = tuple(f"{series}/{position}" for series, position in points)
+    return Table(f"study_{name}", "studies", study.study.question, study.study.note, columns, name, rows)

@@ -1,0 +1,173 @@
+"""Settings of studies, and how their results are described. This module imports neither torch nor models.
+
+Each study consists of tasks that are independent of each other; `aebench.studies.sweep` and `aebench.studies.depth` run them.
+"""
+
+from abc import abstractmethod
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
+
+from aebench.config import Schema
+from aebench.errors import InputError
+from aebench.evaluation.metrics import METRICS, PROFILES
+
+TRAINING_IMAGES = "training_images"
+CONTROLS = ("random", "modern")
+"""Series of a study of depth without pretraining."""
+
+
+class Quantity(NamedTuple):
+    """How a quantity is printed; see `Metric`."""
+
+    title: str
+    unit: str
+    decimals: int
+
+
+class Study(Schema):
+    """Settings of a study. `question` is the title of its figure and table."""
+
+    kind: str
+    question: str = Field(min_length=1)
+
+    @abstractmethod
+    def model_settings(self) -> list[dict[str, Any]]:
+        """Return settings of every kind of model that the study trains."""
+
+    @abstractmethod
+    def tasks(self) -> list[str]:
+        """Return the names of the tasks."""
+
+    @property
+    @abstractmethod
+    def axis(self) -> str:
+        """The label of the positions."""
+
+    @abstractmethod
+    def describe(self, quantity: str) -> Quantity:
+        """Return title, unit and decimals of a quantity."""
+
+    @property
+    @abstractmethod
+    def note(self) -> str:
+        """The caption of the figure and the note of the table."""
+
+
+class Sweep(Study):
+    """`vary` is the path of a setting, such as weight or training.learning_rate, or training_images.
+
+    `metrics` are names of metrics, or <profile>/<position>; linear probes have their default settings. Without
+    `early_stopping` the weights after the last epoch are kept, otherwise those with the lowest validation loss, as for all
+    other models.
+    """
+
+    kind: Literal["sweep"]
+    vary: str
+    values: list[NonNegativeFloat | NonNegativeInt] = Field(min_length=2)
+    models: dict[str, dict[str, Any]] = Field(min_length=1)
+    metrics: list[str] = Field(min_length=1)
+    early_stopping: bool = True
+
+    @field_validator("values")
+    @classmethod
+    def _values_increase(cls, values: list[float]) -> list[float]:
+        if sorted(values) != values or len({f"{value:g}" for value in values}) < len(values):
+            raise ValueError("must be strictly increasing in their first six digits")
+        return values
+
+    def settings_at(self, model: str, value: float) -> dict[str, Any]:
+        """Return the settings of a model at a value."""
+        return self.models[model] if self.vary == TRAINING_IMAGES else _with(self.models[model], self.vary, value)
+
+    def model_settings(self) -> list[dict[str, Any]]:
+        """Return the settings of the models, without the setting that varies."""
+        return list(self.models.values())
+
+    def tasks(self) -> list[str]:
+        """Return one task per model and value, `<model>=<value>`."""
+        return [f"{model}={value:g}" for model in self.models for value in self.values]
+
+    @property
+    def axis(self) -> str:
+        """The name of the setting that varies."""
+        return "training images" if self.vary == TRAINING_IMAGES else self.vary
+
+    def describe(self, quantity: str) -> Quantity:
+        """Describe a metric, or a profile at one position."""
+        name, _, position = quantity.partition("/")
+        measure = PROFILES[name] if position else METRICS[name]
+        return Quantity(f"{measure.title}, {position}" if position else measure.title, measure.unit, measure.decimals)
+
+    @property
+    def note(self) -> str:
+        """What varies and what is equal."""
+        text = f"Each model is trained with several values of the setting {self.vary}; its other settings stay the same."
+        if self.vary == TRAINING_IMAGES:
+            text = (
+                "Each model is trained with fewer images, a random subset for each seed, and the same number of updates to "
+                "within 1 %. Linear probes are fitted to these images; with all labels, their penalty is chosen on all "
+                "validation images."
+            )
+        if self.early_stopping:
+            return f"{text} The weights with the lowest validation loss are kept."
+        return f"{text} The weights after the last epoch are kept."
+
+
+class Depth(Study):
+    """`latent_dims` are the widths of the layers, `pretraining` the settings of a layer by name of the series.
+
+    `training` is for the pretraining of each layer, `classifier` for fine-tuning, as for a stack.
+    """
+
+    kind: Literal["depth"]
+    latent_dims: list[PositiveInt] = Field(min_length=1)
+    pretraining: dict[str, dict[str, Any]] = Field(min_length=1)
+    training: dict[str, Any] = Field(default_factory=dict)
+    classifier: dict[str, Any]
+
+    @field_validator("pretraining")
+    @classmethod
+    def _names_differ_from_controls(cls, pretraining: dict) -> dict:
+        if clash := [name for name in CONTROLS if name in pretraining]:
+            raise ValueError(f"must not have a series named {clash[0]}")
+        return pretraining
+
+    def stack(self, series: str, depth: int) -> dict[str, Any]:
+        """Return the settings of the first `depth` layers."""
+        layers = [self.pretraining[series] | {"latent_dim": k} for k in self.latent_dims[:depth]]
+        return {"kind": "stacked", "layers": layers, "classifier": self.classifier}
+
+    def model_settings(self) -> list[dict[str, Any]]:
+        """Return the settings of a stack; its module imports every kind of layer."""
+        return [self.stack(next(iter(self.pretraining)), 1)]
+
+    def tasks(self) -> list[str]:
+        """Return one task per series."""
+        return [*self.pretraining, *CONTROLS]
+
+    axis = property(lambda self: "layers", doc="The label of the positions.")
+
+    def describe(self, quantity: str) -> Quantity:
+        """Describe a test accuracy by the classifier and the fraction of labels."""
+        name, _, fraction = quantity.partition("/")
+        return Quantity(f"{name}, {100 * float(fraction):g} % of labels", "%", 2)
+
+    @property
+    def note(self) -> str:
+        """What is compared and what is equal."""
+        return (
+            "Frozen: a linear probe on the code of a layer. Fine-tuned: the layers with a softmax layer, trained with labels. "
+            f"Lines: the kind of autoencoder by which all layers ({', '.join(map(str, self.latent_dims))} units) were "
+            "pretrained; random, the same initialisation without pretraining; modern, scaled weights and ReLU units without "
+            "pretraining. At each depth, all encoders receive the same number of updates, including pretraining. Deeper stacks "
+            "are trained longer, and their codes are narrower."
+        )
+
+
+def _with(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy of nested settings in which the setting at `path` is `value`."""
+    if not isinstance(settings, dict):
+        raise InputError(f"vary must be the path of a setting, and the part before .{path} has no settings")
+    key, _, rest = path.partition(".")
+    return settings | {key: _with(settings.get(key, {}), rest, value) if rest else value}

@@ -1,0 +1,78 @@
+"""A sweep: models trained with several values of one setting, or with several numbers of training images.
+
+With n of N training images, an epoch has fewer batches. The number of epochs grows accordingly, so that the number of updates
+stays the same, to within rounding. The n images are a random subset for each seed, stratified by class. Probes are fitted to
+them. All validation images are still used, for early stopping and to choose the penalty of the probe with all labels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from aebench import config, models, storage
+from aebench.data.splits import stratified_subset
+from aebench.errors import InputError
+from aebench.evaluation.metrics import METRICS, PROFILES
+from aebench.evaluation.replicas import configure_compute
+from aebench.evaluation.representation import represent_codes, views
+from aebench.evaluation.settings import compute, evaluation
+from aebench.storage import Split, Trained
+from aebench.studies.point import Point
+from aebench.studies.settings import TRAINING_IMAGES, Sweep
+from aebench.training.ensemble import Ensemble
+from aebench.training.experiment import TRAINING_SPLITS, Experiment
+
+
+def run(study: Sweep, dataset: str, name: str, task: str) -> list[Point]:
+    """Train one model with one value, for all seeds of the suite, and measure it; `name` is that of the study."""
+    model, value = next((m, v) for v in study.values for m in study.models if f"{m}={v:g}" == task)
+    path = f"{config.conf_file(dataset)}:studies.{name}.models.{model}"
+    experiment = Experiment(dataset, f"{name}-{task}", study.settings_at(model, value), path)
+    ensemble, images, changes, subsets = experiment.ensemble(), experiment.images, None, None
+    if study.vary == TRAINING_IMAGES:
+        subsets = _subsets(experiment, int(value))
+        images = models.Images(torch.stack([images.train[rows] for rows in subsets]), images.validation)
+        epochs = {"epochs": _epochs(experiment, int(value)), "patience": None}
+        changes = experiment.settings.get("training", {}) | epochs
+    if not study.early_stopping:
+        images = models.Images(images.train, images.validation[:0])
+    experiment.minimise(ensemble, images, changes, [experiment.settings, value, study.early_stopping])
+    return [Point(model, value, _measure(study, experiment, ensemble, subsets))]
+
+
+def _subsets(experiment: Experiment, count: int) -> list[Sequence[int]]:
+    """Return the indices of the training images for each seed."""
+    labels = storage.load_split(experiment.dataset, "train").labels
+    classes = len(experiment.about.classes)
+    if not (classes <= count <= len(labels) - classes or count == len(labels)):
+        constraint = f"{classes} to {len(labels) - classes}, which include every class, or all {len(labels)}"
+        raise InputError(f"{experiment.path}: training_images must be {constraint}, got {count}")
+    if count == len(labels):
+        return [range(count)] * len(experiment.seeds)
+    return [stratified_subset(labels, count / len(labels), seed) for seed in experiment.seeds]
+
+
+def _epochs(experiment: Experiment, images: int) -> int:
+    """Return the number of epochs of `images` images with as many updates as with all training images."""
+    training = experiment.training
+    return max(1, round(training.epochs * training.batches(len(experiment.images.train)) / training.batches(images)))
+
+
+def _measure(
+    study: Sweep, experiment: Experiment, ensemble: Ensemble, subsets: list[Sequence[int]] | None
+) -> dict[str, list[float]]:
+    """Return quantity -> one value per seed, on test images."""
+    dataset, device = experiment.dataset, configure_compute(compute(experiment.dataset))
+    trained = Trained(experiment.settings, experiment.about.shape, experiment.seeds, ensemble.state)
+    train, validation = (storage.load_split(dataset, split) for split in TRAINING_SPLITS)
+    test, values = storage.load_split(dataset, "test"), {quantity: [] for quantity in study.metrics}
+    for i in range(len(experiment.seeds)):
+        rows = slice(None) if subsets is None else list(subsets[i])
+        reference = Split(train.images[rows], train.labels[rows]), validation
+        (view,) = views(trained, reference, test, evaluation(dataset), device, None, [i])
+        representation = represent_codes(view)
+        for quantity in study.metrics:
+            name, _, position = quantity.partition("/")
+            value = PROFILES[name].measure(representation)[position] if position else METRICS[name].measure(representation)
+            values[quantity].append(value)
+    return values

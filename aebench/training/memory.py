@@ -1,0 +1,83 @@
+"""How many seeds fit into memory when they are trained at once.
+
+A seed needs memory for its gradients, the two moments of Adam and the best weights (4 times its weights), for the noise of a
+block of batches, and for what the backward pass keeps of a batch. The last is measured on one batch of the first seed; the
+backward pass itself may need as much again. Results do not depend on how seeds are grouped, except for layers so narrow (16
+units and fewer) that oneDNN multiplies one and several seeds by different kernels.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aebench.config import Training
+from aebench.models.base import Images
+from aebench.randomness import Streams
+from aebench.training.ensemble import Ensemble
+from aebench.training.parallel import side_by_side
+from aebench.training.seed_group import block_size
+
+CGROUP = Path("/sys/fs/cgroup")
+MEMINFO = Path("/proc/meminfo")
+PAGE_CACHE = ("active_file", "inactive_file")
+SHARE = 0.8
+"""Fraction of the available memory that may be used, divided by the number of computations side by side."""
+
+
+def seeds_at_once(ensemble: Ensemble, images: Images, settings: Training) -> int:
+    """Return the number of seeds to train at once: all if they fit, at least 1."""
+    available = available_bytes(ensemble.device)
+    needed = bytes_per_seed(ensemble, images, settings)
+    if available is None:
+        return len(ensemble.seeds)
+    return max(1, min(len(ensemble.seeds), int(SHARE * available / side_by_side() / needed)))
+
+
+def bytes_per_seed(ensemble: Ensemble, images: Images, settings: Training) -> int:
+    """Return the number of bytes that one more seed needs."""
+    count = min(settings.batch_size, images.train.shape[-2])
+    batch = images.train[0, :count] if images.train.ndim == 3 else images.train[:count]
+    noise = ensemble.model.draw(count, Streams(ensemble.seeds[0]).torch("memory", 0, ensemble.device))
+    block = sum(map(_bytes, noise)) * max(1, block_size(images.train, settings) // count)
+    weights = sum(_bytes(rows[:1]) for rows in ensemble.weights.values())
+    return 4 * weights + block + 2 * (_bytes(batch) + _kept_bytes(ensemble, batch, noise))
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Return the free memory of the device, within the limit of the process's control group; None if it is unknown.
+
+    The page cache counts as free, since the system takes it back when it needs memory.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    free = [1024 * int(line.split()[1]) for line in _lines(MEMINFO) if line.startswith("MemAvailable")]
+    limit, used = (_lines(CGROUP / name) for name in ("memory.max", "memory.current"))
+    if limit and used and limit[0] != "max":
+        cache = [int(line.split()[1]) for line in _lines(CGROUP / "memory.stat") if line.split()[0] in PAGE_CACHE]
+        free.append(int(limit[0]) - int(used[0]) + sum(cache))
+    return min(free, default=None)
+
+
+def _kept_bytes(ensemble: Ensemble, batch: Tensor, noise: tuple[Tensor, ...]) -> int:
+    """Return the size of all tensors that the backward pass of one batch of the first seed needs."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.data_ptr()] = _bytes(tensor)
+        return tensor
+
+    (first, *_) = ensemble.replicas()
+    state = {name: value.detach().requires_grad_(value.is_floating_point()) for name, value in first.state.items()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        terms = type(first)(first._call, state).function("terms")(batch, noise)
+    del terms
+    return sum(kept.values())
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []

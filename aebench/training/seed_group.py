@@ -1,0 +1,87 @@
+"""One epoch of gradient descent for the seeds that share a thread."""
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from aebench.training.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from aebench.config import Training
+    from aebench.training.minimise import TrainingLoop
+
+VALIDATION_BATCH = 2048
+BLOCK = 2**18
+"""Number of pixels per seed whose noise is drawn at once; a block has at least one batch."""
+
+
+def block_size(x: Tensor, settings: "Training") -> int:
+    """Return the number of images whose noise is drawn at once, a multiple of the batch size."""
+    return max(1, BLOCK // x.shape[-1] // settings.batch_size) * settings.batch_size
+
+
+class SeedGroup:
+    """The seeds that one thread trains: an ensemble, their positions in the training run, and an optimiser."""
+
+    def __init__(self, ensemble: Ensemble, positions: Tensor, loop: "TrainingLoop"):
+        self.ensemble, self.positions, self.loop, self.settings = ensemble, positions, loop, loop.settings
+        self.weights = ensemble.weights
+        self.optimiser = torch.optim.Adam(list(self.weights.values()), lr=self.settings.learning_rate, fused=True)
+
+    def run_epoch(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Train for one epoch and validate; return the means of the terms (S,) on training and on validation images."""
+        return self._train(self.loop.images.train), self._validate(self.loop.images.validation)
+
+    def moments(self) -> dict[str, Tensor]:
+        """Return the state of Adam by `<moment>/<name of the weights>`."""
+        states = {name: self.optimiser.state[rows] for name, rows in self.weights.items()}
+        return {f"{moment}/{name}": value for name, state in states.items() for moment, value in state.items()}
+
+    def set_moments(self, values: dict[str, Tensor]) -> None:
+        """Replace the state of Adam."""
+        for key, value in values.items():
+            moment, _, name = key.partition("/")
+            self.optimiser.state[self.weights[name]][moment] = value
+
+    def _train(self, x: Tensor) -> dict[str, Tensor]:
+        epoch, n, size = self.loop.epoch, x.shape[-2], self.settings.batch_size
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        order = [torch.randperm(n, generator=g, device=g.device) for g in self.ensemble.generators("batches", epoch)]
+        generators = self.ensemble.generators("noise", epoch)
+        sums: dict[str, Tensor] = {}
+        for block in torch.stack(order).split(block_size(x, self.settings), dim=1):
+            noise = self.ensemble.draw(block.shape[1], generators, epoch / self.settings.epochs)
+            for indices, *drawn in zip(*(part.split(size, dim=1) for part in (block, *noise)), strict=True):
+                with torch.autocast(self.ensemble.device.type, torch.bfloat16, self.settings.precision == "bfloat16"):
+                    terms = self.ensemble.terms(self._batch(x, indices), tuple(drawn))
+                self.optimiser.zero_grad()
+                sum(terms.values()).sum().backward()
+                self.optimiser.step()
+                _add(sums, terms, indices.shape[1])
+        return {name: total / n for name, total in sums.items()}
+
+    @torch.no_grad()
+    def _validate(self, x: Tensor) -> dict[str, Tensor]:
+        noise = self.ensemble.generators("validation")
+        sums: dict[str, Tensor] = {}
+        everything = torch.arange(x.shape[-2], device=x.device)
+        for indices in everything.split(VALIDATION_BATCH) if len(everything) else ():
+            batch = self._batch(x, indices.expand(len(self.positions), -1))
+            _add(sums, self.ensemble.terms(batch, self.ensemble.draw(len(indices), noise)), len(indices))
+        return {name: total / len(everything) for name, total in sums.items()}
+
+    def _learning_rate(self) -> float:
+        cosine = (1 + math.cos(math.pi * self.loop.epoch / self.settings.epochs)) / 2
+        return self.settings.learning_rate * (1.0 if self.settings.schedule == "constant" else cosine)
+
+    def _batch(self, x: Tensor, indices: Tensor) -> Tensor:
+        """Return images (S, b, d) at `indices` (S, b) of x (n, d), or of x (all seeds, n, d) at the seeds' positions."""
+        return x[indices] if x.ndim == 2 else x[self.positions[:, None], indices]
+
+
+def _add(sums: dict[str, Tensor], terms: dict[str, Tensor], n: int) -> None:
+    for name, values in terms.items():
+        sums[name] = sums.get(name, 0) + n * values.detach().float()

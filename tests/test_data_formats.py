@@ -1,0 +1,105 @@
+"""Every file format gives the same images, labels, shapes and pixel values."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_files import CLASSES, HELD, IMAGES, LABELS, WRITERS, as_csv, as_folder, as_idx, as_npz, idx_bytes, prepared
+from PIL import Image
+
+from aebench import data, storage
+from aebench.data import external
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_format_gives_the_same_images(kind):
+    splits = prepared(WRITERS[kind]() | HELD | ({} if kind == "folder" else {"classes": list(CLASSES)}))
+    expected = prepared(as_npz() | HELD, "expected")
+    for name in storage.SPLITS:
+        np.testing.assert_array_equal(splits[name].images, expected[name].images)
+        np.testing.assert_array_equal(splits[name].labels, expected[name].labels)
+    assert storage.load_about("mine").classes == CLASSES and storage.load_about("mine").shape == (4, 4)
+
+
+def test_an_official_test_set_is_left_as_it_is():
+    more = {"test_images": IMAGES[:30:3], "test_labels": LABELS[::10]}
+    Path("ti").write_bytes(idx_bytes(more["test_images"]))
+    Path("tl").write_bytes(idx_bytes(more["test_labels"]))
+    keys = {"test_images": "test_images", "test_labels": "test_labels"}
+    sources = [
+        as_idx() | {"test_images": "ti", "test_labels": "tl"},
+        as_npz(**more) | keys,
+        as_csv() | {"test_path": as_csv(*more.values(), name="test.csv")["path"]},
+        as_folder() | {"test_path": as_folder(*more.values(), name="test")["path"]},
+    ]
+    for settings in sources:
+        splits = prepared(settings | {"validation": 10})
+        np.testing.assert_array_equal(splits["test"].images, more["test_images"].reshape(10, -1) / np.float32(255))
+        assert len(splits["train"].labels) == 90
+
+
+def test_labels_are_numbered_in_sorted_order_and_names_kept():
+    names = np.array(["b", "a", "c"])[LABELS]
+    splits = prepared(as_csv(labels=names) | HELD)
+    assert storage.load_about("mine").classes == ("a", "b", "c") and splits["train"].labels[0] == 1
+    prepared(as_csv(labels=np.array(["NA", "nan", "None"])[LABELS]) | HELD)
+    assert storage.load_about("mine").classes == ("NA", "None", "nan")
+    splits = prepared(as_npz(labels=LABELS + 7) | HELD)
+    assert storage.load_about("mine").classes == ("7", "8", "9") and splits["train"].labels[0] == 0
+    splits = prepared(as_csv(labels=names) | HELD | {"classes": ["c", "b", "a"]})
+    assert storage.load_about("mine").classes == ("c", "b", "a") and splits["train"].labels[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "keys", "shape"),
+    [
+        (IMAGES.reshape(100, 16), {}, (4, 4)),
+        (IMAGES.reshape(100, 16), {"shape": [2, 8]}, (2, 8)),
+        (IMAGES[..., None], {}, (4, 4)),
+        (np.stack([IMAGES] * 3, -1), {}, (4, 4, 3)),
+        (IMAGES.reshape(100, 16)[:, :12], {"shape": [2, 2, 3]}, (2, 2, 3)),
+    ],
+)
+def test_the_image_shape_is_that_of_the_array_or_the_one_given(images, keys, shape):
+    splits = prepared(as_npz(images) | HELD | keys)
+    assert storage.load_about("mine").shape == shape
+    assert splits["train"].images.shape[1] == storage.load_about("mine").pixels
+
+
+@pytest.mark.parametrize(
+    ("images", "keys", "white"),
+    [
+        (IMAGES, {}, 255),
+        (IMAGES // 16, {"maximum": 15}, 15),
+        (IMAGES / 255, {}, 1),
+        (IMAGES.astype(np.int64), {"maximum": 255}, 255),
+        (IMAGES.astype(np.float64), {"maximum": 255}, 255),
+        (IMAGES > 127, {"maximum": 1}, 1),
+    ],
+)
+def test_pixels_are_divided_by_white(images, keys, white):
+    raw = data.read(data.check(as_npz(images) | HELD | keys, "conf/mine.yaml:data"))
+    np.testing.assert_allclose(raw.train.images, images.reshape(100, 16) / white, atol=1e-7)
+
+
+def test_pictures_are_converted_to_grey_and_resized():
+    for i, label in enumerate(LABELS):
+        folder = Path("colour") / CLASSES[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (6 + i % 2, 4), (255, 0, 0)).save(folder / f"{i}.png")
+    (Path("colour") / "cat" / ".DS_Store").write_bytes(b"not a picture")
+    settings = {"source": "folder", "path": "colour", "size": [2, 3]} | HELD
+    assert prepared(settings)["train"].images[0].reshape(2, 3, 3)[1, 2].tolist() == [1, 0, 0]
+    grey = prepared(settings | {"grey": True})
+    assert storage.load_about("mine").shape == (2, 3) and np.allclose(grey["train"].images, 76 / 255)
+
+
+def test_relative_paths_may_be_in_the_data_folder(tmp_path, monkeypatch):
+    settings = as_npz()
+    (tmp_path / "elsewhere").mkdir()
+    Path("data.npz").rename("elsewhere/data.npz")
+    monkeypatch.setenv(external.DATA_DIR, str(tmp_path / "elsewhere"))
+    prepared(settings | HELD)
+    assert storage.load_about("mine").source == "data.npz"

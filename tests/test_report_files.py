@@ -1,0 +1,82 @@
+"""The files of a report are the same every time, name their provenance, and are not written if a result is missing."""
+
+import csv
+import re
+import runpy
+import sys
+
+import fake_runs
+import pytest
+from fake_runs import LOCK, REPORT, file_of
+from PIL import Image
+
+from aebench import storage
+from aebench.errors import InputError
+from aebench.reporting import page, provenance
+from aebench.reporting.figures import FIGURES
+from aebench.reporting.results import read
+from aebench.reporting.tables import comparison
+
+
+def test_reporting_twice_gives_the_same_bytes(reported_twice):
+    _, first, second = reported_twice
+    assert len(first) > 7 + 2 * len(FIGURES) + 2
+    assert {name for name in first if first[name] != second.get(name)} == set()
+
+
+def test_only_provenance_json_has_the_lock(reported_twice):
+    """Files do not change if their numbers do not change."""
+    _, first, _ = reported_twice
+    assert [name for name, content in first.items() if LOCK.encode() in content] == [str(REPORT / "provenance.json")]
+
+
+def test_provenance_names_the_processor_and_blas_of_each_environment(fake_project):
+    results = read(fake_runs.DATASET)
+    (environment,) = provenance.provenance(results)["environments"]
+    assert (environment["processor"], environment["blas"]) == ("Abacus 3000", "mkl, oneDNN")
+    assert environment["models"] == list(fake_runs.BLOCKS)
+    cost = storage.read_json(file_of("ae", "cost.json")) | {"processor": "Abacus 4000"}
+    storage.write_json(file_of("ae", "cost.json"), cost)
+    environments = provenance.provenance(read(fake_runs.DATASET))["environments"]
+    assert [(each["processor"], each["models"]) for each in environments] == [
+        ("Abacus 3000", ["mean", "pca_2", "ae_2d", "sae"]),
+        ("Abacus 4000", ["ae"]),
+    ]
+
+
+def test_figures_have_a_title_and_no_date_or_version(reported):
+    for name in FIGURES:
+        with Image.open(REPORT / "figures" / f"{name}.png") as image:
+            assert image.text["Description"].startswith("Fake blobs: ")
+            assert "Software" not in image.text
+        assert not re.search(rb"/(CreationDate|Creator|Producer)", (REPORT / "pdf" / f"{name}.pdf").read_bytes())
+
+
+def test_curves_csv_is_the_history_to_six_digits(reported):
+    history = storage.read_columns(file_of("ae", "history.csv"))
+    with (REPORT / "curves.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["model"] == "ae" and row["split"] == "validation"]
+    assert [float(row["loss"]) for row in rows] == pytest.approx(history["validation.loss"], rel=1e-5)
+    assert [int(row["epoch"]) for row in rows] == history["epoch"]
+    assert [int(row["seed"]) for row in rows] == history["seed"]
+
+
+def test_a_missing_file_is_reported_in_one_line_and_writes_nothing(fake_project, capsys, monkeypatch):
+    missing = file_of("ae", "metrics.csv")
+    missing.unlink()
+    monkeypatch.setattr(sys, "argv", ["stages.report", fake_runs.DATASET])
+    monkeypatch.delitem(sys.modules, "stages.report", raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("stages.report", run_name="__main__")
+    error = capsys.readouterr().err
+    assert stopped.value.code == 1
+    assert error.startswith(f"error: {missing} must have been written")
+    assert error.count("\n") == 1
+    assert not REPORT.exists()
+
+
+def test_a_missing_section_or_table_is_an_input_error(fake_project):
+    with pytest.raises(InputError, match=r"runs/pages/fake\.html must have been written"):
+        page.write_index()
+    with pytest.raises(InputError, match=r"reports/fake/table\.csv must have been written"):
+        comparison.terminal(fake_runs.DATASET)
