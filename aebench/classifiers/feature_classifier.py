@@ -17,10 +17,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from aebench import config, storage
-from aebench.config import Schema
+from aebench.config import Schema, Seed
 from aebench.randomness import Streams
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class FeatureClassifierSettings(Schema):
     """Number of images per batch."""
     learning_rate: PositiveFloat = 0.001
     """Learning rate of Adam."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Seed of the weights and batches, independent of `suite.seeds`: one classifier measures all models and seeds."""
 
 
