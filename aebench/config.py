@@ -53,6 +53,8 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+MOST_THREADS = 1024
+"""Largest number of threads, and of processes; beyond it systems refuse to start them."""
 Seed = Annotated[int, Field(ge=0, le=2**53)]
 """A seed; larger ones would be rounded where numbers are floats, as in MLflow and JSON."""
 

@@ -18,7 +18,12 @@ class InputError(ValueError):
     """An error in the user's input; its text is the complete message, in one line of printable characters."""
 
     def __init__(self, text: str):
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+        super().__init__(printable(text))
+
+
+def printable(text: str) -> str:
+    """Return `text` with line breaks and other unprintable characters, such as bytes that are not UTF-8, as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def unknown(path: str, name: str, known: Iterable[str]) -> InputError:

@@ -5,6 +5,7 @@ subclass of `aebench.data.base.Source`, registered by an entry here or by an ent
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from aebench import config, storage
@@ -42,6 +43,17 @@ def read(source: Source) -> Raw:
     return raw
 
 
+def notes(dataset: str) -> list[str]:
+    """What was passed over when the data set was prepared; empty if it has not been."""
+    file = card_file(dataset)
+    return storage.read_json(file).get("notes", []) if file.exists() else []
+
+
+def card_file(dataset: str) -> Path:
+    """Path of the data card."""
+    return storage.DATA / dataset / "card" / "card.json"
+
+
 def prepare(dataset: str) -> dict[str, storage.Split]:
     """Read, check, split and describe a data set; write data/<dataset>/ only if all of these succeed.
 
@@ -55,7 +67,7 @@ def prepare(dataset: str) -> dict[str, storage.Split]:
     for name, split in splits.items():
         storage.save_split(dataset, name, split)
     storage.save_about(dataset, raw.about)
-    storage.write_json(storage.DATA / dataset / "card" / "card.json", card)
+    storage.write_json(card_file(dataset), card)
     storage.write_arrays(storage.DATA / dataset / "card" / "mean_images.npz", **pictures)
     for note in raw.notes:
         print(f"note: {note}", file=sys.stderr)

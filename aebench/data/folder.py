@@ -18,7 +18,7 @@ from aebench.data.custom import Custom, Labelled, scaled
 from aebench.data.labels import check_names
 from aebench.data.limits import must_fit
 from aebench.data.picture import check_colour, read_picture
-from aebench.errors import InputError
+from aebench.errors import InputError, printable
 
 BYTES_PER_VALUE = 5
 """One as it is read, four in float32."""
@@ -128,7 +128,7 @@ def _visible(folder: Path, passed_over: dict[str, list[str]]) -> list[Path]:
 def _notes(path: str, passed_over: dict[str, list[str]]) -> tuple[str, ...]:
     """One sentence per reason: how many files were passed over, and the first names."""
     return tuple(
-        f"{path}: {len(names)} {reason} passed over: {', '.join(names[:NAMED])}{', ...' if names[NAMED:] else ''}"
+        printable(f"{path}: {len(names)} {reason} passed over: {', '.join(names[:NAMED])}{', ...' if names[NAMED:] else ''}")
         for reason, names in passed_over.items()
         if names
     )

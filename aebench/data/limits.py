@@ -24,16 +24,12 @@ def free_memory() -> int | None:
     return min(free, default=None)
 
 
-def must_fit(needed: int, what: str) -> None:
-    """Raise `InputError` if `what` needs more bytes than may be used."""
-    free = free_memory()
-    if free is not None and needed > SHARE * free:
-        raise InputError(f"{what} must fit into memory ({gigabytes(SHARE * free)} may be used), got {gigabytes(needed)}")
-
-
-def gigabytes(size: float) -> str:
-    """A number of bytes as text."""
-    return f"{size / 1e9:,.1f} GB"
+def must_fit(needed: int, what: str, free: int | None = None, share: float = SHARE) -> None:
+    """Raise `InputError` if `what` needs more bytes than this share of the memory that is `free` (default: of this machine)."""
+    available = free_memory() if free is None else free
+    if available is not None and needed > share * available:
+        limit = f"{share * available / 1e9:,.1f} GB of {available / 1e9:,.1f} GB may be used"
+        raise InputError(f"{what} must fit into memory ({limit}), got {needed / 1e9:,.1f} GB")
 
 
 def _lines(file: Path) -> list[str]:
