@@ -70,36 +70,48 @@ def _labels(column: "pd.Series", path: str) -> "np.ndarray":
 
 def _table(path: str, label: str) -> "pd.DataFrame":
     """Read the lines of a CSV file; raises `InputError` unless each has a label, and a number for every other column."""
-    import pandas as pd
-
     content = external.read(external.locate(path))
     try:
-        stream = _text(content)
-        header = _header(stream, path, label)
-        kinds = {header.index(label): str}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # columns with words, which are reported below
-            table = pd.read_csv(stream, header=None, dtype=kinds, keep_default_na=False, na_values=[""], skipinitialspace=True)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path} must be a CSV file with one image per line, got 0 lines below the header") from None
-    except pd.errors.ParserError as failure:
-        _find_mistake(content, path, header, label)
-        raise InputError(f"{path} must be a CSV file with a header, got: {' '.join(str(failure).split())}") from None
+        header, table = _read(content, path, label)
+        if table is None or not _fits(table, header, label):
+            _find_mistake(content, path, header, label)
+            raise InputError(
+                f"{path} must be a CSV file with {len(header)} columns of numbers, got one that pandas cannot read"
+            )
+    except InputError:
+        raise
     except (ValueError, csv.Error) as failure:
-        if isinstance(failure, InputError):
-            raise
         raise InputError(f"{path} must be a CSV file with a header in UTF-8, got: {failure}") from None
-    numbers = table.drop(columns=header.index(label), errors="ignore")
-    if (
-        table.shape[1] != len(header)
-        or table.isna().any(axis=None)
-        or len(numbers.select_dtypes("number").T) != numbers.shape[1]
-    ):
-        _find_mistake(content, path, header, label)
-        raise InputError(f"{path} must be a CSV file of numbers with {len(header)} columns, got {table.shape[1]}")
     table.columns = header
     _check_counters(table, path, label)
     return table
+
+
+def _read(content: bytes, path: str, label: str) -> "tuple[list[str], pd.DataFrame | None]":
+    """Return the header, and the table below it, without names; None if pandas cannot read it. The labels are text."""
+    import pandas as pd
+
+    stream = _text(content)
+    header = _header(stream, path, label)
+    options = {"keep_default_na": False, "na_values": [""], "skipinitialspace": True, "dtype": {header.index(label): str}}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # columns with words, which `_find_mistake` reports
+            return header, pd.read_csv(stream, header=None, **options)
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path} must be a CSV file with one image per line, got 0 lines below the header") from None
+    except pd.errors.ParserError:
+        return header, None
+
+
+def _fits(table: "pd.DataFrame", header: list[str], label: str) -> bool:
+    """Whether a table has a value in each cell, and finite numbers beside the label."""
+    import numpy as np
+
+    if table.shape[1] != len(header) or table.isna().any(axis=None):
+        return False
+    pixels = table.drop(columns=header.index(label))
+    return len(pixels.select_dtypes("number").columns) == pixels.shape[1] and bool(np.isfinite(pixels.to_numpy()).all())
 
 
 def _text(content: bytes) -> io.TextIOWrapper:

@@ -110,8 +110,8 @@ def image_shape(images: np.ndarray, shape: list[int] | None, file: str) -> tuple
         return _shape_of_rows(own[0], shape, file)
     if shape is not None and _grey(tuple(shape)) != _grey(own):
         raise InputError(f"data.shape must be that of the images in {file}, {own}, or left out, got {shape}{_remedy(own)}")
-    if shape is None and _may_be_rows(own):
-        remedy = "to reshape rows to images, change the array in the file"
+    if shape is None and _is_ambiguous(own):
+        remedy = "or give the array in the file another shape"
         raise InputError(f"data.shape must be given for images of shape {own} in {file} ({remedy}), got nothing")
     return _grey(own)
 
@@ -129,10 +129,12 @@ def _grey(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:2] if shape[2:] == (1,) else shape
 
 
-def _may_be_rows(own: tuple[int, ...]) -> bool:
-    """Whether an array (n, a, b) looks like rows of pixels with an axis for the channels, such as (n, 1, 784)."""
-    few, many = sorted(own[:2])
-    return len(own) == 2 and few in CHANNELS and many >= 16 and few != many and math.isqrt(many) ** 2 == many
+def _is_ambiguous(own: tuple[int, ...]) -> bool:
+    """Whether images look like rows with an axis for the channels, such as (n, 1, 784), or tiny ones with channels first."""
+    if len(own) == 3:
+        return own[0] in CHANNELS and own[0] != own[1] == own[2]
+    few, many = sorted(own)
+    return few in CHANNELS and many >= 16 and few != many and math.isqrt(many) ** 2 == many
 
 
 def _remedy(own: tuple[int, ...]) -> str:
