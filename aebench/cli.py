@@ -14,6 +14,8 @@ app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
 Seeds = Annotated[str | None, typer.Option(help="Integers, separated by spaces or commas.")]
 NO_STUDIES = "none"
+LONGEST_SEED = 16
+"""Digits of the largest seed, 2^53."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells."""
 Studies = Annotated[str | None, typer.Option(help=f"Names, separated by spaces or commas, or {NO_STUDIES}.")]
@@ -51,6 +53,7 @@ def run(
     ] = None,
 ) -> None:
     """Run the pipeline, independent stages side by side, and print the comparison of models."""
+    from aebench import data
     from aebench.pipeline import runner
 
     if scheduler:
@@ -59,7 +62,7 @@ def run(
     for dataset in suite.datasets:
         config.models(dataset, suite)
     outcome = runner.run(suite.datasets, targets or [], jobs)
-    for line in outcome.lines():
+    for line in [f"note: {note}" for dataset in suite.datasets for note in data.notes(dataset)] + outcome.lines():
         typer.echo(line, err=True)
     if outcome.failures or outcome.interrupted:
         raise typer.Exit(INTERRUPTED if outcome.interrupted else 1)
@@ -157,8 +160,8 @@ def _names(text: str | None) -> list[str]:
 
 def _numbers(names: list[str]) -> list[int]:
     for name in names:
-        if not name.isdecimal():
-            raise InputError(f"--seeds must be integers of at least 0, got {name!r}")
+        if not name.isdecimal() or len(name) > LONGEST_SEED:
+            raise InputError(f"--seeds must be integers from 0 to {2**53}, got {name!r}")
     return [int(name) for name in names]
 
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from aebench.errors import InputError, did_you_mean, unknown
-from aebench.storage import atomic_write, read_yaml
+from aebench.errors import InputError, check_names, did_you_mean, unknown
+from aebench.storage import RESERVED_DATASETS, RESERVED_MODELS, atomic_write, read_yaml
 
 SUITE_FILE = Path("params.yaml")
 CONF = Path("conf")
@@ -53,6 +53,12 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+MOST_THREADS = 1024
+"""Largest number of threads, and of processes; beyond it systems refuse to start them."""
+Seed = Annotated[int, Field(ge=0, le=2**53)]
+"""A seed; larger ones would be rounded where numbers are floats, as in MLflow and JSON."""
+
+
 class Suite(Schema):
     """What to run: every model on every data set with every seed, and studies. `stacks` are models pretrained by layers."""
 
@@ -60,7 +66,7 @@ class Suite(Schema):
     models: list[str] = Field(min_length=1)
     stacks: list[str] = []
     studies: list[str] = []
-    seeds: list[NonNegativeInt] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
 
     @property
     def all_models(self) -> list[str]:
@@ -147,6 +153,9 @@ def suite(file: Path = SUITE_FILE) -> Suite:
         names = getattr(checked, field)
         if len(set(names)) < len(names):
             raise InputError(f"{file}:suite.{field} must not contain duplicates, got {names}")
+    check_names(checked.datasets, f"{file}:suite.datasets", RESERVED_DATASETS)
+    check_names(checked.all_models, f"{file}:suite.models", RESERVED_MODELS)
+    check_names(checked.studies, f"{file}:suite.studies")
     return checked
 
 
@@ -193,7 +202,12 @@ def _studies(selected: list[str] | None, current: list[str], confs: list[Dataset
 def dataset(name: str, path: str = DATASETS) -> Dataset:
     """Read conf/<name>.yaml; `path` is where the name is written."""
     file = conf_file(name, path)
-    return check(Dataset, read_yaml(file), f"{file}:")
+    conf = check(Dataset, read_yaml(file), f"{file}:")
+    check_names([*conf.models, *conf.stacks], f"{file}:models", RESERVED_MODELS)
+    check_names(conf.studies, f"{file}:studies")
+    if twice := conf.models.keys() & conf.stacks.keys():
+        raise InputError(f"{file}:stacks must not have a name of models, got {min(twice)!r}")
+    return conf
 
 
 def add_model(name: str, model: str, settings: dict[str, Any]) -> None:
@@ -232,6 +246,7 @@ def conf_file(name: str, path: str = DATASETS) -> Path:
     """
     file, known = CONF / f"{name}.yaml", [file.stem for file in CONF.glob("*.yaml")]
     if name in known:
+        check_names([name], path, RESERVED_DATASETS)
         return file
     if path == DATASETS and not did_you_mean(name, known):
         raise InputError(f"{file} must be a file, got none")

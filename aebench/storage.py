@@ -50,6 +50,10 @@ CODE = RUNS / "code"
 REPORTS = Path("reports")
 CHECKPOINTS = Path(".checkpoints")
 SPLITS = ("train", "validation", "test")
+RESERVED_DATASETS = ("code", "feature_classifiers", "lecture", "pages", "papers")
+"""Folders of runs/ and reports/ that belong to no data set."""
+RESERVED_MODELS = ("prepare", "studies")
+"""Names in runs/<dataset>/ and runs/code/<dataset>/ that belong to no model."""
 FORMAT = 2
 """Format of weights.safetensors: 1 stored the weights of a layer as (outputs, inputs), 2 stores them as (inputs, outputs)."""
 

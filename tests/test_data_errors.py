@@ -1,6 +1,9 @@
 """Bad settings, files and data sources are reported in one line, and nothing is written."""
 
+import io
+import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +63,26 @@ def pixel(value: float) -> np.ndarray:
     return images
 
 
+def one_array() -> dict:
+    np.save("data.npy", IMAGES)
+    return {"source": "npz", "path": "data.npy"}
+
+
+def lying_header() -> dict:
+    """An archive whose array claims 2^40 images, and has none."""
+    settings, header = as_npz(), io.BytesIO()
+    claim = {"descr": "|u1", "fortran_order": False, "shape": (2**40, 4, 4)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    with zipfile.ZipFile("data.npz", "w") as archive:
+        archive.writestr("images.npy", header.getvalue())
+    return settings
+
+
+def pipe() -> dict:
+    os.mkfifo("pipe.csv")
+    return {"source": "csv", "path": "pipe.csv", "label": "kind"}
+
+
 FLAT = IMAGES.reshape(100, 16)
 RGB = np.stack([IMAGES] * 3, 1)
 RARE = np.where(np.arange(100) == 99, 3, LABELS)
@@ -89,7 +112,7 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     "maximum 0": (keys(maximum=0), "data.maximum must be greater than 0, got 0"),
     "test for MNIST": (lambda: MNIST | {"test": 5}, "data must be one of source, split_seed, validation, got 'test'"),
     "no file": (keys(path="no.npz"), "no.npz must exist in ... or in AEBENCH_DATA_DIR, got none at no.npz"),
-    "a folder": (lambda: as_idx() | {"images": "conf"}, "conf must be a readable file, got: Is a directory"),
+    "a folder": (lambda: as_idx() | {"images": "conf"}, "conf must be a readable file, got a folder"),
     "gzip cut short": (
         bytes_of(as_idx, "images.idx.gz", lambda b: b[:60]),
         "images.idx.gz must be a complete gzip file, got 60",
@@ -106,6 +129,14 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     ),
     "idx header cut": (bytes_of(as_idx, "labels.idx", lambda b: b[:6]), "labels.idx must be an IDX file, got 6 bytes"),
     "idx empty": (bytes_of(as_idx, "labels.idx", lambda b: b""), "labels.idx must be an IDX file, got 0 bytes"),
+    "idx of 255 axes": (
+        bytes_of(as_idx, "labels.idx", lambda b: bytes([0, 0, 8, 255]) + bytes(4 * 255)),
+        "labels.idx must be an IDX file with at most 4 axes, got 255",
+    ),
+    "idx of 2^40 labels": (
+        bytes_of(as_idx, "labels.idx", lambda b: bytes([0, 0, 8, 2, 0, 16, 0, 0, 0, 16, 0, 0, 1])),
+        "labels.idx must have 1099511627788 bytes, as its header gives the shape (1048576, 1048576), got 13",
+    ),
     "idx swapped": (lambda: as_idx() | {"images": "labels.idx"}, "images must be (n, pixels), ... , got (100,)"),
     "idx of no images": (lambda: as_idx(IMAGES[:0], LABELS[:0]), "images must be ... and not empty, got (0, 4, 4)"),
     "fewer images": (lambda: as_idx(IMAGES[1:]), "images.idx.gz and labels.idx: labels must be 99 ... , got uint8 (100,)"),
@@ -116,53 +147,130 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
         "data.npz must be an npz archive",
     ),
     "npz empty": (bytes_of(as_npz, "data.npz", lambda b: b""), "data.npz must be an npz archive"),
-    "npz pickled": (arrays(labels=np.array([None] * 100)), "data.npz must be an npz archive of plain arrays"),
+    "npz of objects": (
+        arrays(labels=np.array(["a", "b", "c"], object)[LABELS]),
+        "the array 'labels' of data.npz must be numbers or text, got Python objects",
+    ),
+    "npz of one array": (
+        one_array,
+        "data.npy must be an npz archive of plain arrays, got a single array: save it with np.savez",
+    ),
+    "npz header that lies": (lying_header, "data.npz must be an npz archive of plain arrays, got one that NumPy cannot read"),
     "unknown array": (keys(images="image"), "an array of data.npz must be one of images, labels, got 'image' (did you mean"),
-    "NaN": (arrays(images=pixel(np.nan)), f"data.npz (train): {RANGE}nan to nan in image 17"),
-    "infinite": (arrays(images=pixel(np.inf)), f"data.npz (train): {RANGE} ... to inf in image 17"),
-    "below 0": (arrays(images=pixel(-0.5)), f"{RANGE}-0.5 to ... in image 17"),
-    "above 1": (arrays(images=pixel(1.5)), f"{RANGE} ... to 1.5 in image 17"),
-    "above the maximum": (arrays({"maximum": 20}, images=IMAGES.clip(0, 30)), f"{RANGE} ... to 1.5 in image 0"),
+    "a pipe": (pipe, "pipe.csv must be a readable file, got a pipe, socket or device"),
+    "path of 300 characters": (keys(path="a" * 300), f"{'a' * 300} must exist in ... , got none at a"),
+    "path with a line break": (keys(path="a\nb"), "a\\nb must exist in ... , got none at a\\nb"),
+    "path that is not UTF-8": (keys(path="a\udcff"), "a\\udcff must exist in ... , got none at a\\udcff"),
+    "path of an unknown user": (keys(path="~nobody-here/x"), "~nobody-here/x must begin with the name of a user after ~"),
+    "NaN": (arrays(images=pixel(np.nan)), f"data.npz (train): {RANGE}nan in image 17"),
+    "infinite": (arrays(images=pixel(np.inf)), f"data.npz (train): {RANGE}inf in image 17"),
+    "below 0": (arrays(images=pixel(-0.5)), f"{RANGE}-0.5 in image 17"),
+    "above 1": (arrays(images=pixel(1.5)), f"{RANGE}1.5 in image 17"),
+    "just above 1": (arrays(images=pixel(1.0000001)), f"{RANGE}1.0000001 in image 17"),
+    "above the maximum": (arrays({"maximum": 20}, images=IMAGES.clip(0, 30)), f"{RANGE}1.5 in image 0"),
     "integers of unknown white": (
         arrays(images=IMAGES.astype(int)),
         "data.maximum must be given for int64 pixels ... data.npz",
     ),
     "complex pixels": (arrays(images=IMAGES * 1j), "data.npz: pixels must be numbers, got complex128"),
-    "not square": (arrays(images=FLAT[:, :12]), "data.shape must have 12 values, like the images of data.npz, got nothing"),
-    "wrong shape": (keys(shape=[4, 5]), "data.shape must have 16 values, like the images of data.npz, got [4, 5]"),
-    "channels first": (arrays(images=RGB[..., :2]), "images must be ... with 1, 3 or 4 channels ... , got (100, 3, 4, 2)"),
+    "0/1 as uint8": (arrays(images=IMAGES // 128), "data.maximum must be given for uint8 pixels of at most 1 (the value of w"),
+    "0 to 16 as uint8": (arrays(images=IMAGES // 16), "data.maximum must be given for uint8 pixels of at most 15"),
+    "0 to 15 in IDX": (lambda: as_idx(IMAGES // 16), "data.maximum must be given for uint8 pixels of at most 15"),
+    "0/1 as pictures": (
+        lambda: as_folder(IMAGES // 128),
+        "data.maximum must be given for uint8 pixels of at most 1 (the value",
+    ),
+    "divided twice": (arrays(images=IMAGES / 255**2), "data.maximum must be given for float64 pixels of at most 0.0039"),
+    "divided by 255 again": (
+        arrays({"maximum": 255}, images=IMAGES / 255),
+        "data.maximum must be the value of white in data.npz, where no pixel is above 1, got 255",
+    ),
+    "divided by 16 again": (
+        arrays({"maximum": 16}, images=IMAGES / 255),
+        "data.maximum must be the value of white in data.npz",
+    ),
+    "maximum 1e30": (keys(maximum=1e30), "data.maximum must be the value of white in data.npz, where no pixel is above 255"),
+    "maximum 1e300": (keys(maximum=1e300), "data.maximum must be the value of white in data.npz"),
+    "maximum 1e-320": (arrays({"maximum": 1e-320}, images=IMAGES / 255), f"{RANGE}inf in image 0"),
+    "black images": (arrays(images=IMAGES * 0), "data.maximum must be given for uint8 pixels of at most 0"),
+    "seed above 2^53": (keys(split_seed=2**53 + 1), f"data.split_seed must be less than or equal to {2**53}, got {2**53 + 1}"),
+    "not square": (
+        arrays(images=FLAT[:, :12]),
+        "data.shape must have 12 values, in 1, 3 or 4 channels, like the images of data.npz, got nothing (and the",
+    ),
+    "wrong shape of rows": (arrays({"shape": [4, 5]}, images=FLAT), "data.shape must have 16 values, ... , got [4, 5]"),
+    "two channels": (arrays({"shape": [2, 4, 2]}, images=FLAT), "data.shape must have 16 values, in 1, 3 or 4 channels"),
+    "another shape": (keys(shape=[2, 8]), "data.shape must be that of the images in data.npz, (4, 4), or left out, got [2, 8]"),
+    "channels first": (
+        arrays({"shape": [4, 4, 3]}, images=RGB),
+        "data.shape must be that of the images in data.npz, (3, 4, 4), or left out, got [4, 4, 3] (channels must be last: save",
+    ),
+    "channels first without a shape": (
+        arrays(images=np.tile(RGB, 2)),
+        "images must be ... with 1, 3 or 4 channels ... , got (100, 3, 4, 8) (channels must be last: save images.transpose",
+    ),
+    "tiny, channels first": (arrays(images=RGB), "data.shape must be given for images of shape (3, 4, 4) in data.npz"),
+    "channels first, also 3 wide": (
+        arrays({"shape": [4, 3, 3]}, images=RGB[..., :3]),
+        "data.shape must be that of the images in data.npz, (3, 4, 3), or left out, got [4, 3, 3] (channels must be last: save",
+    ),
+    "rows with an axis for channels": (
+        arrays(images=FLAT[:, None]),
+        "data.shape must be given for images of shape (1, 16) in data.npz",
+    ),
+    "planes of rows": (arrays(images=RGB.reshape(100, 3, 16)), "data.shape must be given for images of shape (3, 16)"),
     "five axes": (arrays(images=IMAGES[:, None, None]), "images must be ... , got (100, 1, 1, 4, 4)"),
     "a number for images": (arrays(images=np.array(3)), "images must be ... , got ()"),
     "fractional labels": (arrays(labels=LABELS / 2), "labels must be 100 integers or names, one per image, got float64"),
     "one-hot labels": (arrays(labels=np.eye(3, dtype=int)[LABELS]), "labels must be 100 ... , got int64 (100, 3)"),
-    "labels beyond the classes": (keys(classes=["a", "b"]), "data.npz: labels must be one of 0, 1, got 2"),
+    "labels beyond the classes": (keys(classes=["a", "b"]), "data.npz: labels must be one of 0, 1, got '2'"),
     "a class without images": (keys(classes=list("abcd")), "data.npz (train): every class must have an image, got none of 'd'"),
-    "unknown test label": (arrays(TEST, ti=IMAGES, tl=LABELS + 1), "data.npz: labels must be one of 0, 1, 2, got 3"),
+    "labels that are names in another order": (
+        keys(classes=["2", "1", "0"]),
+        "data.classes must not contain 0, which is also the label of '2' in data.npz (use other names, or labels that are all",
+    ),
+    "labels beside the names": (
+        keys(classes=["1", "2", "3"]),
+        "data.classes must not contain 1, which is also the label of '2' in data.npz",
+    ),
+    "a class with a line break": (
+        keys(classes=["a\nb", "b", "c"]),
+        "mine.yaml:data.classes must be 1 to 100 printable ... 'a\\nb'",
+    ),
+    "a class without a name": (arrays(labels=np.array(["", "b", "c"])[LABELS]), "data.npz: names of classes must be 1 to 100"),
+    "a label with a space": (arrays(labels=np.array(["a", "a ", "c"])[LABELS]), "names of classes must be ... 'a '"),
+    "unknown test label": (arrays(TEST, ti=IMAGES, tl=LABELS + 1), "data.npz: labels must be one of 0, 1, 2, got '3'"),
     "test images of another shape": (
         arrays(TEST, ti=IMAGES.reshape(100, 2, 8), tl=LABELS),
         "data.npz: test images must be of shape (4, 4) like the training images, got (2, 8)",
     ),
-    "test pixels above 1": (arrays(TEST, ti=pixel(2), tl=LABELS), f"data.npz (test): {RANGE} ... to 2 in image 17"),
-    "csv empty": (bytes_of(as_csv, "data.csv", lambda b: b""), "data.csv must be a CSV file with a header, got: No columns"),
+    "test pixels above 1": (arrays(TEST, ti=pixel(2), tl=LABELS), f"data.npz (test): {RANGE}2.0 in image 17"),
+    "csv empty": (bytes_of(as_csv, "data.csv", lambda b: b""), "data.csv must be a CSV file with a header, got an empty"),
     "csv of a header": (bytes_of(as_csv, "data.csv", lambda b: b[:9]), "data.csv must be ... one image per line, got 0 lines"),
     "csv not text": (
         bytes_of(as_csv, "data.csv", lambda b: b"\xff\xfe" + b),
-        "data.csv must be a CSV file with a header, got:",
+        "data.csv must be a CSV file with a header in UTF-8, got:",
     ),
-    "csv ragged": (cell("3,3"), "data.csv must be a CSV file with a header, got: ... line 6"),
     "csv without the label": (
         lambda: as_csv() | {"label": "class"},
         "data.label must be a column of data.csv (kind, p0, p1, ... 17 in all), got 'class'",
     ),
-    "csv with a word": (cell("white"), "data.csv: column 'p0' must be numbers, got 'white'"),
-    "csv with an empty cell": (cell(""), f"data.csv (train): {RANGE}nan to nan in image 4"),
-    "csv above 255": (cell("300"), f"data.csv (train): {RANGE} ... to 1.17647 in image 4"),
-    "csv without a label": (cell("", column=0), "data.csv: column 'kind' must be filled, got nothing for image 4"),
+    "csv with a word": (cell("white"), "data.csv: column 'p0' must be numbers, got 'white' in line 6"),
+    "csv with an empty cell": (cell(""), "data.csv: column 'p0' must be filled, got nothing in line 6"),
+    "csv above 255": (cell("300"), f"data.csv (train): {RANGE}1.1764706 in image 4"),
+    "csv without a label": (cell("", column=0), "data.csv: column 'kind' must be filled, got nothing in line 6"),
+    "an empty folder": (
+        lambda: {"source": "folder", "path": "conf"},
+        "conf must be a folder with one subfolder of image files",
+    ),
     "pictures in a file": (
         lambda: {"source": "folder", "path": as_npz()["path"]},
         "data.npz must be a folder with one subfolder per class, got a file",
     ),
-    "no pictures": (no_pictures, "pictures must be a folder with one subfolder of image files per class, got none"),
+    "no pictures": (
+        no_pictures,
+        "pictures/cat must contain image files, or be removed, got none: every subfolder of pictures is a class",
+    ),
     "no picture": (
         bytes_of(as_folder, "pictures/cat/000.png", lambda b: b"?"),
         "cat/000.png must be an image file that Pillow reads",

@@ -9,6 +9,7 @@ from PIL import Image
 
 from aebench import data, storage
 from aebench.data import external
+from aebench.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
@@ -52,6 +53,39 @@ def test_labels_are_numbered_in_sorted_order_and_names_kept():
     assert storage.load_about("mine").classes == ("c", "b", "a") and splits["train"].labels[0] == 1
 
 
+@pytest.mark.parametrize("write", [as_csv, as_npz])
+@pytest.mark.parametrize(
+    ("labels", "classes", "expected"),
+    [
+        (["0", "1", "2"], ["2", "1", "0"], {"0": 2, "1": 1, "2": 0}),  # text that is a name is no index
+        (["0", "1", "2"], ["cat", "dog", "owl"], {"0": 0, "1": 1, "2": 2}),
+        (["1", "2", "3"], ["3", "2", "1"], {"1": 2, "2": 1, "3": 0}),
+        (["8", "9", "10"], None, {"8": 0, "9": 1, "10": 2}),
+        (["8", "9", "x"], None, {"8": 0, "9": 1, "x": 2}),
+        (["1", "01", "2"], None, {"01": 0, "1": 1, "2": 2}),
+    ],
+)
+def test_labels_that_are_text(write, labels, classes, expected):
+    raw = data.read(data.check(write(labels=np.array(labels)[LABELS]) | HELD | {"classes": classes}, "conf/mine.yaml:data"))
+    assert raw.about.classes == tuple(classes or expected)
+    assert raw.train.labels.tolist() == [expected[labels[label]] for label in LABELS]
+
+
+def test_integers_that_are_no_indices_are_names():
+    raw = data.read(data.check(as_npz(labels=LABELS + 1) | HELD | {"classes": ["3", "2", "1"]}, "conf/mine.yaml:data"))
+    assert raw.train.labels.tolist() == (2 - LABELS).tolist()
+
+
+def test_labels_of_two_files_are_compared_as_text():
+    names = np.array(["1", "2", "x"])
+    settings = as_csv(labels=names[LABELS]) | {"test_path": "test.csv", "validation": 10}
+    as_csv(IMAGES[::10], LABELS[::10] + 1, name="test.csv")  # without the x, a column of integers
+    with pytest.raises(InputError, match=r"test\.csv: labels must be one of 1, 2, x, got '3'"):
+        prepared(settings)
+    as_csv(IMAGES[::10], names[LABELS[::10]], name="test.csv")
+    assert prepared(settings)["test"].labels.tolist() == LABELS[::10].tolist()
+
+
 @pytest.mark.parametrize(
     ("images", "keys", "shape"),
     [
@@ -59,6 +93,9 @@ def test_labels_are_numbered_in_sorted_order_and_names_kept():
         (IMAGES.reshape(100, 16), {"shape": [2, 8]}, (2, 8)),
         (IMAGES[..., None], {}, (4, 4)),
         (np.stack([IMAGES] * 3, -1), {}, (4, 4, 3)),
+        (IMAGES, {"shape": [4, 4, 1]}, (4, 4)),
+        (IMAGES.reshape(100, 1, 16), {"shape": [1, 16]}, (1, 16)),
+        (np.stack([IMAGES] * 3, 1), {"shape": [3, 4, 4]}, (3, 4, 4)),
         (IMAGES.reshape(100, 16)[:, :12], {"shape": [2, 2, 3]}, (2, 2, 3)),
     ],
 )
@@ -77,6 +114,8 @@ def test_the_image_shape_is_that_of_the_array_or_the_one_given(images, keys, sha
         (IMAGES.astype(np.int64), {"maximum": 255}, 255),
         (IMAGES.astype(np.float64), {"maximum": 255}, 255),
         (IMAGES > 127, {"maximum": 1}, 1),
+        (IMAGES // 3, {"maximum": 255}, 255),
+        (IMAGES.clip(0, 128), {}, 255),
     ],
 )
 def test_pixels_are_divided_by_white(images, keys, white):
@@ -92,7 +131,7 @@ def test_pictures_are_converted_to_grey_and_resized():
     (Path("colour") / "cat" / ".DS_Store").write_bytes(b"not a picture")
     settings = {"source": "folder", "path": "colour", "size": [2, 3]} | HELD
     assert prepared(settings)["train"].images[0].reshape(2, 3, 3)[1, 2].tolist() == [1, 0, 0]
-    grey = prepared(settings | {"grey": True})
+    grey = prepared(settings | {"grey": True, "maximum": 255})  # no pixel reaches half of the default
     assert storage.load_about("mine").shape == (2, 3) and np.allclose(grey["train"].images, 76 / 255)
 
 

@@ -15,6 +15,12 @@ from aebench.data.card import pixel_moments
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 ROOT = Path(__file__).parents[1]
+DIGITS = {
+    "train": "b48cb3efde7bc89ee07ddb3d9422a8980efa61f66ca0e0b6a7b6133e51b390ea",
+    "validation": "c30c46ed22057d7ecb79570ff91d8895cb1f8e266d0d71e1f31c53c09a2eb7e7",
+    "test": "3632acb14267b8adca5c979498e4f2814b8b80b3ea2ab3a178bb56c4022d52d6",
+}
+"""SHA-256 of the images and labels of digits, on which all reported numbers depend."""
 
 
 def test_digits_are_scaled_split_and_described():
@@ -22,6 +28,10 @@ def test_digits_are_scaled_split_and_described():
     about, splits = storage.load_about("digits"), {name: storage.load_split("digits", name) for name in storage.SPLITS}
     assert [len(splits[name].labels) for name in storage.SPLITS] == [1257, 180, 360]
     assert about.shape == (8, 8) and about.classes == tuple("0123456789") and "Alpaydin" in about.source
+    digests = {
+        name: hashlib.sha256(split.images.tobytes() + split.labels.tobytes()).hexdigest() for name, split in splits.items()
+    }
+    assert digests == DIGITS
     for split in splits.values():
         assert split.images.dtype == np.float32 and split.labels.dtype == np.int64
         assert split.images.shape == (len(split.labels), 64) and split.images.min() == 0 and split.images.max() == 1

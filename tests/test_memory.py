@@ -5,6 +5,7 @@ import pytest
 import torch
 from family import images, make_ensemble, random_images, settings
 
+from aebench.data import limits
 from aebench.models import Images
 from aebench.training import memory
 from aebench.training.checkpoint import Checkpoint
@@ -106,8 +107,8 @@ def test_the_memory_of_a_seed_counts_weights_batches_and_noise():
 
 
 def test_the_limit_of_the_control_group_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
-    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(limits, "CGROUP", tmp_path)
+    monkeypatch.setattr(limits, "MEMINFO", tmp_path / "meminfo")
     cpu = torch.device("cpu")
     assert memory.available_bytes(cpu) is None
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable: 8 kB\n")

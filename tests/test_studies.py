@@ -305,7 +305,7 @@ def test_pretraining_without_updates_refutes_that_it_improves_classifiers(projec
         ("sweep", {"values": [2, 1]}, "studies.sweep.values must be strictly increasing"),
         ("sweep", {"values": [-1, 1]}, "studies.sweep.values"),
         ("sweep", {"vary": "penalty.x"}, "vary must be the path of a setting"),
-        ("sweep", {"models": {"a/b": SWEEP["models"]["kl"]}}, "names of letters, digits and underscores, got 'a/b'"),
+        ("sweep", {"models": {"a/b": SWEEP["models"]["kl"]}}, "underscores that begin with a letter, got 'a/b'"),
         ("sweep", {"models": {"p": {"kind": "pca", "latent_dim": 2}}}, "must be trained by gradient descent alone, got pca"),
         ("depth", {"pretraining": {"a": {"kind": "vanilla", "training": {}}}}, "pretraining.a must not have training"),
         ("sweep", {"vary": "wieght"}, "a key of conf/fake.yaml:studies.sweep.models.l1 must be"),

@@ -14,18 +14,23 @@ import sys
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from aebench import config, storage
-from aebench.config import Schema
+from aebench.config import Schema, Seed
+from aebench.data.limits import must_fit
 from aebench.randomness import Streams
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+BYTES_PER_WEIGHT = 4 * 4
+"""A weight, its gradient and the two moments of Adam, in float32."""
 
 
 class FeatureClassifierSettings(Schema):
@@ -39,7 +44,7 @@ class FeatureClassifierSettings(Schema):
     """Number of images per batch."""
     learning_rate: PositiveFloat = 0.001
     """Learning rate of Adam."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Seed of the weights and batches, independent of `suite.seeds`: one classifier measures all models and seeds."""
 
 
@@ -101,7 +106,10 @@ def train(dataset: str) -> None:
     """Train the feature classifier of a data set and save it."""
     path = f"{config.conf_file(dataset)}:feature_classifier"
     settings = config.check(FeatureClassifierSettings, config.dataset(dataset).feature_classifier, path)
-    classifier = fit(*(storage.load_split(dataset, part) for part in ("train", "validation")), settings)
+    splits = [storage.load_split(dataset, part) for part in ("train", "validation")]
+    sizes = [splits[0].images.shape[1], *settings.hidden, int(splits[0].labels.max()) + 1]
+    must_fit(BYTES_PER_WEIGHT * sum(i * o for i, o in pairwise(sizes)), f"{path}.hidden")
+    classifier = fit(*splits, settings)
     save(classifier, file(dataset))
     print(f"feature classifier {classifier.name}: validation accuracy {classifier.accuracy:.2f} %", file=sys.stderr)
 

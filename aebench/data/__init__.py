@@ -4,6 +4,8 @@ User-provided images need no code: `idx`, `npz`, `csv` and `folder` read the fil
 subclass of `aebench.data.base.Source`, registered by an entry here or by an entry point of the group `aebench.datasets`.
 """
 
+import sys
+from pathlib import Path
 from typing import Any
 
 from aebench import config, storage
@@ -41,16 +43,32 @@ def read(source: Source) -> Raw:
     return raw
 
 
+def notes(dataset: str) -> list[str]:
+    """What was passed over when the data set was prepared; empty if it has not been."""
+    file = card_file(dataset)
+    return storage.read_json(file).get("notes", []) if file.exists() else []
+
+
+def card_file(dataset: str) -> Path:
+    """Path of the data card."""
+    return storage.DATA / dataset / "card" / "card.json"
+
+
 def prepare(dataset: str) -> dict[str, storage.Split]:
-    """Read, check, split and describe a data set; write data/<dataset>/ only if all of these succeed."""
+    """Read, check, split and describe a data set; write data/<dataset>/ only if all of these succeed.
+
+    What was passed over is printed on stderr and noted in the data card.
+    """
     path = f"{config.conf_file(dataset)}:data"
     source = check(config.dataset(dataset).data, path)
     raw = read(source)
     splits = divide(raw, source, path)
-    card, pictures = describe(raw.about, splits), mean_images(splits["train"])
+    card, pictures = describe(raw.about, splits, raw.notes), mean_images(splits["train"])
     for name, split in splits.items():
         storage.save_split(dataset, name, split)
     storage.save_about(dataset, raw.about)
-    storage.write_json(storage.DATA / dataset / "card" / "card.json", card)
+    storage.write_json(card_file(dataset), card)
     storage.write_arrays(storage.DATA / dataset / "card" / "mean_images.npz", **pictures)
+    for note in raw.notes:
+        print(f"note: {note}", file=sys.stderr)
     return splits

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import NonNegativeInt, PlainValidator
+from pydantic import PlainValidator
 
-from aebench.config import Schema
+from aebench.config import Schema, Seed
 from aebench.errors import InputError
 from aebench.storage import About, Split
 
@@ -26,12 +26,14 @@ Amount = Annotated[int | float, PlainValidator(_amount)]
 class Raw:
     """A data set before it is split.
 
-    `test` is the official test set, or the number or fraction of images of `train` to hold out as a test set.
+    `test` is the official test set, or the number or fraction of images of `train` to hold out as a test set. `notes` say
+    what was passed over; they are printed, and are part of the data card.
     """
 
     train: Split
     about: About
     test: Split | int | float
+    notes: tuple[str, ...] = ()
 
 
 class Source(Schema):
@@ -41,7 +43,7 @@ class Source(Schema):
     """A name in `aebench.data.SOURCES`."""
     validation: Amount
     """Number of images to hold out for choosing epochs and hyper-parameters, or their fraction of all but the test images."""
-    split_seed: NonNegativeInt = 0
+    split_seed: Seed = 0
     """Seed of the random choice of held-out images, independent of the seeds of the models."""
 
     @property
@@ -63,8 +65,9 @@ def accept(split: Split, about: About, where: str) -> None:
         raise InputError(f"{where}: images must be float32 and labels int64, got {images.dtype} and {labels.dtype}")
     outside = np.flatnonzero(~((images.min(1) >= 0) & (images.max(1) <= 1)))
     if outside.size:
-        low, high = images[outside[0]].min(), images[outside[0]].max()
-        raise InputError(f"{where}: pixels / maximum must be in [0, 1], got {low:g} to {high:g} in image {outside[0]}")
+        image = images[outside[0]]
+        pixel = int(np.flatnonzero(~((image >= 0) & (image <= 1)))[0])
+        raise InputError(f"{where}: pixels / maximum must be in [0, 1], got {image[pixel]!s} in image {outside[0]}")
     if labels.min() < 0 or labels.max() >= len(about.classes):
         raise InputError(f"{where}: labels must be 0 to {len(about.classes) - 1}, got {labels.min()} to {labels.max()}")
     empty = np.flatnonzero(np.bincount(labels, minlength=len(about.classes)) == 0)

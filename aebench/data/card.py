@@ -1,6 +1,7 @@
 """The data card: origin and statistics of the images, for the report."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy as np
 from aebench.storage import About, Split
 
 
-def describe(about: About, splits: dict[str, Split]) -> dict[str, Any]:
-    """Return the content of card.json: origin, image shape, training pixel statistics and a summary of each split."""
+def describe(about: About, splits: dict[str, Split], notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the content of card.json: origin, shape, training pixel statistics, a summary of each split, and `Raw.notes`."""
     mean, sd = pixel_moments(splits["train"].images)
     return {
         "title": about.title,
@@ -19,6 +20,7 @@ def describe(about: About, splits: dict[str, Split]) -> dict[str, Any]:
         "classes": list(about.classes),
         "train_pixels": {"mean": mean, "sd": sd},
         "splits": {name: _describe_split(split, about.classes) for name, split in splits.items()},
+        "notes": list(notes),
     }
 
 

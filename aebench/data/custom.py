@@ -1,8 +1,9 @@
 """User-provided data: conversion of arrays to images in [0, 1] and class indices.
 
 Pixels are divided by `maximum`, the value of white. The default is 255 for uint8 and 1 for floats; for other integers it must
-be given. Labels are integers or names. Without `classes`, the classes are the distinct labels in sorted order; with it, an
-integer label is an index into `classes` and a name must be one of them.
+be given, and also if no pixel reaches half of the default. Labels are integers or names, see `aebench.data.labels`.
+
+A flat row of a colour image has its pixels in row-major order, with the channels of a pixel side by side: r, g, b, r, g, b, ...
 """
 
 import math
@@ -13,10 +14,14 @@ import numpy as np
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from aebench.data.base import Amount, Raw, Source
+from aebench.data.labels import as_indices, check_names, class_indices
 from aebench.errors import InputError
 from aebench.storage import About, Split
 
-CHANNELS = ((), (1,), (3,), (4,))
+CHANNELS = (1, 3, 4)
+DEFAULT_MUST_REACH, MUST_REACH = 1 / 2, 1 / 8
+"""Fractions of white that the brightest pixel must reach: of the default, and of `maximum`. Digits with pixels of 0 to 16 that
+are divided by 255, or are divided by 16 once more, reach 1/16."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Labelled:
     images: np.ndarray
     labels: np.ndarray
     file: str
+    notes: tuple[str, ...] = ()
+    """What was passed over."""
 
     def __post_init__(self) -> None:
         kind, shape, n = self.labels.dtype, self.labels.shape, len(self.images)
@@ -36,6 +43,7 @@ class Labelled:
 def _distinct(names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError("must not contain duplicates")
+    check_names(names, "classes")
     return names
 
 
@@ -51,6 +59,8 @@ class Custom(Source):
     licence: str = "not stated"
     classes: Annotated[list[str], Field(min_length=2), AfterValidator(_distinct)] | None = None
     """Names of the classes; null: the distinct labels, sorted."""
+    maximum: PositiveFloat | None = None
+    """The value of white, by which pixels are divided; null: 255 for uint8 and pictures, 1 for floats."""
 
     @model_validator(mode="after")
     def _one_test_set(self) -> Self:
@@ -61,23 +71,23 @@ class Custom(Source):
 
     def raw(self, path: str, train: Labelled, test: Labelled | int | float) -> Raw:
         """Return `train` and `test` with labels as class indices; the reports name `path` as the source."""
-        indices, shape = class_indices(train.labels, self.classes), train.images.shape[1:]
-        about = About(self.title or path, shape, tuple(self.classes or map(str, indices)), path, self.licence)
+        indices, shape = class_indices(train.labels, self.classes, train.file), train.images.shape[1:]
+        about = About(self.title or path, shape, tuple(self.classes or indices), path, self.licence)
+        notes = train.notes
         if isinstance(test, Labelled):
             if test.images.shape[1:] != shape:
                 got = test.images.shape[1:]
                 raise InputError(f"{test.file}: test images must be of shape {shape} like the training images, got {got}")
+            notes += test.notes
             test = _split(test, indices)
-        return Raw(_split(train, indices), about, test)
+        return Raw(_split(train, indices), about, test, notes)
 
 
 class Arrays(Custom):
     """Settings of sources whose files contain arrays, not image formats."""
 
     shape: Annotated[list[PositiveInt], Field(min_length=2, max_length=3)] | None = None
-    """[height, width] or [height, width, channels] of flattened images; null: square and grey."""
-    maximum: PositiveFloat | None = None
-    """The value of white, by which pixels are divided; null: 255 for uint8, 1 for floats."""
+    """[height, width] or [height, width, channels] of images that are flat rows; null: square and grey."""
 
     @property
     def pixels(self) -> int | None:
@@ -86,44 +96,73 @@ class Arrays(Custom):
 
     def normalise(self, images: np.ndarray, labels: np.ndarray, file: str) -> Labelled:
         """Reshape images (n, pixels) or (n, height, width[, channels]) of any numeric type and divide them by white."""
-        shape, white = image_shape(images, self.shape, file), white_of(images, self.maximum, file)
-        return Labelled(images.reshape(-1, *shape).astype(np.float32) / np.float32(white), labels, file)
+        shape = image_shape(images, self.shape, file)
+        return Labelled(scaled(images.reshape(-1, *shape), self.maximum, file), labels, file)
 
 
 def image_shape(images: np.ndarray, shape: list[int] | None, file: str) -> tuple[int, ...]:
-    """Return the shape of an image: `shape`, else that of the array, else a square; a single channel is dropped."""
+    """Return the shape of an image without a single channel: that of the array, or for flat rows `shape` or a square."""
     own = images.shape[1:]
-    pixels, side = math.prod(own), math.isqrt(math.prod(own))
-    chosen = tuple(shape or (own if len(own) > 1 else (side, side)))
-    if not images.size or not 2 <= images.ndim <= 4 or chosen[2:] not in CHANNELS:
+    if not images.size or not 2 <= images.ndim <= 4 or (len(own) == 3 and own[2] not in CHANNELS):
         constraint = "(n, pixels), (n, height, width) or (n, height, width, channels) with 1, 3 or 4 channels"
-        raise InputError(f"{file}: images must be {constraint} and not empty, got {images.shape}")
-    if math.prod(chosen) != pixels:
-        got = list(shape) if shape else "nothing (and the images are not square)"
-        raise InputError(f"data.shape must have {pixels} values, like the images of {file}, got {got}")
-    return chosen[:2] if chosen[2:] == (1,) else chosen
+        raise InputError(f"{file}: images must be {constraint} and not empty, got {images.shape}{_remedy(own)}")
+    if len(own) == 1:
+        return _shape_of_rows(own[0], shape, file)
+    if shape is not None and _grey(tuple(shape)) != _grey(own):
+        raise InputError(f"data.shape must be that of the images in {file}, {own}, or left out, got {shape}{_remedy(own)}")
+    if shape is None and _is_ambiguous(own):
+        remedy = "or give the array in the file another shape"
+        raise InputError(f"data.shape must be given for images of shape {own} in {file} ({remedy}), got nothing")
+    return _grey(own)
 
 
-def white_of(images: np.ndarray, maximum: float | None, file: str) -> float:
-    """Return the value of white: `maximum`, else 255 for uint8 and 1 for floats."""
+def _shape_of_rows(pixels: int, shape: list[int] | None, file: str) -> tuple[int, ...]:
+    side = math.isqrt(pixels)
+    chosen = tuple(shape or (side, side))
+    if math.prod(chosen) != pixels or chosen[2:] not in ((), *((count,) for count in CHANNELS)):
+        got = shape or "nothing (and the images are not square)"
+        raise InputError(f"data.shape must have {pixels} values, in 1, 3 or 4 channels, like the images of {file}, got {got}")
+    return _grey(chosen)
+
+
+def _grey(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:2] if shape[2:] == (1,) else shape
+
+
+def _is_ambiguous(own: tuple[int, ...]) -> bool:
+    """Whether images look like rows with an axis for the channels, such as (n, 1, 784), or tiny ones with channels first."""
+    if len(own) == 3:
+        return own[0] in CHANNELS and own[0] != own[1] == own[2]
+    few, many = sorted(own)
+    return few in CHANNELS and many >= 16 and few != many and math.isqrt(many) ** 2 == many
+
+
+def _remedy(own: tuple[int, ...]) -> str:
+    return " (channels must be last: save images.transpose(0, 2, 3, 1))" if len(own) == 3 and own[0] in CHANNELS else ""
+
+
+def scaled(images: np.ndarray, maximum: float | None, file: str) -> np.ndarray:
+    """Divide images of any numeric type by white: `maximum`, else 255 for uint8 and 1 for floats. Returns float32.
+
+    Raises `InputError` if white is unknown, or too far above the brightest pixel to be right.
+    """
     kind = images.dtype
     if kind.kind not in "biuf":
         raise InputError(f"{file}: pixels must be numbers, got {kind}")
-    if maximum is None and kind != np.uint8 and kind.kind != "f":
+    white, known = maximum or (255 if kind == np.uint8 else 1), kind == np.uint8 or kind.kind == "f"
+    if maximum is None and not known:
         raise InputError(f"data.maximum must be given for {kind} pixels (the value of white in {file}), got nothing")
-    return maximum or (255 if kind == np.uint8 else 1)
+    brightest = float(images.max())
+    if maximum is None and brightest < DEFAULT_MUST_REACH * white:
+        constraint = f"given for {kind} pixels of at most {brightest:g} (the value of white in {file}; the default is {white})"
+        raise InputError(f"data.maximum must be {constraint}, got nothing")
+    if brightest < MUST_REACH * white:
+        constraint = f"the value of white in {file}, where no pixel is above {brightest:g}"
+        raise InputError(f"data.maximum must be {constraint}, got {white:g}")
+    with np.errstate(all="ignore"):  # `accept` reports what is not in [0, 1]
+        return images.astype(np.float32) / np.float32(white)
 
 
-def class_indices(labels: np.ndarray, classes: list[str] | None) -> dict[int | str, int]:
-    """Return the class index of each label of the file."""
-    known = classes if labels.dtype.kind == "U" else range(len(classes or ()))
-    return {label: c for c, label in enumerate(known if classes else np.unique(labels).tolist())}
-
-
-def _split(data: Labelled, indices: dict[int | str, int]) -> Split:
-    labels = data.labels.tolist()
-    unknown = [label for label in labels if label not in indices]
-    if unknown:
-        raise InputError(f"{data.file}: labels must be one of {', '.join(map(str, indices))}, got {unknown[0]!r}")
-    images = data.images.reshape(len(labels), math.prod(data.images.shape[1:]))
-    return Split(images, np.array([indices[label] for label in labels], dtype=np.int64))
+def _split(data: Labelled, indices: dict[str, int]) -> Split:
+    images = data.images.reshape(len(data.labels), math.prod(data.images.shape[1:]))
+    return Split(images, as_indices(data.labels, indices, data.file))

@@ -1,33 +1,45 @@
-"""A folder of image files with one subfolder per class, named after the class."""
+"""A folder of image files with one subfolder per class, named after the class.
 
+Whatever is not read is counted and named in the notes of the data set. What would change the classes is an error: a subfolder
+without image files, or a link to nothing where a subfolder may have been.
+"""
+
+import os
+from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from aebench.data import external
 from aebench.data.base import Raw
-from aebench.data.custom import Custom, Labelled
-from aebench.errors import InputError
+from aebench.data.custom import Custom, Labelled, scaled
+from aebench.data.labels import check_names
+from aebench.data.limits import must_fit
+from aebench.data.picture import check_colour, read_picture
+from aebench.errors import InputError, printable
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-GREY = ("1", "L", "LA")
-COLOUR = ("P", "RGB", "RGBA", "CMYK", "YCbCr")
+BYTES_PER_VALUE = 5
+"""One as it is read, four in float32."""
+NAMED = 3
+"""Number of files that a note names."""
+HIDDEN, BESIDE, DEEPER, BROKEN = "hidden", "beside the subfolders", "in folders inside the subfolders", "that are no files"
 
 
 class Folder(Custom):
-    """Image files with 8 bits per channel in any format that Pillow reads, sorted by name; hidden files are ignored."""
+    """Image files with 8 bits per channel in any format that Pillow reads, sorted by name; the first frame of each."""
 
     OFFICIAL: ClassVar = ("test_path",)
     path: str
     test_path: str | None = None
     size: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] | None = None
-    """[height, width] to which every image is resized (bilinear, anti-aliased); null: all must have the same size."""
+    """[height, width] to which every image is resized (bilinear, anti-aliased), whatever its proportions; null: all must have
+    the same size."""
     grey: bool = False
     """If true, colours are converted to luminance (ITU-R 601)."""
+    background: Annotated[str, AfterValidator(check_colour)] | None = None
+    """Colour on which transparent pixels are drawn, such as white or '#808080'; null: an error if there are any."""
 
     @property
     def pixels(self) -> int | None:
@@ -39,38 +51,84 @@ class Folder(Custom):
         return self.raw(self.path, self._load(self.path), self.test or self._load(self.test_path))
 
     def _load(self, path: str) -> Labelled:
-        root = external.locate(path)
-        if not root.is_dir():
-            raise InputError(f"{path} must be a folder with one subfolder per class, got a file")
-        pictures = [file for folder in _visible(root) if folder.is_dir() for file in _visible(folder) if file.is_file()]
-        if not pictures:
-            raise InputError(f"{path} must be a folder with one subfolder of image files per class, got none")
-        arrays = [self._pixels(file) for file in pictures]
-        for file, array in zip(pictures, arrays, strict=True):
-            if array.shape != arrays[0].shape:
-                raise InputError(f"{file} must be {arrays[0].shape} like {pictures[0]} (or set data.size), got {array.shape}")
-        return Labelled(np.stack(arrays) / np.float32(255), np.array([file.parent.name for file in pictures]), path)
+        pictures, passed_over = image_files(external.locate(path), path)
+        if self.size:
+            must_fit(BYTES_PER_VALUE * len(pictures) * self.size[0] * self.size[1], f"{path} with data.size {self.size}")
+        images: np.ndarray | None = None
+        for i, file in enumerate(pictures):
+            array, frames = self._pixels(file)
+            if frames > 1:
+                passed_over["with more than one frame or page (the first is used)"].append(file.name)
+            if images is None:
+                must_fit(BYTES_PER_VALUE * len(pictures) * array.size, f"the images of {path}, of shape {array.shape},")
+                images = np.empty((len(pictures), *array.shape), np.uint8)
+            if array.shape != images.shape[1:]:
+                shape = images.shape[1:]
+                raise InputError(f"{file} must be {shape} like {pictures[0]} (or set data.size), got {array.shape}")
+            images[i] = array
+        labels = np.array([file.parent.name for file in pictures])
+        return Labelled(scaled(images, self.maximum, path), labels, path, _notes(path, passed_over))
 
-    def _pixels(self, file: Path) -> np.ndarray:
+    def _pixels(self, file: Path) -> tuple[np.ndarray, int]:
         from PIL.Image import Resampling
 
-        picture = _picture(file)
-        if picture.mode not in GREY + COLOUR:
-            raise InputError(f"{file} must be an image file with 8 bits per channel, got mode {picture.mode}")
-        plain = picture.convert("L" if self.grey or picture.mode in GREY else "RGB")
-        return np.asarray(plain.resize(self.size[::-1], Resampling.BILINEAR) if self.size else plain)
+        picture, frames = read_picture(file, self.grey, self.background)
+        return np.asarray(picture.resize(self.size[::-1], Resampling.BILINEAR) if self.size else picture), frames
 
 
-def _picture(file: Path) -> "Image.Image":
-    from PIL import Image
+def image_files(root: Path, path: str) -> tuple[list[Path], dict[str, list[str]]]:
+    """Return the files of all classes, sorted by class and name, and the names of what was passed over, by reason.
 
+    Raises `InputError` if a class has no files, or cannot be told from its name.
+    """
+    if not root.is_dir():
+        raise InputError(f"{path} must be a folder with one subfolder per class, got a file")
+    passed_over: dict[str, list[str]] = defaultdict(list)
+    pictures: list[Path] = []
+    for entry in _visible(root, passed_over):
+        if entry.is_dir():
+            pictures += _files_of_class(entry, path, passed_over)
+        elif entry.exists():
+            passed_over[f"files {BESIDE}"].append(entry.name)
+        else:
+            raise InputError(f"{entry} must be a subfolder with the images of a class, or be removed, got a link to nothing")
+    if not pictures:
+        raise InputError(f"{path} must be a folder with one subfolder of image files per class, got none")
+    return pictures, passed_over
+
+
+def _files_of_class(folder: Path, path: str, passed_over: dict[str, list[str]]) -> list[Path]:
+    check_names([folder.name], f"{path}: names of subfolders")
+    files, deeper = [], []
+    for entry in _visible(folder, passed_over):
+        if entry.is_file():
+            files.append(entry)
+        elif entry.is_dir():
+            deeper += [f"{entry.name}/{name}" for _, _, names in os.walk(entry) for name in sorted(names)]
+        else:
+            passed_over[f"entries {BROKEN}"].append(f"{folder.name}/{entry.name}")
+    if not files:
+        but = f" (there are {len(deeper)} files in folders inside it)" if deeper else ""
+        raise InputError(
+            f"{folder} must contain image files, or be removed, got none{but}: every subfolder of {path} is a class"
+        )
+    passed_over[f"files {DEEPER}"] += [f"{folder.name}/{name}" for name in deeper]
+    return files
+
+
+def _visible(folder: Path, passed_over: dict[str, list[str]]) -> list[Path]:
     try:
-        with Image.open(file) as picture:
-            picture.load()
-            return picture
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as failure:
-        raise InputError(f"{file} must be an image file that Pillow reads, got: {failure}") from None
+        entries = sorted(folder.iterdir())
+    except OSError as failure:
+        raise InputError(f"{folder} must be a readable folder, got: {failure.strerror}") from None
+    passed_over["hidden files and folders"] += [entry.name for entry in entries if entry.name.startswith(".")]
+    return [entry for entry in entries if not entry.name.startswith(".")]
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+def _notes(path: str, passed_over: dict[str, list[str]]) -> tuple[str, ...]:
+    """One sentence per reason: how many files were passed over, and the first names."""
+    return tuple(
+        printable(f"{path}: {len(names)} {reason} passed over: {', '.join(names[:NAMED])}{', ...' if names[NAMED:] else ''}")
+        for reason, names in passed_over.items()
+        if names
+    )

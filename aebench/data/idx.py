@@ -18,6 +18,8 @@ from aebench.errors import InputError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
+MOST_AXES = 4
+
 
 class Idx(Arrays):
     """User-provided IDX files, optionally gzip-compressed: images (n, height, width), labels (n,)."""
@@ -43,6 +45,8 @@ def parse(content: bytes, name: str) -> np.ndarray:
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or len(content) < 4 + 4 * content[3]:
         raise InputError(f"{name} must be an IDX file, got {len(content)} bytes that start with {content[:4].hex()}")
     kind, axes = np.dtype(TYPES[content[2]]), content[3]
+    if axes > MOST_AXES:
+        raise InputError(f"{name} must be an IDX file with at most {MOST_AXES} axes, got {axes}")
     shape = struct.unpack_from(f">{axes}I", content, 4)
     start = 4 + 4 * axes
     size = start + math.prod(shape) * kind.itemsize

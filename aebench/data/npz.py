@@ -6,13 +6,27 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from aebench.data import external
 from aebench.data.base import Raw
 from aebench.data.custom import Arrays, Labelled
+from aebench.data.limits import must_fit
 from aebench.errors import InputError, unknown
 
-BROKEN = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+OBJECTS = "Object arrays cannot be loaded"
+"""How the message of NumPy begins."""
 
 
 class Npz(Arrays):
@@ -36,11 +50,25 @@ class Npz(Arrays):
 
 
 def _array(file: Path, key: str) -> np.ndarray:
+    constraint = "must be an npz archive of plain arrays, got"
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            known, array = archive.files, archive.get(key)
-    except BROKEN:
-        raise InputError(f"{file} must be an npz archive of plain arrays, got one that NumPy cannot read") from None
-    if array is None:
-        raise unknown(f"an array of {file}", key, known)
-    return np.asarray(array)
+        archive = np.load(external.regular(file), allow_pickle=False)
+        if not isinstance(archive, NpzFile):
+            raise InputError(f"{file} {constraint} a single array: save it with np.savez(file, images=..., labels=...)")
+        with archive:
+            if key not in archive.files:
+                raise unknown(f"an array of {file}", key, archive.files)
+            must_fit(_size(archive, key), f"the array '{key}' of {file}")
+            return np.asarray(archive[key])
+    except InputError:
+        raise
+    except BROKEN as failure:
+        if str(failure).startswith(OBJECTS):
+            raise InputError(f"the array '{key}' of {file} must be numbers or text, got Python objects") from None
+        raise InputError(f"{file} {constraint} one that NumPy cannot read") from None
+
+
+def _size(archive: NpzFile, key: str) -> int:
+    """Bytes of an array in an archive; not more are read, whatever the array's own header says."""
+    names = archive.zip.namelist()
+    return archive.zip.getinfo(key if key in names else f"{key}.npy").file_size

@@ -45,9 +45,23 @@ def shares(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def stratified_subset(labels: np.ndarray, fraction: float, seed: int) -> list[int]:
-    """Return indices of a stratified `fraction` of the images, with at least as many images as classes."""
+    """Return indices of a stratified `fraction` of the images, with at least as many images as classes.
+
+    scikit-learn draws them if the subset and the rest can both have an image of every class.
+    """
     from sklearn.model_selection import train_test_split
 
-    size = max(round(fraction * len(labels)), len(set(labels.tolist())))
+    sizes = np.bincount(labels)
+    classes = np.count_nonzero(sizes)
+    size = max(round(fraction * len(labels)), classes)
+    if len(labels) - size < classes or sizes[sizes > 0].min() < 2:
+        return _subset_of_few(labels, np.minimum(np.maximum(shares(sizes, min(size, len(labels))), 1), sizes), seed)
     state = Streams(seed).state("labels") % 2**32
     return train_test_split(range(len(labels)), train_size=size, stratify=labels, random_state=state)[0]
+
+
+def _subset_of_few(labels: np.ndarray, take: np.ndarray, seed: int) -> list[int]:
+    """Return indices, shuffled, of `take` (classes,) images of each class."""
+    order = Streams(seed).numpy("labels").permutation(len(labels))
+    rank = (labels[order][:, None] == np.arange(len(take))).cumsum(0)[np.arange(len(labels)), labels[order]]
+    return order[rank <= take[labels[order]]].tolist()

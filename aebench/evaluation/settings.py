@@ -11,16 +11,18 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from aebench import config
-from aebench.config import Blas, Corruption, Schema
+from aebench.config import MOST_THREADS, Blas, Corruption, Schema
+
+Count = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 
 
 class Compute(Schema):
     """Hardware for the stages `evaluate` and `classify`."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    processes: PositiveInt = 1
+    processes: Count = 1
     """Number of seeds evaluated in parallel, each in its own process."""
-    threads: PositiveInt = 1
+    threads: Count = 1
     """Number of threads per process."""
     blas: Blas = "auto"
     """Library for float32 products, as for training."""

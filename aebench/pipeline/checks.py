@@ -8,6 +8,7 @@ from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
 from aebench.pipeline import stage_hashes
 from aebench.studies.checks import check as check_study
+from aebench.training.memory import check_size
 
 BLOCKS = {
     "compute": Compute,
@@ -51,6 +52,8 @@ def check_dataset(dataset: str, suite: Suite) -> None:
         if section == "stacks" and not hasattr(kind, "pretrain"):
             raise InputError(f"{where}.kind must be `stacked`, or another kind with pretraining, got {settings['kind']}")
         config.check(kind.Settings, settings, where)
-        config.training(conf, settings, f"{where}.training")
+        if (threads := config.training(conf, settings, f"{where}.training").threads) > config.MOST_THREADS:
+            raise InputError(f"{path}:training.threads must be at most {config.MOST_THREADS}, got {threads}")
         if source.pixels is not None:
+            check_size(settings, source.pixels, where)
             models.build(settings, source.pixels, where)

@@ -1,11 +1,8 @@
 """Check the settings of a study that its schema does not cover: those of its models, and the names of metrics."""
 
-import re
-from collections.abc import Iterable
-
 from aebench import config, models
 from aebench.classifiers.linear_probe import LinearProbeSettings
-from aebench.errors import InputError, unknown
+from aebench.errors import InputError, check_names, unknown
 from aebench.evaluation.metrics import QUESTIONS
 from aebench.models.base import Autoencoder
 from aebench.models.classifier import ClassifierSettings
@@ -16,18 +13,17 @@ AVAILABLE = ("reconstruction", "linear_probe", "neighbours", "sparsity")
 """Questions whose metrics need only codes and reconstructions."""
 UNAVAILABLE = ("sse_sampled",)
 """Their metrics that need more."""
-NAME = re.compile(r"\w+")
 
 
 def check(study: Study, path: str) -> None:
     """Raise `InputError` for the first invalid setting; `path` is where the settings are written."""
     parent, _, name = path.rpartition(".")
-    _check_names([name], parent)
+    check_names([name], parent)
     {"sweep": _check_sweep, "depth": _check_depth}[study.kind](study, path)
 
 
 def _check_sweep(study: Sweep, path: str) -> None:
-    _check_names(study.models, f"{path}.models")
+    check_names(study.models, f"{path}.models")
     _check_metrics(study.metrics, f"{path}.metrics")
     if study.vary == TRAINING_IMAGES and not all(float(value).is_integer() for value in study.values):
         raise InputError(f"{path}.values must be integers for training_images, got {study.values}")
@@ -53,7 +49,7 @@ def _check_metrics(metrics: list[str], path: str) -> None:
 
 
 def _check_depth(study: Depth, path: str) -> None:
-    _check_names(study.pretraining, f"{path}.pretraining")
+    check_names(study.pretraining, f"{path}.pretraining")
     config.check(ClassifierSettings, study.classifier, f"{path}.classifier")
     for name, settings in study.pretraining.items():
         if "training" in settings:
@@ -61,10 +57,3 @@ def _check_depth(study: Depth, path: str) -> None:
                 f"{path}.pretraining.{name} must not have training, which is the same for all series: use {path}.training"
             )
         layer_model(settings | {"latent_dim": study.latent_dims[0]}, f"{path}.pretraining.{name}")
-
-
-def _check_names(names: Iterable[str], path: str) -> None:
-    """Check names of studies and series, which are parts of the names of columns, files and stages."""
-    for name in names:
-        if not NAME.fullmatch(name):
-            raise InputError(f"{path} must have names of letters, digits and underscores, got {name!r}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from aebench.config import Blas
+from aebench.config import MOST_THREADS, Blas
 from aebench.errors import InputError
 from aebench.randomness import Streams
 
@@ -28,6 +28,8 @@ def configure_device(device: str, threads: int, blas: Blas = "auto", tf32: bool 
     `blas` is auto, or default for torch's own choice. `tf32` permits TensorFloat-32 on CUDA: inputs of products are rounded to
     10 bits. It has no effect on a CPU.
     """
+    if threads > MOST_THREADS:
+        raise InputError(f"threads must be at most {MOST_THREADS}, got {threads}")
     torch.set_num_threads(threads)
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device must be auto or cpu on a machine without CUDA, got cuda")

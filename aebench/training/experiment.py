@@ -13,6 +13,7 @@ import torch
 from aebench import config, models, storage
 from aebench.code_hashes import code_hashes
 from aebench.errors import unknown
+from aebench.training import memory
 from aebench.training.checkpoint import Checkpoint
 from aebench.training.cost import cost
 from aebench.training.device import configure_device
@@ -55,7 +56,8 @@ class Experiment:
         return [self.seeds, code, [storage.sha256(storage.split_file(self.dataset, split)) for split in TRAINING_SPLITS]]
 
     def ensemble(self) -> Ensemble:
-        """Return the replicas with their initial weights."""
+        """Return the replicas with their initial weights; raises `InputError` if one of them does not fit into memory."""
+        memory.check_size(self.settings, self.about.pixels, self.path, self.device, memory.COPIES)
         return Ensemble(lambda: models.build(self.settings, self.about.pixels, self.path), self.seeds, self.device)
 
     def training_settings(self, changes: dict[str, Any] | None = None) -> config.Training:

@@ -6,23 +6,42 @@ backward pass itself may need as much again. Results do not depend on how seeds 
 units and fewer) that oneDNN multiplies one and several seeds by different kernels.
 """
 
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from aebench import models
 from aebench.config import Training
+from aebench.data.limits import free_memory, must_fit
+from aebench.errors import InputError
 from aebench.models.base import Images
 from aebench.randomness import Streams
 from aebench.training.ensemble import Ensemble
 from aebench.training.parallel import side_by_side
 from aebench.training.seed_group import block_size
 
-CGROUP = Path("/sys/fs/cgroup")
-MEMINFO = Path("/proc/meminfo")
-PAGE_CACHE = ("active_file", "inactive_file")
 SHARE = 0.8
 """Fraction of the available memory that may be used, divided by the number of computations side by side."""
+COPIES = 4
+"""Tensors of the size of a weight while training: the weight, its gradient and two moments; the best weights replace one."""
+CPU = torch.device("cpu")
+
+
+def check_size(settings: dict[str, Any], pixels: int, path: str, device: torch.device = CPU, copies: int = 1) -> None:
+    """Raise `InputError` if this many copies of the weights of one seed of a model do not fit into memory.
+
+    Nothing is allocated. `path` is where the settings are written. A model that cannot be built without data is not checked.
+    """
+    try:
+        with torch.device("meta"):
+            state = models.build(settings, pixels, path).state_dict()
+        size = copies * sum(map(_bytes, state.values()))
+    except RuntimeError as failure:
+        if "overflow" not in str(failure).lower():
+            return
+        raise InputError(f"{path} must fit into memory, got more weights than can be counted") from None
+    must_fit(size, f"{path} (one seed)", available_bytes(device), SHARE)
 
 
 def seeds_at_once(ensemble: Ensemble, images: Images, settings: Training) -> int:
@@ -45,18 +64,8 @@ def bytes_per_seed(ensemble: Ensemble, images: Images, settings: Training) -> in
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Return the free memory of the device, within the limit of the process's control group; None if it is unknown.
-
-    The page cache counts as free, since the system takes it back when it needs memory.
-    """
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    free = [1024 * int(line.split()[1]) for line in _lines(MEMINFO) if line.startswith("MemAvailable")]
-    limit, used = (_lines(CGROUP / name) for name in ("memory.max", "memory.current"))
-    if limit and used and limit[0] != "max":
-        cache = [int(line.split()[1]) for line in _lines(CGROUP / "memory.stat") if line.split()[0] in PAGE_CACHE]
-        free.append(int(limit[0]) - int(used[0]) + sum(cache))
-    return min(free, default=None)
+    """Return the free memory of the device; None if it is unknown."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
 
 
 def _kept_bytes(ensemble: Ensemble, batch: Tensor, noise: tuple[Tensor, ...]) -> int:
@@ -77,7 +86,3 @@ def _kept_bytes(ensemble: Ensemble, batch: Tensor, noise: tuple[Tensor, ...]) ->
 
 def _bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.exists() else []

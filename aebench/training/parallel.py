@@ -15,10 +15,12 @@ SIDE_BY_SIDE = "AEBENCH_SIDE_BY_SIDE"
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
     """Yield work(item) for each item, in order. With `processes` = 1 the work is done in the calling process.
 
-    `work`, the items and the results must be picklable. On Linux the processes are forked, because libraries are then already
-    imported; start no threads before calling. Other systems use Python's default start method.
+    There are no more processes than items. `work`, the items and the results must be picklable. On Linux the processes are
+    forked, because libraries are then already imported; start no threads before calling. Other systems use Python's default
+    start method.
     """
-    if processes == 1:
+    items = list(items)
+    if (processes := min(processes, len(items))) <= 1:
         yield from map(work, items)
         return
     context = get_context("fork" if sys.platform == "linux" else None)

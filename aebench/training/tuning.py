@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from aebench import config, storage
-from aebench.config import Schema
+from aebench.config import Schema, Seed
 from aebench.training.experiment import Experiment
 from aebench.training.minimise import minimise
 
@@ -23,7 +23,7 @@ class SearchSettings(Schema):
 
     learning_rates: Annotated[list[PositiveFloat], Field(min_length=2)]
     epochs: PositiveInt
-    seed: NonNegativeInt
+    seed: Seed
 
 
 @dataclass(frozen=True)

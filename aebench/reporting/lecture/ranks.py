@@ -43,7 +43,10 @@ def reported() -> "dict[str, DataFrame]":
     """Data set -> table.csv, indexed by model."""
     from pandas import read_csv
 
-    return {file.parent.name: read_csv(file, index_col="model") for file in sorted(storage.REPORTS.glob("*/table.csv"))}
+    return {
+        file.parent.name: read_csv(file, index_col="model", keep_default_na=False, na_values=[""])
+        for file in sorted(storage.REPORTS.glob("*/table.csv"))
+    }
 
 
 def average(tables: "dict[str, DataFrame]", metric: str) -> dict[str, float]:

@@ -1,0 +1,75 @@
+"""One picture of a file: the first frame, upright, without transparency, with 8 bits per channel."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aebench.data import external
+from aebench.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+GREY = ("1", "L", "LA", "La")
+COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr")
+OPAQUE = 255
+
+
+def check_colour(name: str) -> str:
+    """Return the name of an opaque colour; raises `ValueError` unless Pillow knows it."""
+    from PIL import ImageColor
+
+    try:
+        known = len(ImageColor.getrgb(name)) == len("RGB")
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("must be a colour such as white, black or '#808080'")
+    return name
+
+
+def read_picture(file: Path, grey: bool, background: str | None) -> "tuple[Image, int]":
+    """Return the first frame of a picture, grey (L) or in colour (RGB), and the number of its frames or pages.
+
+    The picture is turned as its EXIF orientation says. Transparent pixels are drawn on `background`; the result is grey only if
+    this colour is grey. With `grey`, colours are converted to luminance.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(external.regular(file)) as picture:
+                frames, kind = getattr(picture, "n_frames", 1), picture.mode
+                picture.load()
+                upright = ImageOps.exif_transpose(picture)
+    except InputError:
+        raise
+    except Exception as failure:  # Pillow raises errors of many types for damaged files
+        raise InputError(f"{file} must be an image file that Pillow reads, got: {failure}") from None
+    if kind not in GREY + COLOUR:
+        raise InputError(f"{file} must be an image file with 8 bits per channel, got mode {kind}")
+    is_grey = kind in GREY
+    if is_transparent(upright):
+        if background is None:
+            remedy = "a colour, such as white, on which transparent pixels are drawn"
+            raise InputError(f"data.background must be given for transparent pixels, as in {file} ({remedy}), got nothing")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, background), _rgba(upright)).convert("RGB")
+        is_grey = is_grey and _is_grey(background)
+    return upright.convert("L" if grey or is_grey else "RGB"), frames
+
+
+def is_transparent(picture: "Image") -> bool:
+    """Whether a picture in any mode has a pixel that is not opaque."""
+    return picture.has_transparency_data and _rgba(picture).getchannel("A").getextrema()[0] < OPAQUE
+
+
+def _rgba(picture: "Image") -> "Image":
+    straight = {"La": "LA", "RGBa": "RGBA"}  # modes whose colours are multiplied by the opacity
+    return picture.convert(straight.get(picture.mode, picture.mode)).convert("RGBA")
+
+
+def _is_grey(colour: str) -> bool:
+    from PIL import ImageColor
+
+    return len(set(ImageColor.getrgb(colour))) == 1
