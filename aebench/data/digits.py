@@ -12,6 +12,7 @@ from aebench.data.base import Amount, Raw, Source
 from aebench.storage import About, Split
 
 SHAPE = (8, 8)
+WHITE = 16.0
 
 
 class Digits(Source):
@@ -25,6 +26,11 @@ class Digits(Source):
         """Number of values per image."""
         return math.prod(SHAPE)
 
+    @property
+    def white(self) -> float:
+        """The value of white: all dots of a block are black in the scan."""
+        return WHITE
+
     def read(self) -> Raw:
         """Read all 1797 images."""
         from sklearn.datasets import load_digits
@@ -37,4 +43,4 @@ class Digits(Source):
             source="Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI, doi:10.24432/C50P49",
             licence="CC BY 4.0",
         )
-        return Raw(Split(np.float32(digits.data / 16), digits.target.astype(np.int64)), about, self.test)
+        return Raw(Split(np.float32(digits.data / WHITE), digits.target.astype(np.int64)), about, self.test)

@@ -46,6 +46,11 @@ class Folder(Custom):
         """Number of values per image, if `size` is given and the images are converted to grey."""
         return self.size[0] * self.size[1] if self.size and self.grey else None
 
+    @property
+    def white(self) -> float:
+        """The value of white."""
+        return self.maximum or 255.0
+
     def read(self) -> Raw:
         """Read the images of one folder, or of separate training and test folders."""
         return self.raw(self.path, self._load(self.path), self.test or self._load(self.test_path))

@@ -1,0 +1,124 @@
+"""Write a trained model to a folder that needs neither the pipeline nor its files; `load` reads it.
+
+    folder   weights.safetensors, about.json and a model card
+    torch    also encoder.pt2 and decoder.pt2, programs of torch.export that need torch alone
+    onnx     also encoder.onnx and decoder.onnx
+
+The programs include the data set's scale: the encoder maps images (n, d) in its values to codes (n, k), the decoder maps codes
+to images.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from aebench import storage
+from aebench.errors import InputError
+from aebench.estimators import files
+from aebench.estimators.base import Estimator
+from aebench.evaluation.metrics import METRICS
+from aebench.reporting.results import over_seeds
+from aebench.reporting.templates import write
+
+Format = Literal["folder", "torch", "onnx"]
+FORMATS = get_args(Format)
+TABLES = ("metrics.csv", "classification.csv")
+
+
+class Program(nn.Module):
+    """One direction of a model as a module, with the scale of the user's values: `encode` or `decode`."""
+
+    def __init__(self, estimator: Estimator, method: Literal["encode", "decode"]):
+        super().__init__()
+        self.low, high = estimator.value_range_
+        self.scale, self.method, self.model = (high - self.low) or 1.0, method, estimator.module()
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map images (n, d) to codes (n, k), or codes to images."""
+        if self.method == "encode":
+            return self.model.encode((rows - self.low) / self.scale)
+        return self.model.decode(rows) * self.scale + self.low
+
+
+def export(name: str, folder: Path, seed: int | None = None, to: Format = "folder") -> None:
+    """Write the weights of one seed of `<dataset>/<model>`, or of a folder written by `export`, to `folder`.
+
+    Raises `InputError` if there is no such model, if `folder` contains other files, or if a library for the format is missing.
+    """
+    foreign = sorted(path.name for path in folder.glob("*") if path.name not in FILES)
+    if foreign:
+        raise InputError(f"{folder} must be empty or written by aebench export, got the file {foreign[0]}")
+    model = files.load(name, seed)
+    programs = {} if to == "folder" else {method: program(model, method) for method in SIZES}
+    about = model.about | {"seed": model.seed_, "kind": model.kind, "latent_dim": model._n_features_out}
+    about["metrics"] = about.get("metrics") or measured(name, model.seed_)
+    storage.save_trained(folder / files.WEIGHTS, model.trained_)
+    storage.write_json(folder / files.ABOUT, about)
+    for method, exported in programs.items():
+        with storage.atomic_write(folder / f"{method}r.{SUFFIXES[to]}") as partial:
+            WRITERS[to](exported, partial)
+    write(folder / files.CARD, "card.md", about=about, settings=json.dumps(model.trained_.settings), metrics=METRICS, to=to)
+
+
+def program(model: Estimator, method: Literal["encode", "decode"]) -> "torch.export.ExportedProgram":
+    """Return `encode` or `decode` as a program for any number of rows."""
+    example = torch.rand(3, getattr(model, SIZES[method]))
+    with _silence():
+        return torch.export.export(Program(model, method).eval(), (example,), dynamic_shapes=({0: torch.export.Dim("n")},))
+
+
+def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
+    """Metrics of a trained model on test images: value of this seed, mean over seeds and half-width of its 95 % interval.
+
+    Empty if the model was not evaluated.
+    """
+    metrics = {}
+    for file in map(storage.run_folder(*name.split("/")).__truediv__, TABLES):
+        columns = storage.read_columns(file) if file.exists() else {}
+        seeds = columns.get("seed", [])
+        for metric in [metric for metric in METRICS if metric in columns and metric not in metrics]:
+            mean = over_seeds(columns[metric])
+            facts = {"value": columns[metric][seeds.index(seed)], "mean": mean.mean, "half_width": mean.half_width, "n": mean.n}
+            metrics[metric] = {key: value if np.isfinite(value) else None for key, value in facts.items()}
+    return metrics
+
+
+def _write_onnx(exported: "torch.export.ExportedProgram", path: Path) -> None:
+    try:
+        import onnxscript  # noqa: F401 (used by torch.onnx)
+    except ImportError:
+        raise InputError("--to onnx needs the packages onnx and onnxscript: pip install 'aebench[onnx]'") from None
+    with _silence():
+        torch.onnx.export(exported, (), path, dynamo=True, external_data=False, verbose=False)
+
+
+def _write_torch(exported: "torch.export.ExportedProgram", path: Path) -> None:
+    with path.open("wb") as stream:
+        torch.export.save(exported, stream)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Hide the warnings of torch.export and torch.onnx, none of which is about the model."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+WRITERS = {"torch": _write_torch, "onnx": _write_onnx}
+SUFFIXES = {"torch": "pt2", "onnx": "onnx"}
+SIZES = {"encode": "n_features_in_", "decode": "_n_features_out"}
+"""Method -> attribute with the number of columns of its argument."""
+FILES = {files.WEIGHTS, files.ABOUT, files.CARD, *(f"{method}r.{suffix}" for method in SIZES for suffix in SUFFIXES.values())}

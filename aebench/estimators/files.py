@@ -1,0 +1,90 @@
+"""Trained models in files: `load` reads those of the pipeline and those written by `export`.
+
+<folder>/weights.safetensors   weights of one seed, with the model's settings
+<folder>/about.json            data set, image shape, classes, value of white, metrics and origin
+<folder>/README.md             model card
+<folder>/encoder.onnx, ...     optional, see `aebench.estimators.export`
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aebench import config, data, storage
+from aebench.errors import InputError, unknown
+from aebench.estimators.base import Estimator
+from aebench.estimators.factory import estimator
+from aebench.models import build
+
+WEIGHTS, ABOUT, CARD = "weights.safetensors", "about.json", "README.md"
+NAME = "name of a model, <dataset>/<model>, or a folder written by aebench export"
+
+
+def load(name: str | Path, seed: int | None = None, value_range: tuple[float, float] | None = None) -> Estimator:
+    """Return a trained model as a fitted estimator.
+
+    Parameters
+    ----------
+    name : str or Path
+        `<dataset>/<model>`, trained by the pipeline in the current folder, or the path of a folder written by `aebench export`.
+    seed : int or None
+        One of the seeds with which the model was trained; None is the first.
+    value_range : (low, high) or None
+        Values of black and white in the images that will be given; None: those of the data set, such as (0, 255).
+
+    Raises `InputError`, a ValueError, for an unknown model or seed.
+    """
+    folder = Path(name)
+    exported = (folder / ABOUT).is_file()
+    about = storage.read_json(folder / ABOUT) if exported else describe(str(name))
+    trained = storage.load_trained((folder if exported else storage.run_folder(*str(name).split("/"))) / WEIGHTS)
+    return fitted(of_seed(trained, seed, str(name)), about, value_range)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return what is known about a model `<dataset>/<model>` of the pipeline, without its weights."""
+    dataset, _, model = name.partition("/")
+    known = sorted(file.stem for file in config.CONF.glob("*.yaml"))
+    if not model or "/" in model or not known:
+        raise InputError(f"name must be the {NAME}, got {name!r}" + ("" if known else " (and no folder conf)"))
+    conf = config.dataset(dataset, "name")
+    if model not in conf.all_models:
+        raise unknown(f"name (for {config.conf_file(dataset)})", model, conf.all_models)
+    about, white = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data").white
+    path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
+    training = config.training(conf, conf.all_models[model], path).model_dump()
+    facts = {
+        "name": name,
+        "training": training,
+        "title": about.title,
+        "shape": list(about.shape),
+        "classes": list(about.classes),
+    }
+    return facts | {"source": about.source, "licence": about.licence, "value_range": white and [0, white]}
+
+
+def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Trained:
+    """Keep the weights of one seed, by default the first. A model that does not depend on the seed has one for all."""
+    seed = trained.seeds[0] if seed is None else seed
+    if seed not in trained.seeds:
+        raise InputError(f"seed of {name} must be one of {', '.join(map(str, trained.seeds))}, got {seed}")
+    position = trained.seeds.index(seed)
+    return replace(trained, seeds=(seed,), state={name: value[position][None] for name, value in trained.state.items()})
+
+
+def fitted(trained: storage.Trained, about: dict[str, Any], value_range: tuple[float, float] | None = None) -> Estimator:
+    """Return the estimator with the weights of one seed."""
+    value_range = value_range or about["value_range"]
+    if value_range is None:
+        raise InputError(f"value_range must be given for {about['name']}, whose conf has no data.maximum, got nothing")
+    kind = estimator(trained.settings["kind"])
+    settings = {name: value for name, value in trained.settings.items() if name in kind.model_parameters}
+    training = {name: value for name, value in about["training"].items() if name in kind.training_parameters}
+    model = kind(**settings | training, value_range=tuple(value_range), random_state=trained.seeds[0])
+    model.trained_, model.seed_ = trained, trained.seeds[0]
+    model.image_shape_ = tuple(trained.shape)
+    model.value_range_ = tuple(map(float, value_range))
+    built = build(trained.settings, storage.About("", model.image_shape_, (), "", "").pixels)
+    model.n_features_in_, model._n_features_out = built.pixels, built.latent_dim
+    model.history_, model.best_epoch_, model.about = {}, None, about
+    return model
