@@ -53,8 +53,8 @@ class Source(Schema):
 
     @property
     def white(self) -> float | None:
-        """The value of white in the source's files; None if it depends on the type of their numbers."""
-        return 255.0
+        """The value of white in the source's files; None if it is not known before they are read."""
+        return None
 
     def read(self) -> Raw:
         """Read the images and labels; raises `InputError` if they cannot be read or used."""

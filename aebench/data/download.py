@@ -18,6 +18,9 @@ from aebench.errors import InputError
 from aebench.storage import About, Split
 
 
+WHITE = 255.0
+
+
 @dataclass(frozen=True)
 class Download:
     """Four files: possible `folders` below AEBENCH_DATA_DIR, `mirrors` (URLs of folders), and `sha256` by file name."""
@@ -72,6 +75,11 @@ class Published(Source):
         """Number of values per image."""
         return self.FILES.about.pixels
 
+    @property
+    def white(self) -> float:
+        """The value of white."""
+        return WHITE
+
     def read(self) -> Raw:
         """Read the official training and test images."""
         return Raw(self._split("train"), self.FILES.about, self._split("t10k"))
@@ -79,7 +87,7 @@ class Published(Source):
     def _split(self, part: str) -> Split:
         names = [f"{part}-{kind}" for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
         images, labels = (parse(self.FILES.content(name), name) for name in names)
-        return Split(images.reshape(len(images), -1).astype("float32") / 255, labels.astype("int64"))
+        return Split(images.reshape(len(images), -1).astype("float32") / WHITE, labels.astype("int64"))
 
 
 def _download(url: str, output_file: str, pooch: Any) -> None:
