@@ -205,7 +205,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if shape and not reset and shape != self.image_shape_:
             raise InputError(f"images must be (n, {', '.join(map(str, self.image_shape_))}), got {np.shape(X)}")
         X = np.reshape(X, (len(X), -1)) if shape else X
-        least = {"ensure_min_samples": 1 + reset, "ensure_min_features": 2}
+        least = {"ensure_min_samples": 1 + reset, "ensure_min_features": 1 + reset}
         X = validate_data(self, X, reset=reset, dtype=np.float32, order="C", **least)
         if reset:
             self.image_shape_ = shape or X.shape[1:]
