@@ -39,7 +39,8 @@ def read_picture(file: Path, grey: bool, background: str | None) -> "tuple[Image
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(external.regular(file)) as picture:
+            # A stream, not a path: from a path, Pillow 13.0 maps uncompressed TIFF files to memory, and misreads turned ones.
+            with external.regular(file).open("rb") as stream, Image.open(stream) as picture:
                 frames, kind = getattr(picture, "n_frames", 1), picture.mode
                 picture.load()
                 upright = ImageOps.exif_transpose(picture)
