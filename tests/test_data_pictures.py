@@ -306,7 +306,11 @@ def test_links_are_followed():
 
 
 def test_the_classes_of_a_test_folder_must_be_those_of_the_training_folder():
-    settings = as_folder() | {"test_path": as_folder(name="test")["path"], "test": None, "validation": 10}
+    settings = as_folder() | {
+        "test_path": as_folder(IMAGES[::10], LABELS[::10], name="test")["path"],
+        "test": None,
+        "validation": 10,
+    }
     Path("test/owl").rename("test/cow")
     with pytest.raises(InputError, match="test: labels must be one of cat, dog, owl, got 'cow'"):
         prepared(settings)
