@@ -71,7 +71,13 @@ MISTAKES = {  # mistake: (change of a cell, message)
     "fractions as labels": (lambda i, j, c: f"{c}.5" if i and not j else c, "labels must be integers or names, got '0.5'"),
     "a label of 101 characters": (lambda i, j, c: "a" * 101 if (i, j) == (5, 0) else c, "labels must be 1 to 100 printable"),
     "a label with a line break": (lambda i, j, c: '"a\nb"' if (i, j) == (5, 0) else c, "labels must be 1 to 100 printable"),
-    "a quotation mark without a second": (lambda i, j, c: '"' + c if (i, j) == (5, 3) else c, "data.csv must "),
+    "a quotation mark without a second": (lambda i, j, c: '"' + c if (i, j) == (5, 3) else c, f"{RAGGED}, got 4 in line 6"),
+    "a number of 26 digits": (lambda i, j, c: "1" + "0" * 25 if (i, j) == (5, 3) else c, "must be numbers, got '1000000000"),
+    "a hexadecimal number": (lambda i, j, c: "0x10" if (i, j) == (5, 3) else c, "must be numbers, got '0x10' in line 6"),
+    "a decimal comma in quotes": (lambda i, j, c: '"0,5"' if (i, j) == (5, 3) else c, "must be numbers, got '0,5' in line 6"),
+    "a second header": (lambda i, j, c: NAMES[j] if i == 50 else c, "column 'p0' must be numbers, got 'p0' in line 51"),
+    "a zero byte": (lambda i, j, c: "\0" + c if (i, j) == (5, 3) else c, "column 'p2' must be numbers, got '\\x00"),
+    "a cell of 200,000 characters": (lambda i, j, c: "9" * 200_000 if (i, j) == (5, 3) else c, "data.csv must be a CSV file"),
 }
 
 
@@ -129,7 +135,7 @@ def test_the_label_may_be_any_column():
 
 def two_tables(change) -> dict:
     settings = as_csv()
-    as_csv(name="test.csv")
+    as_csv(IMAGES[::10], LABELS[::10], name="test.csv")
     rows = [line.split(",") for line in Path("test.csv").read_text().split()]
     Path("test.csv").write_text("\n".join(",".join(row) for row in change(rows)))
     return settings | {"test_path": "test.csv", "validation": 10}
@@ -139,8 +145,8 @@ def test_columns_of_a_test_file_are_matched_by_name():
     shuffled = np.random.default_rng(1).permutation(17)
     for order in (range(16, -1, -1), shuffled):
         splits = prepared(two_tables(lambda rows, order=order: [[row[j] for j in order] for row in rows]))
-        np.testing.assert_array_equal(splits["test"].images, IMAGES.reshape(100, 16) / np.float32(255))
-        assert splits["test"].labels.tolist() == LABELS.tolist()
+        np.testing.assert_array_equal(splits["test"].images, IMAGES[::10].reshape(10, 16) / np.float32(255))
+        assert splits["test"].labels.tolist() == LABELS[::10].tolist()
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,18 @@ def lying_header() -> dict:
     return settings
 
 
+def text_file() -> dict:
+    settings = as_folder()
+    Path("pictures/cat/read.me").write_text("These are cats.")
+    return settings
+
+
+def damaged_exif() -> dict:
+    settings = as_folder()
+    Image.fromarray(IMAGES[0]).save("pictures/cat/000.png", exif=b"Exif\0\0garbage")
+    return settings
+
+
 def pipe() -> dict:
     os.mkfifo("pipe.csv")
     return {"source": "csv", "path": "pipe.csv", "label": "kind"}
@@ -239,7 +251,17 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     ),
     "a class without a name": (arrays(labels=np.array(["", "b", "c"])[LABELS]), "data.npz: names of classes must be 1 to 100"),
     "a label with a space": (arrays(labels=np.array(["a", "a ", "c"])[LABELS]), "names of classes must be ... 'a '"),
-    "unknown test label": (arrays(TEST, ti=IMAGES, tl=LABELS + 1), "data.npz: labels must be one of 0, 1, 2, got '3'"),
+    "a single class": (arrays(labels=LABELS * 0), "data.npz: labels must be of at least two classes, got only '0'"),
+    "a title of two lines": (keys(title="a\nb"), "data.title must be one line of text, got 'a\\nb'"),
+    "the training images as test images": (
+        keys(test=None, test_images="images", test_labels="labels"),
+        "data.npz: test images must not be the training images, got the same 100",
+    ),
+    "a file as its own test file": (
+        lambda: as_csv() | {"test": None, "test_path": "data.csv"},
+        "data.csv: test images must not be the training images, got the same 100",
+    ),
+    "unknown test label": (arrays(TEST, ti=255 - IMAGES, tl=LABELS + 1), "data.npz: labels must be one of 0, 1, 2, got '3'"),
     "test images of another shape": (
         arrays(TEST, ti=IMAGES.reshape(100, 2, 8), tl=LABELS),
         "data.npz: test images must be of shape (4, 4) like the training images, got (2, 8)",
@@ -274,6 +296,14 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     "no picture": (
         bytes_of(as_folder, "pictures/cat/000.png", lambda b: b"?"),
         "cat/000.png must be an image file that Pillow reads",
+    ),
+    "a text beside the pictures": (
+        text_file,
+        "pictures/cat/read.me must be an image file that Pillow reads, got: cannot identify image file",
+    ),
+    "picture with damaged EXIF": (
+        damaged_exif,
+        "pictures/cat/000.png must have an EXIF orientation that Pillow reads, or none, got: not a TIFF file",
     ),
     "picture cut short": (
         bytes_of(as_folder, "pictures/cat/000.png", lambda b: b[:50]),

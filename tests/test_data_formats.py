@@ -39,6 +39,7 @@ def test_an_official_test_set_is_left_as_it_is():
         splits = prepared(settings | {"validation": 10})
         np.testing.assert_array_equal(splits["test"].images, more["test_images"].reshape(10, -1) / np.float32(255))
         assert len(splits["train"].labels) == 90
+        assert [note.partition(": ")[2] for note in data.notes("mine")] == ["10 of 10 test images are also training images"]
 
 
 def test_labels_are_numbered_in_sorted_order_and_names_kept():

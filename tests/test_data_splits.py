@@ -8,7 +8,7 @@ import pytest
 from data_files import HELD, LABELS, as_npz, identities, prepared
 
 from aebench import storage
-from aebench.data.splits import shares
+from aebench.data.splits import shares, stratified_subset
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
@@ -54,3 +54,14 @@ def test_shares_are_rounded_by_largest_remainder():
     assert shares(np.array([50, 30, 20]), 7).tolist() == [4, 2, 1]  # exactly 3.5, 2.1, 1.4
     assert shares(np.array([10, 10, 10]), 4).tolist() == [2, 1, 1]
     assert shares(np.array([5923, 6742, 5958]), 1000).sum() == 1000
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 1, 1), (2, 2, 2), (1, 9), (3, 0, 1)])
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.9, 1.0])
+def test_a_subset_of_few_images_has_every_class_and_no_image_twice(sizes, fraction):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    subset = stratified_subset(labels, fraction, 3)
+    assert len(set(subset)) == len(subset) <= len(labels) and set(labels[subset]) == set(labels)
+    size = max(round(fraction * len(labels)), len(set(labels)))
+    assert size <= len(subset) < size + len(set(labels))  # a class with no share has one image
+    assert subset == stratified_subset(labels, fraction, 3)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from family import images, make_ensemble, random_images, settings
+from family import PIXELS, images, make_ensemble, random_images, settings, small_settings
 
 from aebench.data import limits
+from aebench.errors import InputError
 from aebench.models import Images
 from aebench.training import memory
 from aebench.training.checkpoint import Checkpoint
@@ -133,7 +134,25 @@ def test_computations_side_by_side_share_the_memory(monkeypatch):
     assert seen == [8, 4, 2, 1]
     monkeypatch.setenv("AEBENCH_SIDE_BY_SIDE", "3")
     assert set(parallel_map(_side_by_side, range(4), 2)) == {6} and side_by_side() == 3
+    assert set(parallel_map(_side_by_side, range(2), 10_000)) == {6}  # not more processes than items
+    assert set(parallel_map(_side_by_side, range(1), 10_000)) == {3} and list(parallel_map(_side_by_side, [], 10_000)) == []
 
 
 def _side_by_side(_):
     return side_by_side()
+
+
+@pytest.mark.parametrize("kind", ["vanilla", "contractive", "variational", "pca", "stacked", "random_encoder", "mean_image"])
+def test_the_size_of_a_model_is_that_of_its_weights(kind, monkeypatch):
+    size = sum(value[0].nbytes for value in make_ensemble(kind, [0]).state.values())
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 3 * size / memory.SHARE)
+    memory.check_size(small_settings(kind), PIXELS, "models.x", copies=3)
+    with pytest.raises(InputError, match=r"^models\.x \(one seed\) must fit into memory \(.* may be used\), got "):
+        memory.check_size(small_settings(kind), PIXELS, "models.x", copies=4)
+
+
+def test_counting_weights_draws_no_random_numbers():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    memory.check_size(small_settings("vanilla"), PIXELS, "models.x")
+    assert torch.equal(before, torch.get_rng_state())

@@ -6,7 +6,6 @@ therefore read here, and a table that does not fit it is read a second time to f
 
 import csv
 import io
-import math
 import re
 import warnings
 from typing import TYPE_CHECKING, ClassVar
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+LARGEST = 2**53
 NUMBER = re.compile(r"[0-9]+")
 FEWEST = 5
 """Number of images from which a column that counts the lines is not a pixel."""
@@ -167,8 +167,11 @@ def _find_mistake(content: bytes, path: str, header: list[str], label: str) -> N
     """Raise `InputError` for the first line that does not fit the header, or has an empty cell or a word as a pixel."""
     lines = csv.reader(_text(content), skipinitialspace=True)
     next(line for line in lines if line)
-    for line in filter(None, lines):
-        where = f"line {lines.line_num}"
+    end = lines.line_num
+    for line in lines:
+        where, end = f"line {end + 1}", lines.line_num
+        if not line:
+            continue
         if len(line) != len(header):
             hint = " (a line must have no row name, and no comma at its end)" if len(line) == len(header) + 1 else ""
             raise InputError(
@@ -183,6 +186,6 @@ def _find_mistake(content: bytes, path: str, header: list[str], label: str) -> N
 
 def _is_number(cell: str) -> bool:
     try:
-        return math.isfinite(float(cell)) and "_" not in cell
+        return abs(float(cell)) < LARGEST and "_" not in cell
     except ValueError:
         return False

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from aebench.data.base import Amount, Raw, Source
-from aebench.data.labels import as_indices, check_names, class_indices
+from aebench.data.labels import as_indices, check_names, class_indices, listed
 from aebench.errors import InputError
 from aebench.storage import About, Split
 
@@ -47,6 +47,15 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("must be one line of text")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+
+
 class Custom(Source):
     """Settings of every source of user-provided data."""
 
@@ -54,9 +63,9 @@ class Custom(Source):
     """Keys that name an official test set."""
     test: Amount | None = None
     """Number or fraction of all images to hold out as a test set, if there is no official one."""
-    title: str | None = None
+    title: Line | None = None
     """Title in the reports; null: the path of the file."""
-    licence: str = "not stated"
+    licence: Line = "not stated"
     classes: Annotated[list[str], Field(min_length=2), AfterValidator(_distinct)] | None = None
     """Names of the classes; null: the distinct labels, sorted."""
     maximum: PositiveFloat | None = None
@@ -73,12 +82,14 @@ class Custom(Source):
         """Return `train` and `test` with labels as class indices; the reports name `path` as the source."""
         indices, shape = class_indices(train.labels, self.classes, train.file), train.images.shape[1:]
         about = About(self.title or path, shape, tuple(self.classes or indices), path, self.licence)
+        if len(indices) < 2:
+            raise InputError(f"{train.file}: labels must be of at least two classes, got only {listed(indices)!r}")
         notes = train.notes
         if isinstance(test, Labelled):
             if test.images.shape[1:] != shape:
                 got = test.images.shape[1:]
                 raise InputError(f"{test.file}: test images must be of shape {shape} like the training images, got {got}")
-            notes += test.notes
+            notes += test.notes + _shared(train, test)
             test = _split(test, indices)
         return Raw(_split(train, indices), about, test, notes)
 
@@ -166,6 +177,15 @@ def scaled(images: np.ndarray, maximum: float | None, file: str) -> np.ndarray:
         raise InputError(f"data.maximum must be {constraint}, got {white:g}")
     with np.errstate(all="ignore"):  # `accept` reports what is not in [0, 1]
         return images.astype(np.float32) / np.float32(white)
+
+
+def _shared(train: Labelled, test: Labelled) -> tuple[str, ...]:
+    """A note of the number of test images that are training images, too; raises `InputError` if the two sets are the same."""
+    known, tested = ({image.tobytes() for image in each.images} for each in (train, test))
+    if known == tested:
+        raise InputError(f"{test.file}: test images must not be the training images, got the same {len(known)}")
+    shared = sum(image.tobytes() in known for image in test.images)
+    return (f"{test.file}: {shared} of {len(test.images)} test images are also training images",) if shared else ()
 
 
 def _split(data: Labelled, indices: dict[str, int]) -> Split:

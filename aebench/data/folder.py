@@ -24,7 +24,8 @@ BYTES_PER_VALUE = 5
 """One as it is read, four in float32."""
 NAMED = 3
 """Number of files that a note names."""
-HIDDEN, BESIDE, DEEPER, BROKEN = "hidden", "beside the subfolders", "in folders inside the subfolders", "that are no files"
+BESIDE, DEEPER, BROKEN = "beside the subfolders", "in folders inside the subfolders", "that are no files"
+FRAMES = "with more than one frame or page (the first is used)"
 
 
 class Folder(Custom):
@@ -63,7 +64,7 @@ class Folder(Custom):
         for i, file in enumerate(pictures):
             array, frames = self._pixels(file)
             if frames > 1:
-                passed_over["with more than one frame or page (the first is used)"].append(file.name)
+                passed_over[f"files {FRAMES}"].append(f"{file.parent.name}/{file.name}")
             if images is None:
                 must_fit(BYTES_PER_VALUE * len(pictures) * array.size, f"the images of {path}, of shape {array.shape},")
                 images = np.empty((len(pictures), *array.shape), np.uint8)
@@ -113,7 +114,7 @@ def _files_of_class(folder: Path, path: str, passed_over: dict[str, list[str]]) 
         else:
             passed_over[f"entries {BROKEN}"].append(f"{folder.name}/{entry.name}")
     if not files:
-        but = f" (there are {len(deeper)} files in folders inside it)" if deeper else ""
+        but = f" (but {len(deeper)} in folders inside it)" if deeper else ""
         raise InputError(
             f"{folder} must contain image files, or be removed, got none{but}: every subfolder of {path} is a class"
         )

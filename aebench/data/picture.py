@@ -36,17 +36,20 @@ def read_picture(file: Path, grey: bool, background: str | None) -> "tuple[Image
     """
     from PIL import Image, ImageOps
 
+    what = "be an image file that Pillow reads"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(external.regular(file)) as picture:
+            # A stream, not a path: from a path, Pillow 13.0 maps uncompressed TIFF files to memory, and misreads turned ones.
+            with external.regular(file).open("rb") as stream, Image.open(stream) as picture:
                 frames, kind = getattr(picture, "n_frames", 1), picture.mode
                 picture.load()
+                what = "have an EXIF orientation that Pillow reads, or none"
                 upright = ImageOps.exif_transpose(picture)
     except InputError:
         raise
     except Exception as failure:  # Pillow raises errors of many types for damaged files
-        raise InputError(f"{file} must be an image file that Pillow reads, got: {failure}") from None
+        raise InputError(f"{file} must {what}, got: {str(failure).partition(' <')[0]}") from None
     if kind not in GREY + COLOUR:
         raise InputError(f"{file} must be an image file with 8 bits per channel, got mode {kind}")
     is_grey = kind in GREY

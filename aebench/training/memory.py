@@ -37,7 +37,7 @@ def check_size(settings: dict[str, Any], pixels: int, path: str, device: torch.d
         with torch.device("meta"):
             state = models.build(settings, pixels, path).state_dict()
         size = copies * sum(map(_bytes, state.values()))
-    except RuntimeError as failure:
+    except (RuntimeError, TypeError) as failure:
         if "overflow" not in str(failure).lower():
             return
         raise InputError(f"{path} must fit into memory, got more weights than can be counted") from None
