@@ -2,7 +2,8 @@
 
 `params.yaml` lists what to run (`suite`); `conf/<dataset>.yaml` holds all settings of one data set. The blocks of the data
 source, the models and the evaluation are plain dictionaries here; they are checked where they are used (`aebench.data`,
-`aebench.models`, `aebench.evaluation.settings`), so that reading a file imports neither torch nor scikit-learn.
+`aebench.models`, `aebench.evaluation.settings`), so that reading a file imports neither torch nor scikit-learn. The schema of
+conf/papers/<paper>.yaml is in `aebench.papers.settings`.
 
 Error messages have the form `<file>:<path> must be <constraint>, got <value>`.
 """
@@ -21,6 +22,7 @@ from aebench.storage import atomic_write, read_yaml
 
 SUITE_FILE = Path("params.yaml")
 CONF = Path("conf")
+PAPERS = CONF / "papers"
 RENAMED = {
     "evaluation.processes": "compute.processes",
     "evaluation.threads": "compute.threads",
@@ -54,12 +56,16 @@ class Schema(BaseModel):
 
 
 class Suite(Schema):
-    """What to run: every model on every data set with every seed, and studies. `stacks` are models pretrained by layers."""
+    """What to run: every model on every data set with every seed, studies, and papers to reproduce.
+
+    `stacks` are models pretrained by layers. Papers have data, models and seeds of their own.
+    """
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
     stacks: list[str] = []
     studies: list[str] = []
+    papers: list[str] = []
     seeds: list[NonNegativeInt] = Field(min_length=1)
 
     @property
@@ -90,8 +96,8 @@ class Training(Schema):
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
-    schedule: Literal["constant", "cosine"] = "constant"
-    """With `cosine` the rate decays to 0 over `epochs` as (1 + cos(pi e / epochs)) / 2 (Loshchilov & Hutter 2017)."""
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    """How the rate changes over `epochs`; see `aebench.training.schedules`."""
     patience: PositiveInt | None = None
     """Number of epochs without a lower validation loss after which a seed stops; null: no early stopping."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -143,7 +149,7 @@ def suite(file: Path = SUITE_FILE) -> Suite:
     if set(document) != {"suite"}:
         raise InputError(f"{file} must be one block named suite, got {', '.join(document) or 'nothing'}")
     checked = check(Suite, document["suite"], f"{file}:suite")
-    for field in ("datasets", "all_models", "studies", "seeds"):
+    for field in ("datasets", "all_models", "studies", "papers", "seeds"):
         names = getattr(checked, field)
         if len(set(names)) < len(names):
             raise InputError(f"{file}:suite.{field} must not contain duplicates, got {names}")
@@ -151,7 +157,7 @@ def suite(file: Path = SUITE_FILE) -> Suite:
 
 
 def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
-    """Write other datasets, models (including stacks), studies or seeds to params.yaml; its comments are kept.
+    """Write other datasets, models (including stacks), studies, papers or seeds to params.yaml; its comments are kept.
 
     If `changes` contains no models, the current ones are kept if all chosen data sets have them; otherwise all models that
     these data sets have in common are chosen. After an error the file is unchanged.
@@ -166,6 +172,8 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
     stacks = [name for name in names if confs and name in confs[0].stacks]
     chosen |= {"models": [name for name in names if name not in stacks], "stacks": stacks}
     chosen["studies"] = _studies(changes.get("studies"), chosen.get("studies", []), confs, chosen["datasets"])
+    for paper in changes.get("papers", []):
+        paper_file(paper, "--papers")
     for field in {**changes, "models": names, "stacks": stacks, "studies": []}:
         document["suite"][field] = CommentedSeq(chosen[field])
         document["suite"][field].fa.set_flow_style()
@@ -236,6 +244,18 @@ def conf_file(name: str, path: str = DATASETS) -> Path:
     if path == DATASETS and not did_you_mean(name, known):
         raise InputError(f"{file} must be a file, got none")
     raise unknown(path, name, known)
+
+
+def papers() -> list[str]:
+    """Return the names of all papers, those of the files in conf/papers."""
+    return sorted(file.stem for file in PAPERS.glob("*.yaml"))
+
+
+def paper_file(name: str, path: str = f"{SUITE_FILE}:suite.papers") -> Path:
+    """Return conf/papers/<name>.yaml; raises `InputError` if there is no such file. `path` is where the name is written."""
+    if name not in papers():
+        raise unknown(path, name, papers())
+    return PAPERS / f"{name}.yaml"
 
 
 def check(schema: type[T], settings: Any, path: str) -> T:

@@ -19,7 +19,7 @@ LAYERS = [
     {"models", "classifiers"},
     {"training"},
     {"evaluation"},
-    {"studies"},
+    {"studies", "papers"},
     {"reporting"},
     {"tracking"},
     {"pipeline", "testing", "scaffold"},
@@ -72,8 +72,8 @@ def test_every_part_belongs_to_a_layer():
     assert {part(module) for module in modules()} == set().union(*LAYERS)
 
 
-def test_the_top_level_has_at_most_twenty_one_entries():
-    assert len({part(module) for module in modules()} - {"pipeline.lock"}) <= 21
+def test_the_top_level_has_at_most_twenty_two_entries():
+    assert len({part(module) for module in modules()} - {"pipeline.lock"}) <= 22
 
 
 def test_modules_import_only_from_lower_layers():

@@ -25,21 +25,24 @@ from aebench.training.memory import seeds_at_once
 from aebench.training.seed_group import SeedGroup
 
 
-def minimise(ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None = None) -> History:
+def minimise(
+    ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None = None, keep: bool = False
+) -> History:
     """Minimise the sum of the model's terms; the ensemble ends with the best weights of each seed.
 
     Images are on the ensemble's device: (n, d), or (S, n, d) if each seed has its own. With a `checkpoint` the state is
     saved regularly, and an interrupted training run is resumed with bit-identical results. If not all seeds fit into memory at
-    once, groups of seeds are trained one after the other, with the same results.
+    once, groups of seeds are trained one after the other, with the same results. With `keep` the checkpoint of the finished run
+    stays, so that the same call later returns its weights and history at once.
     """
     count = -(-len(ensemble.seeds) // seeds_at_once(ensemble, images, settings))
     if count == 1:
-        history = _minimise(ensemble, images, settings, checkpoint)
+        history = _minimise(ensemble, images, settings, checkpoint, keep)
     else:
         positions = range(len(ensemble.seeds))
         parts = [slice(group[0], group[-1] + 1) for group in np.array_split(positions, count)]
         history = _joined([_minimise_part(ensemble, mine, images, settings, checkpoint) for mine in parts])
-    if checkpoint:
+    if checkpoint and not keep:
         checkpoint.remove()
     return history
 

@@ -1,12 +1,12 @@
 """One epoch of gradient descent for the seeds that share a thread."""
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from aebench.training.ensemble import Ensemble
+from aebench.training.schedules import factor
 
 if TYPE_CHECKING:
     from aebench.config import Training
@@ -47,11 +47,10 @@ class SeedGroup:
 
     def _train(self, x: Tensor) -> dict[str, Tensor]:
         epoch, n, size = self.loop.epoch, x.shape[-2], self.settings.batch_size
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
         order = [torch.randperm(n, generator=g, device=g.device) for g in self.ensemble.generators("batches", epoch)]
         generators = self.ensemble.generators("noise", epoch)
         sums: dict[str, Tensor] = {}
+        batch, batches = 0, self.settings.batches(n)
         for block in torch.stack(order).split(block_size(x, self.settings), dim=1):
             noise = self.ensemble.draw(block.shape[1], generators, epoch / self.settings.epochs)
             for indices, *drawn in zip(*(part.split(size, dim=1) for part in (block, *noise)), strict=True):
@@ -59,7 +58,9 @@ class SeedGroup:
                     terms = self.ensemble.terms(self._batch(x, indices), tuple(drawn))
                 self.optimiser.zero_grad()
                 sum(terms.values()).sum().backward()
+                self._set_learning_rate(factor(self.settings, epoch, batch, batches))
                 self.optimiser.step()
+                batch += 1
                 _add(sums, terms, indices.shape[1])
         return {name: total / n for name, total in sums.items()}
 
@@ -73,9 +74,9 @@ class SeedGroup:
             _add(sums, self.ensemble.terms(batch, self.ensemble.draw(len(indices), noise)), len(indices))
         return {name: total / len(everything) for name, total in sums.items()}
 
-    def _learning_rate(self) -> float:
-        cosine = (1 + math.cos(math.pi * self.loop.epoch / self.settings.epochs)) / 2
-        return self.settings.learning_rate * (1.0 if self.settings.schedule == "constant" else cosine)
+    def _set_learning_rate(self, factor: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.learning_rate * factor
 
     def _batch(self, x: Tensor, indices: Tensor) -> Tensor:
         """Return images (S, b, d) at `indices` (S, b) of x (n, d), or of x (all seeds, n, d) at the seeds' positions."""

@@ -1,0 +1,164 @@
+"""Reproduce a paper: train and measure all of its runs. A finished run of an interrupted stage is not repeated.
+
+Results of finished runs are kept in .checkpoints/papers/<paper>/ until their settings, code or data change, and a run that is
+interrupted is resumed from its checkpoint.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from aebench import config, data, models, papers, storage
+from aebench.code_hashes import code_hashes
+from aebench.data.splits import divide
+from aebench.evaluation.replicas import configure_compute
+from aebench.evaluation.representation import represent_codes, views
+from aebench.evaluation.settings import Evaluation
+from aebench.papers import checks
+from aebench.papers.measures import MEASURES
+from aebench.papers.settings import Paper, Run
+from aebench.storage import About, History, Split
+from aebench.training.checkpoint import Checkpoint
+from aebench.training.cost import cost
+from aebench.training.device import configure_device
+from aebench.training.ensemble import Ensemble
+from aebench.training.minimise import minimise
+from aebench.training.parallel import parallel_map
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The seeds of a run, measure -> one value per seed, and what the run cost: see `aebench.storage.Cost`."""
+
+    seeds: list[int]
+    values: dict[str, list[float]]
+    cost: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of a paper: train, validation and test by name, facts about them, and a hash of the images and labels."""
+
+    splits: dict[str, Split]
+    about: About
+    digest: str
+
+    @classmethod
+    def read(cls, paper: Paper, path: str) -> "Data":
+        """Read and split the data; `path` is where their settings are written."""
+        source = data.check(paper.data, path)
+        raw = data.read(source)
+        splits, digest = divide(raw, source, path), hashlib.sha256()
+        for split in splits.values():
+            digest.update(split.images)
+            digest.update(split.labels)
+        return cls(splits, raw.about, digest.hexdigest())
+
+
+@dataclass
+class Job:
+    """One run of a paper. `histories` are those of the training phases that have finished, which are kept on disk."""
+
+    paper: Paper
+    name: str
+    run: Run
+    data: Data
+    file: Path
+    path: str
+    histories: list[History] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that determines the results: settings, seeds, code and data."""
+        code = code_hashes(__name__, models.find(self.run.model, self.path).__module__)
+        described = papers.description(self.paper) | {"runs": self.run.model_dump(exclude_unset=True)}
+        return hashlib.sha256(json.dumps([described, code, self.data.digest], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def training(self) -> config.Training:
+        """The training settings of the model."""
+        return checks.training(self.paper, self.run.model.get("training", {}), f"{self.path}.training")
+
+    def result(self) -> RunResult:
+        """Compute the result of the run, or load it if it has been computed before."""
+        identity = self.identity
+        if self.file.exists() and (content := storage.read_json(self.file))["identity"] == identity:
+            return RunResult(**content["result"])
+        result = self.compute(identity)
+        storage.write_json(self.file, {"identity": identity, "result": asdict(result)})
+        for checkpoint in self.checkpoints:
+            checkpoint.remove()
+        return result
+
+    def compute(self, identity: str) -> RunResult:
+        """Train the model with all seeds, then measure it."""
+        start, training = time.perf_counter(), self.training
+        device = configure_device(training.device, training.threads, training.blas, training.precision == "tf32")
+        kind, about = models.find(self.run.model, self.path), self.data.about
+        seeds = tuple(self.paper.seeds if kind.stochastic else self.paper.seeds[:1])
+        ensemble = Ensemble(lambda: models.build(self.run.model, about.pixels, self.path), seeds, device)
+        train, validation = (torch.from_numpy(self.data.splits[s].images).to(device) for s in ("train", "validation"))
+        ensemble.model.fit(ensemble, models.Images(train, validation), partial(self.minimise, identity))
+        values = self.measure(storage.Trained(self.run.model, about.shape, seeds, ensemble.state))
+        seconds = time.perf_counter() - start + sum(history.earlier for history in self.histories)
+        return RunResult(
+            list(seeds), values, asdict(cost(ensemble, (self.histories or [History()])[-1], seconds, training.threads))
+        )
+
+    def minimise(self, identity: str, ensemble: Ensemble, images: models.Images, changes: dict | None = None) -> History:
+        """Train by gradient descent. A phase that has finished before is loaded."""
+        training = self.training if changes is None else checks.training(self.paper, changes, f"{self.path}.training")
+        file = self.file.with_name(f"{self.file.stem}-{len(self.checkpoints) + 1}.safetensors")
+        self.checkpoints.append(checkpoint := Checkpoint(file, [identity, training.model_dump(), list(ensemble.shapes)]))
+        self.histories.append(minimise(ensemble, images, training, checkpoint, keep=True))
+        return self.histories[-1]
+
+    def measure(self, trained: storage.Trained) -> dict[str, list[float]]:
+        """Return measure -> one value per seed, on test images."""
+        device, splits = configure_compute(self.paper.compute), self.data.splits
+        values: dict[str, list[float]] = {name: [] for name in self.run.measures}
+        for view in views(trained, (splits["train"], splits["validation"]), splits["test"], Evaluation(), device):
+            representation = represent_codes(view)
+            for name in self.run.measures:
+                values[name].append(MEASURES[name].measure(representation))
+        return values
+
+
+def run(name: str) -> None:
+    """Compute all runs of a paper and write its results; see `aebench.papers`."""
+    paper, path = papers.find(name), f"{config.paper_file(name)}:"
+    checks.check(paper, path)
+    read = Data.read(paper, f"{path}data")
+    folder = storage.checkpoint_file(f"papers/{name}", "").parent
+    jobs = [
+        Job(paper, run, settings, read, folder / f"{run}.json", f"{path}runs.{run}.model")
+        for run, settings in paper.runs.items()
+    ]
+    work = tqdm(parallel_map(Job.result, jobs, paper.compute.processes), total=len(jobs), desc=name, unit="run")
+    results = dict(zip(paper.runs, work, strict=True))
+    storage.write_columns(storage.paper_file(name), _columns(results))
+    facts = {run: result.cost for run, result in results.items()}
+    storage.write_json(storage.paper_file(name, ".json"), {"settings": papers.description(paper), "runs": facts})
+
+
+def _columns(results: dict[str, RunResult]) -> dict[str, list]:
+    """Return the columns of reports/papers/<paper>.csv: one row per run, measure and seed."""
+
+    def rows() -> Iterator[tuple]:
+        for run, result in results.items():
+            for measure, values in result.values.items():
+                for seed, value in zip(result.seeds, values, strict=True):
+                    yield run, measure, seed, value, round(result.cost["seconds"], 1), result.cost["processor"]
+
+    return dict(
+        zip(("run", "measure", "seed", "value", "seconds", "processor"), map(list, zip(*rows(), strict=True)), strict=True)
+    )

@@ -1,0 +1,296 @@
+"""Papers: protocols in miniature on digits, verdicts, and how an interrupted reproduction is resumed."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from aebench import config, papers, storage
+from aebench.errors import InputError
+from aebench.papers import checks
+from aebench.papers import run as runs
+from aebench.papers.run import run
+from aebench.papers.settings import Paper
+from aebench.reporting import papers as reporting
+
+PAPER = {
+    "title": "A & B (2000)",
+    "reference": "A. and B.: A paper of 100 % autoencoders",
+    "data": {"source": "digits", "test": 400, "validation": 400, "split_seed": 0},
+    "seeds": [3, 5],
+    "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01, "device": "cpu"},
+    "compute": {},
+    "runs": {
+        "pca": {"model": {"kind": "pca", "latent_dim": 2}, "measures": ["sse", "knn_3_error"]},
+        "ae": {
+            "model": {"kind": "vanilla", "latent_dim": 4, "loss": "bernoulli", "training": {"epochs": 3}},
+            "measures": ["sse", "linear_probe_error"],
+        },
+    },
+    "rows": [
+        {"title": "PCA-2", "run": "pca", "measure": "sse", "published": 3.4, "band": [3.0, 4.0], "source": "Table 1"},
+        {"title": "AE-4", "run": "ae", "measure": "sse", "band": [None, 0.1], "source": "Fig. 1", "explanation": "Too short."},
+    ],
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the paper `small`."""
+    monkeypatch.chdir(tmp_path)
+    write()
+    return tmp_path
+
+
+def write(name="small", **changes):
+    document = json.loads(json.dumps(PAPER)) | changes
+    (config.PAPERS / f"{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
+    with (config.PAPERS / f"{name}.yaml").open("w") as stream:
+        YAML().dump(document, stream)
+
+
+def lines(name="small"):
+    """(run, measure, seed) -> value."""
+    with storage.paper_file(name).open(newline="") as stream:
+        return {(line["run"], line["measure"], int(line["seed"])): float(line["value"]) for line in csv.DictReader(stream)}
+
+
+def counted(monkeypatch):
+    """The names of runs that are computed, in order."""
+    names, original = [], runs.Job.compute
+    monkeypatch.setattr(runs.Job, "compute", lambda job, identity: (names.append(job.name), original(job, identity))[1])
+    return names
+
+
+def test_a_paper_is_trained_with_its_own_settings_and_measured_on_test_images(project, monkeypatch):
+    trained = []
+    original = runs.minimise
+    monkeypatch.setattr(runs, "minimise", lambda *args, **kw: (original(*args, **kw), trained.append(args))[0])
+    run("small")
+    (ensemble, images, training, _) = trained[0]
+    assert (training.epochs, training.batch_size, ensemble.seeds) == (3, 100, [3, 5])
+    assert (len(images.train), len(images.validation)) == (997, 400)
+    values = lines()
+    assert set(values) == {("pca", m, 3) for m in ("sse", "knn_3_error")} | {
+        ("ae", m, s) for m in ("sse", "linear_probe_error") for s in (3, 5)
+    }
+    read = runs.Data.read(papers.find("small"), "data")
+    test = torch.from_numpy(read.splits["test"].images)
+    for seed, replica in zip((3, 5), ensemble.replicas(), strict=True):
+        by_hand = float((test - replica("decode", replica("encode", test))).square().sum(1).mean())
+        np.testing.assert_allclose(values["ae", "sse", seed], by_hand, rtol=1e-5)
+
+
+def test_errors_are_100_minus_accuracies(project):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+
+    write(runs=PAPER["runs"] | {"raw": {"model": {"kind": "raw_pixels"}, "measures": ["knn_3_error", "linear_probe_error"]}})
+    run("small")
+    read = runs.Data.read(papers.find("small"), "data").splits
+    reference = np.concatenate([read["train"].images, read["validation"].images])
+    labels = np.concatenate([read["train"].labels, read["validation"].labels])
+    nearest = KNeighborsClassifier(3).fit(reference, labels)
+    error = 100 * (nearest.predict(read["test"].images) != read["test"].labels).mean()
+    assert lines()["raw", "knn_3_error", 3] == pytest.approx(error, abs=0.26), "one image, of a tie"
+    linear = LogisticRegression(max_iter=2000).fit(read["train"].images, read["train"].labels)
+    error = 100 * (linear.predict(read["test"].images) != read["test"].labels).mean()
+    assert lines()["raw", "linear_probe_error", 3] == pytest.approx(error, abs=2)
+
+
+def test_seeds_trained_together_give_what_each_gives_alone(project):
+    run("small")
+    together = lines()
+    write(seeds=[5])
+    run("small")
+    assert lines()["ae", "sse", 5] == pytest.approx(together["ae", "sse", 5], rel=1e-6)
+
+
+def test_runs_side_by_side_give_the_same_results(project):
+    run("small")
+    alone = lines()
+    for file in storage.CHECKPOINTS.rglob("*.json"):
+        file.unlink()
+    write(compute={"processes": 2})
+    run("small")
+    assert lines() == alone
+
+
+def test_finished_runs_are_not_repeated_until_their_own_settings_change(project, monkeypatch):
+    computed = counted(monkeypatch)
+    run("small")
+    first = lines()
+    run("small")
+    assert computed == ["pca", "ae"] and lines() == first
+    write(title="Another title", rows=PAPER["rows"][:1])
+    run("small")
+    assert computed == ["pca", "ae"]
+    changed = json.loads(json.dumps(PAPER["runs"]))
+    changed["ae"]["model"]["latent_dim"] = 5
+    write(runs=changed)
+    run("small")
+    assert computed == ["pca", "ae", "ae"] and lines() != first
+
+
+@pytest.mark.parametrize("changes", [{"seeds": [3]}, {"data": PAPER["data"] | {"split_seed": 1}}])
+def test_other_seeds_or_data_repeat_all_runs(project, monkeypatch, changes):
+    computed = counted(monkeypatch)
+    run("small")
+    write(**changes)
+    run("small")
+    assert computed == ["pca", "ae"] * 2
+
+
+def test_a_reproduction_that_is_killed_goes_on_with_the_same_results(project, monkeypatch):
+    """The process ends while the second run is measured: neither the first run nor the training of the second is repeated."""
+    write("whole")
+    run("whole")
+    computed, measure = counted(monkeypatch), runs.Job.measure
+
+    def fail_once(job, trained):
+        if job.name == "ae":
+            monkeypatch.setattr(runs.Job, "measure", measure)
+            raise KeyboardInterrupt
+        return measure(job, trained)
+
+    monkeypatch.setattr(runs.Job, "measure", fail_once)
+    with pytest.raises(KeyboardInterrupt):
+        run("small")
+    assert not storage.paper_file("small").exists()
+    monkeypatch.setattr("aebench.training.seed_group.SeedGroup._train", None)
+    run("small")
+    assert computed == ["pca", "ae", "ae"]
+    assert lines("small") == lines("whole")
+    assert not list(storage.CHECKPOINTS.rglob("*.safetensors"))
+
+
+def test_the_report_shows_published_numbers_ours_and_what_differs(project):
+    write(rows=[*PAPER["rows"], PAPER["rows"][0] | {"title": "PCA-2 again", "adapted": "Fewer images."}])
+    write("absent")
+    run("small")
+    reporting.write()
+    text, latex = (Path(f"reports/papers.{ending}").read_text() for ending in ("md", "tex"))
+    sse = lines()["pca", "sse", 3]
+    first = next(line for line in text.splitlines() if line.startswith("| PCA-2 "))
+    cells = [cell.strip() for cell in first.split("|")[1:8]]
+    assert cells == ["PCA-2", "SSE (per image)", "3.4", f"{sse:.3f}", "1", "3 to 4", "reproduced"]
+    assert "not reproduced" in text and "adapted, within band" in text
+    assert "**AE-4.** Source: Fig. 1. Explanation: Too short." in text
+    assert "**PCA-2 again.** Source: Table 1. Adapted: Fewer images." in text
+    assert "absent: `make reproduce PAPERS=absent`" in text
+    assert r"A \& B (2000)" in latex and r"100 \% autoencoders" in latex
+
+
+def results(band, value, kind="paper", **changes):
+    row = PAPER["rows"][0] | {"band": band} | changes
+    paper = config.check(Paper, PAPER | {"kind": kind, "rows": [row]}, "p")
+    return reporting.PaperResults("p", paper, {"pca": {"sse": value}}, {"pca": 1.0}, {"pca": "x"})
+
+
+@pytest.mark.parametrize(
+    ("band", "value", "changes", "verdict"),
+    [
+        ([3.0, 4.0], [3.9, 4.1], {}, "reproduced"),
+        ([3.0, 4.0], [3.9, 4.2], {}, "not reproduced"),
+        ([3.0, None], [2.9], {}, "not reproduced"),
+        ([3.0, None], [300.0], {}, "reproduced"),
+        ([None, 3.0], [3.0], {"adapted": "Adam."}, "adapted, within band"),
+        ([None, 3.0], [3.1], {"adapted": "Adam."}, "not reproduced"),
+        ([None, 3.0], [float("nan")], {}, "not reproduced"),
+        ([None, 3.0], [2.0], {"kind": "record", "adapted": "SiLU."}, "reached"),
+        ([None, 3.0], [3.1], {"kind": "record"}, "not reached"),
+    ],
+)
+def test_a_verdict_compares_the_mean_over_seeds_with_the_band(band, value, changes, verdict):
+    each = results(band, value, **changes)
+    assert each.verdict(each.paper.rows[0]) == verdict
+
+
+def test_an_explanation_is_shown_only_where_a_band_is_missed():
+    for value, shown in ((3.5, False), (5.0, True)):
+        each = results([3.0, 4.0], [value], explanation="Too short.")
+        assert ("Too short." in each.notes[0][1]) == shown
+
+
+def test_results_of_other_settings_are_left_out_with_a_line(project, capsys):
+    run("small")
+    assert [each.name for each in reporting.read()[0]] == ["small"]
+    write(rows=[PAPER["rows"][0] | {"band": [0, 1]}])
+    assert [each.name for each in reporting.read()[0]] == ["small"]
+    write(training=PAPER["training"] | {"epochs": 5})
+    assert reporting.read() == ([], ["small"])
+    reporting.write()
+    assert "left out; to update it: make reproduce PAPERS=small" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(35.2, "35 s"), (720, "12 min"), (11_100, "3 h 05 min")])
+def test_wall_times_are_printed_in_units_that_people_read(seconds, text):
+    assert reporting.duration(seconds) == text
+
+
+def changed_run(**changes):
+    return {"runs": PAPER["runs"] | {"ae": PAPER["runs"]["ae"] | changes}}
+
+
+def changed_row(**changes):
+    return {"rows": [PAPER["rows"][0] | changes]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tite": "x"}, "a key of conf/papers/small.yaml must be one of"),
+        ({"kind": "recrd"}, "conf/papers/small.yaml:kind must be one of paper, record, got 'recrd' (did you mean 'record'?)"),
+        ({"seeds": [1, 1]}, "conf/papers/small.yaml:seeds must not contain duplicates"),
+        ({"data": {"source": "mnst", "validation": 1}}, "conf/papers/small.yaml:data.source must be one of"),
+        (changed_run(measures=["sse", "knn_2_error"]), "runs.ae.measures must be one of"),
+        (changed_run(measures=["sse", "sse"]), "runs.ae.measures must not contain duplicates"),
+        (changed_run(model={"kind": "vanila", "latent_dim": 2}), "runs.ae.model.kind must be one of"),
+        (
+            changed_run(model={"kind": "vanilla", "laten_dim": 2}),
+            "a key of conf/papers/small.yaml:runs.ae.model must be one of",
+        ),
+        (
+            changed_run(model={"kind": "vanilla", "latent_dim": 2, "training": {"epoch": 2}}),
+            "a key of conf/papers/small.yaml:runs.ae.model.training must be one of",
+        ),
+        ({"runs": {"a b": PAPER["runs"]["ae"]}}, "runs must have names of letters, digits and underscores, got 'a b'"),
+        (changed_row(run="pcs"), "rows.0.run must be one of ae, pca, got 'pcs' (did you mean 'pca'?)"),
+        (
+            changed_row(measure="ssr"),
+            "rows.0.measure (of runs.pca.measures) must be one of knn_3_error, sse, got 'ssr' (did you mean 'sse'?)",
+        ),
+        (changed_row(band=[2.0, 1.0]), "rows.0.band must be [low, high] with low <= high, one of which may be null"),
+        (changed_row(band=[None, None]), "rows.0.band must be [low, high]"),
+        (changed_row(band=[1.0]), "rows.0.band"),
+        (changed_row(publishd=1.0), "a key of conf/papers/small.yaml:rows.0 must be one of"),
+    ],
+)
+def test_invalid_settings_are_named(project, changes, message):
+    write(**changes)
+    with pytest.raises(InputError) as error:
+        checks.check(papers.find("small"), "conf/papers/small.yaml:")
+    assert message in str(error.value)
+
+
+def test_an_unknown_paper_names_the_nearest(project):
+    with pytest.raises(InputError, match=r"suite.papers must be one of small, got 'smal' \(did you mean 'small'\?\)"):
+        papers.find("smal")
+
+
+@pytest.mark.parametrize("name", config.papers())
+def test_the_papers_are_valid_and_every_measure_has_a_row(name):
+    paper = papers.find(name)
+    checks.check(paper, f"conf/papers/{name}.yaml:")
+    measured = {(run, measure) for run, settings in paper.runs.items() for measure in settings.measures}
+    assert measured == {(row.run, row.measure) for row in paper.rows}
+
+
+def test_rows_have_a_number_or_say_that_there_is_none():
+    for name in config.papers():
+        for row in papers.find(name).rows:
+            assert row.published is not None or "no" in row.source or "without" in row.source, (name, row.title)
