@@ -28,5 +28,5 @@ def find(name: str) -> Paper:
 
 
 def description(paper: Paper) -> dict[str, Any]:
-    """Return what the results of a paper depend on, except code and data: its settings as written, without defaults or texts."""
+    """Return what the results of a paper depend on, except code and data: its settings as written, without texts."""
     return paper.model_dump(include={"data", "seeds", "training", "runs"}, mode="json", exclude_unset=True)
