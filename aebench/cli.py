@@ -34,6 +34,7 @@ def select(
     papers: NamesOrNone = None,
 ) -> None:
     """Write the data sets, models, seeds, studies and papers to run to params.yaml; the results of all others are kept."""
+    from aebench import papers as published
     from aebench.pipeline import dvc_links, repair, run_lock
 
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
@@ -41,6 +42,8 @@ def select(
     for field, text in {"studies": studies, "papers": papers}.items():
         if text:
             changes[field] = [] if _names(text) == [NONE] else _names(text)
+    for paper in changes.get("papers", []):
+        published.file(paper, "--papers")
     with run_lock.only_run():
         suite = config.select(changes)
         repair.prepare_lock(suite.datasets)
@@ -89,6 +92,7 @@ def table() -> None:
 @app.command("list")
 def list_names() -> None:
     """List the data sets with their models, the papers, the kinds of model, the data sources and the metrics."""
+    from aebench import papers
     from aebench.data import SOURCES
     from aebench.evaluation.metrics import METRICS
     from aebench.models import MODELS
@@ -97,7 +101,7 @@ def list_names() -> None:
         conf = config.dataset(name)
         studies = f"; studies: {', '.join(conf.studies)}" if conf.studies else ""
         typer.echo(f"data set {name}: {', '.join(conf.all_models)}{studies}")
-    typer.echo(f"papers: {', '.join(config.papers())}")
+    typer.echo(f"papers: {', '.join(papers.names())}")
     for title, names in {"kinds of model": MODELS, "data sources": SOURCES, "metrics": METRICS}.items():
         typer.echo(f"{title}: {', '.join(names)}")
 

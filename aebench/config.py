@@ -22,7 +22,6 @@ from aebench.storage import atomic_write, read_yaml
 
 SUITE_FILE = Path("params.yaml")
 CONF = Path("conf")
-PAPERS = CONF / "papers"
 RENAMED = {
     "evaluation.processes": "compute.processes",
     "evaluation.threads": "compute.threads",
@@ -56,10 +55,7 @@ class Schema(BaseModel):
 
 
 class Suite(Schema):
-    """What to run: every model on every data set with every seed, studies, and papers to reproduce.
-
-    `stacks` are models pretrained by layers. Papers have data, models and seeds of their own.
-    """
+    """What to run: every model on every data set with every seed, studies, papers. `stacks` are models pretrained by layers."""
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
@@ -86,27 +82,40 @@ Corruption = Annotated[
 """Names of the corruptions defined in `aebench.corruptions`."""
 
 
+def _momentum_of_the_optimiser(momentum: Any, info: Any) -> Any:
+    if (info.data.get("optimiser"), bool(momentum)) in (("adam", True), ("nesterov", False)):
+        raise ValueError("must be 0 for adam and above 0 for nesterov")
+    return momentum
+
+
 Blas = Literal["auto", "default"]
 """Choices of the library for float32 products, described in `aebench.training.device`."""
 
 
 class Training(Schema):
-    """Settings of Adam (Kingma & Ba 2015) on mini-batches; the epoch with the lowest validation loss is kept."""
+    """Settings of gradient descent on mini-batches; the epoch with the lowest validation loss is kept."""
 
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     """How the rate changes over `epochs`; see `aebench.training.schedules`."""
+    optimiser: Literal["adam", "sgd", "nesterov"] = "adam"
+    """Adam (Kingma & Ba 2015), or stochastic gradient descent with `momentum` (`nesterov`: Sutskever et al. 2013)."""
+    momentum: Annotated[float, BeforeValidator(_momentum_of_the_optimiser)] = Field(0.0, ge=0, lt=1, validate_default=True)
+    weight_decay: float = Field(0.0, ge=0)
+    """λ of a penalty λ/2 ‖W‖² of all weights, but not of biases. Its gradient is added; the losses do not include it."""
+    criterion: Literal["loss", "error"] = "loss"
+    """What is lowest on validation images at the epoch that is kept: the loss or, for classifiers, the fraction of errors."""
     patience: PositiveInt | None = None
-    """Number of epochs without a lower validation loss after which a seed stops; null: no early stopping."""
+    """Number of epochs without a lower `criterion` after which a seed stops; null: no early stopping."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
     blas: Blas = "auto"
     """Library for float32 products on a CPU: `auto` is oneDNN where it is faster and as accurate as torch's default."""
     precision: Literal["float32", "bfloat16", "tf32"] = "float32"
-    """Precision of matrix products while training. Weights, Adam and evaluation use float32. `tf32` affects CUDA only, where it
-    also affects the validation losses during training."""
+    """Precision of matrix products while training. Weights, updates and evaluation use float32. `tf32` affects CUDA only,
+    where it also affects the validation losses during training."""
 
     def batches(self, images: int) -> int:
         """Number of batches, and so of updates, of an epoch of `images` images."""
@@ -172,8 +181,6 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
     stacks = [name for name in names if confs and name in confs[0].stacks]
     chosen |= {"models": [name for name in names if name not in stacks], "stacks": stacks}
     chosen["studies"] = _studies(changes.get("studies"), chosen.get("studies", []), confs, chosen["datasets"])
-    for paper in changes.get("papers", []):
-        paper_file(paper, "--papers")
     for field in {**changes, "models": names, "stacks": stacks, "studies": []}:
         document["suite"][field] = CommentedSeq(chosen[field])
         document["suite"][field].fa.set_flow_style()
@@ -244,18 +251,6 @@ def conf_file(name: str, path: str = DATASETS) -> Path:
     if path == DATASETS and not did_you_mean(name, known):
         raise InputError(f"{file} must be a file, got none")
     raise unknown(path, name, known)
-
-
-def papers() -> list[str]:
-    """Return the names of all papers, those of the files in conf/papers."""
-    return sorted(file.stem for file in PAPERS.glob("*.yaml"))
-
-
-def paper_file(name: str, path: str = f"{SUITE_FILE}:suite.papers") -> Path:
-    """Return conf/papers/<name>.yaml; raises `InputError` if there is no such file. `path` is where the name is written."""
-    if name not in papers():
-        raise unknown(path, name, papers())
-    return PAPERS / f"{name}.yaml"
 
 
 def check(schema: type[T], settings: Any, path: str) -> T:

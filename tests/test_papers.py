@@ -48,8 +48,8 @@ def project(tmp_path, monkeypatch):
 
 def write(name="small", **changes):
     document = json.loads(json.dumps(PAPER)) | changes
-    (config.PAPERS / f"{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
-    with (config.PAPERS / f"{name}.yaml").open("w") as stream:
+    (papers.PAPERS / f"{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
+    with (papers.PAPERS / f"{name}.yaml").open("w") as stream:
         YAML().dump(document, stream)
 
 
@@ -168,6 +168,121 @@ def test_a_reproduction_that_is_killed_goes_on_with_the_same_results(project, mo
     assert not list(storage.CHECKPOINTS.rglob("*.safetensors"))
 
 
+CLASSIFIER = {"epochs": 4, "optimiser": "sgd", "momentum": 0.5, "learning_rate": 0.1, "criterion": "error", "patience": 2}
+LAYER = {"kind": "denoising", "corruption": "subset_masking", "level": 0.25, "tied": True, "loss": "bernoulli"}
+LAYER |= {"code_activation": "sigmoid", "initialisation": "uniform"}
+SIGMOID = {"latent_dim": 8, "code_activation": "sigmoid", "tied": True, "loss": "bernoulli"}
+CLASSIFIERS = {
+    "linear": {"model": {"kind": "raw_pixels"}},
+    "mlp": {"model": {"kind": "vanilla", "latent_dim": 20, "code_activation": "tanh"}, "pretraining": False},
+    "stack": {"model": {"kind": "stacked", "layers": [LAYER | {"latent_dim": k, "training": {"epochs": 1}} for k in (20, 16)]}},
+    "cae": {"model": {"kind": "contractive", "weight": 0.1} | SIGMOID, "measures": ["jacobian", "saturated"]},
+    "decay": {"model": {"kind": "vanilla", "training": {"optimiser": "sgd", "weight_decay": 0.01}} | SIGMOID},
+}
+"""Runs of classifiers, as in papers on pretraining, each with a classification error."""
+
+
+def write_classifiers(*names, **classifier):
+    every = {name: run | {"measures": [*run.get("measures", []), "classification_error"]} for name, run in CLASSIFIERS.items()}
+    chosen = {name: run | {"classifier": CLASSIFIER | classifier} for name, run in every.items() if name in (names or every)}
+    write(runs=chosen, rows=[PAPER["rows"][0] | {"run": next(iter(chosen)), "measure": "classification_error"}])
+
+
+def test_classifiers_are_trained_with_labels_and_measured_on_test_images(project):
+    write_classifiers(epochs=20)
+    run("small")
+    values = lines()
+    assert {name for name, measure, _ in values if measure == "classification_error"} == set(CLASSIFIERS)
+    errors = {name: values[name, "classification_error", 3] for name in CLASSIFIERS}
+    assert errors["mlp"] < 20
+    from sklearn.linear_model import LogisticRegression
+
+    read = runs.Data.read(papers.find("small"), "data").splits
+    fitted = LogisticRegression(C=1e6, max_iter=2000).fit(read["train"].images, read["train"].labels)
+    best = 100 * (fitted.predict(read["test"].images) != read["test"].labels).mean()
+    assert errors["linear"] == pytest.approx(best, abs=8), "20 epochs do not reach the minimum"
+
+
+def trained(monkeypatch):
+    """The phases of training: (ensemble before and after, images, settings)."""
+    phases, original = [], runs.minimise
+
+    def minimise(ensemble, images, training, *args, **kw):
+        before = {name: value.clone() for name, value in ensemble.state.items()}
+        history = original(ensemble, images, training, *args, **kw)
+        phases.append((before, {name: value.clone() for name, value in ensemble.state.items()}, images, training))
+        return history
+
+    monkeypatch.setattr(runs, "minimise", minimise)
+    return phases
+
+
+def test_a_stack_is_pretrained_layer_by_layer_and_then_fine_tuned_with_labels(project, monkeypatch):
+    phases = trained(monkeypatch)
+    write_classifiers("stack")
+    run("small")
+    (_, first, images, training), (_, second, codes, _), (start, _, labelled, tuning) = phases
+    assert [images.train.shape, codes.train.shape, labelled.train.shape] == [(997, 64), (2, 997, 20), (997, 74)]
+    assert (training.epochs, training.optimiser) == (1, "adam")
+    assert (tuning.epochs, tuning.optimiser, tuning.momentum, tuning.criterion) == (4, "sgd", 0.5, "error")
+    for layer, state in enumerate((first, second)):
+        name = f"encoder.layers.{layer}.encoder.layers.0.weight"
+        assert torch.equal(start[name], state["encoder.layers.0.weight"])
+
+
+def test_without_pretraining_the_encoder_starts_from_its_initial_weights(project, monkeypatch):
+    phases = trained(monkeypatch)
+    write_classifiers("mlp")
+    run("small")
+    ((start, *_),) = phases
+    fresh = runs.Ensemble(lambda: runs.models.build(CLASSIFIERS["mlp"]["model"], 64), (3, 5)).state
+    assert all(torch.equal(start[f"encoder.{name}"], value) for name, value in fresh.items())
+
+
+def test_jacobian_and_saturation_are_those_of_the_encoder_before_fine_tuning_on_validation_images(project, monkeypatch):
+    phases = trained(monkeypatch)
+    write_classifiers("cae")
+    run("small")
+    validation = torch.from_numpy(runs.Data.read(papers.find("small"), "data").splits["validation"].images)
+    weight, bias = (phases[0][1][f"encoder.layers.0.{name}"][1] for name in ("weight", "bias"))
+    h = torch.sigmoid(validation @ weight + bias).double()
+    norm = ((h * (1 - h)).square() @ weight.double().square().sum(0)).sqrt().mean()
+    values = lines()
+    assert values["cae", "jacobian", 5] == pytest.approx(float(norm), rel=1e-5)
+    assert values["cae", "saturated", 5] == pytest.approx(100 * float(((h < 0.05) | (h > 0.95)).double().mean()), abs=0.1)
+
+
+def test_a_classifier_that_is_killed_while_it_is_fine_tuned_goes_on_with_the_same_results(project, monkeypatch):
+    write_classifiers("stack")
+    run("small")
+    whole = lines()
+    for file in storage.CHECKPOINTS.rglob("*.json"):
+        file.unlink()
+    phases, original = trained(monkeypatch), runs.minimise
+
+    def fail_at_the_third(*args, **kw):
+        if len(phases) == 2:
+            raise KeyboardInterrupt
+        return original(*args, **kw)
+
+    monkeypatch.setattr(runs, "minimise", fail_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        run("small")
+    assert len(list(storage.CHECKPOINTS.rglob("stack-*.safetensors"))) == 2
+    monkeypatch.setattr(runs, "minimise", original)
+    run("small")
+    assert lines() == whole and not list(storage.CHECKPOINTS.rglob("*.safetensors"))
+
+
+def test_a_quantity_may_be_relative_to_another_run(project):
+    row = PAPER["rows"][0] | {"run": "ae", "relative_to": "other", "band": [0, 1]}
+    paper = config.check(Paper, PAPER | {"rows": [row]}, "p")
+    values = {"ae": {"sse": [1.0, 6.0]}, "other": {"sse": [4.0, 8.0]}}
+    each = reporting.PaperResults("p", paper, values, {"ae": 1.0}, {"ae": "x"})
+    assert each.estimate(each.paper.rows[0]).mean == 0.5, "the mean of 1/4 and 6/8"
+    assert each.columns[1].cells == ["SSE (relative to other)"]
+
+
 def test_the_report_shows_published_numbers_ours_and_what_differs(project):
     write(rows=[*PAPER["rows"], PAPER["rows"][0] | {"title": "PCA-2 again", "adapted": "Fewer images."}])
     write("absent")
@@ -264,6 +379,13 @@ def changed_row(**changes):
             changed_row(measure="ssr"),
             "rows.0.measure (of runs.pca.measures) must be one of knn_3_error, sse, got 'ssr' (did you mean 'sse'?)",
         ),
+        (
+            changed_run(measures=["classification_error"]),
+            "runs.ae.classifier must be given for the measure classification_error",
+        ),
+        (changed_run(classifier={"epoch": 2}), "a key of conf/papers/small.yaml:runs.ae.classifier must be one of"),
+        (changed_row(relative_to="a"), "rows.0.relative_to must be one of ae, pca, got 'a'"),
+        (changed_row(relative_to="ae", measure="knn_3_error"), "rows.0.measure (of runs.ae.measures) must be one of"),
         (changed_row(band=[2.0, 1.0]), "rows.0.band must be [low, high] with low <= high, one of which may be null"),
         (changed_row(band=[None, None]), "rows.0.band must be [low, high]"),
         (changed_row(band=[1.0]), "rows.0.band"),
@@ -282,15 +404,15 @@ def test_an_unknown_paper_names_the_nearest(project):
         papers.find("smal")
 
 
-@pytest.mark.parametrize("name", config.papers())
+@pytest.mark.parametrize("name", papers.names())
 def test_the_papers_are_valid_and_every_measure_has_a_row(name):
     paper = papers.find(name)
     checks.check(paper, f"conf/papers/{name}.yaml:")
     measured = {(run, measure) for run, settings in paper.runs.items() for measure in settings.measures}
-    assert measured == {(row.run, row.measure) for row in paper.rows}
+    assert measured == {(run, row.measure) for row in paper.rows for run in (row.run, row.relative_to) if run}
 
 
 def test_rows_have_a_number_or_say_that_there_is_none():
-    for name in config.papers():
+    for name in papers.names():
         for row in papers.find(name).rows:
             assert row.published is not None or "no" in row.source or "without" in row.source, (name, row.title)

@@ -9,13 +9,29 @@ chosen on validation images; the test images are read once, after training.
     reports/papers.md, papers.tex published numbers and ours, side by side
 """
 
+from pathlib import Path
 from typing import Any
 
 from aebench import config
+from aebench.errors import unknown
 from aebench.papers.settings import Paper, Row, Run
 from aebench.storage import read_yaml
 
-__all__ = ["Paper", "Row", "Run", "description", "find"]
+__all__ = ["Paper", "Row", "Run", "description", "file", "find", "names"]
+
+PAPERS = config.CONF / "papers"
+
+
+def names() -> list[str]:
+    """Return the names of all papers, those of the files in conf/papers."""
+    return sorted(each.stem for each in PAPERS.glob("*.yaml"))
+
+
+def file(name: str, path: str = f"{config.SUITE_FILE}:suite.papers") -> Path:
+    """Return conf/papers/<name>.yaml; raises `InputError` if there is no such file. `path` is where the name is written."""
+    if name not in names():
+        raise unknown(path, name, names())
+    return PAPERS / f"{name}.yaml"
 
 
 def find(name: str) -> Paper:
@@ -23,8 +39,7 @@ def find(name: str) -> Paper:
 
     `aebench.papers.checks` also checks the settings of its models and the names of runs and measures.
     """
-    file = config.paper_file(name)
-    return config.check(Paper, read_yaml(file), f"{file}:")
+    return config.check(Paper, read_yaml(file(name)), f"{file(name)}:")
 
 
 def description(paper: Paper) -> dict[str, Any]:

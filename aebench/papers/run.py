@@ -7,7 +7,7 @@ interrupted is resumed from its checkpoint.
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from aebench.data.splits import divide
 from aebench.evaluation.replicas import configure_compute
 from aebench.evaluation.representation import represent_codes, views
 from aebench.evaluation.settings import Evaluation
+from aebench.models.classifier import Classifier, labelled
 from aebench.papers import checks
 from aebench.papers.measures import MEASURES
 from aebench.papers.settings import Paper, Run
@@ -30,8 +31,12 @@ from aebench.training.checkpoint import Checkpoint
 from aebench.training.cost import cost
 from aebench.training.device import configure_device
 from aebench.training.ensemble import Ensemble
+from aebench.training.experiment import TRAINING_SPLITS
 from aebench.training.minimise import minimise
 from aebench.training.parallel import parallel_map
+
+SUBJECTS = {"representation": ("test", represent_codes), "view": ("validation", lambda view: view)}
+"""What measures of an encoder are computed from: the split, and a function of a view whose images are those of the split."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +108,45 @@ class Job:
         """Train the model with all seeds, then measure it."""
         start, training = time.perf_counter(), self.training
         device = configure_device(training.device, training.threads, training.blas, training.precision == "tf32")
-        kind, about = models.find(self.run.model, self.path), self.data.about
-        seeds = tuple(self.paper.seeds if kind.stochastic else self.paper.seeds[:1])
-        ensemble = Ensemble(lambda: models.build(self.run.model, about.pixels, self.path), seeds, device)
-        train, validation = (torch.from_numpy(self.data.splits[s].images).to(device) for s in ("train", "validation"))
-        ensemble.model.fit(ensemble, models.Images(train, validation), partial(self.minimise, identity))
-        values = self.measure(storage.Trained(self.run.model, about.shape, seeds, ensemble.state))
+        kind, minimise = models.find(self.run.model, self.path), partial(self.minimise, identity)
+        seeds = tuple(self.paper.seeds if kind.stochastic or self.run.classifier is not None else self.paper.seeds[:1])
+        ensemble = Ensemble(self.build, seeds, device)
+        if self.run.pretraining:
+            self.pretrain(ensemble, minimise)
+        values = self.measure(storage.Trained(self.run.model, self.data.about.shape, seeds, ensemble.state))
+        if self.run.classifier is not None:
+            classifiers = Ensemble(lambda: Classifier(self.build(), self.classes), seeds, device)
+            classifiers.load(ensemble.state, "encoder.")
+            minimise(classifiers, self.labelled_images(device), self.run.classifier)
+            values |= self.measure_classifiers(classifiers)
         seconds = time.perf_counter() - start + sum(history.earlier for history in self.histories)
-        return RunResult(
-            list(seeds), values, asdict(cost(ensemble, (self.histories or [History()])[-1], seconds, training.threads))
-        )
+        last = self.histories[-1] if self.histories else History()
+        return RunResult(list(seeds), values, asdict(cost(ensemble, last, seconds, training.threads)))
+
+    @property
+    def classes(self) -> int:
+        """The number of classes, C."""
+        return len(self.data.about.classes)
+
+    def build(self) -> models.Autoencoder:
+        """Build the model for one seed."""
+        return models.build(self.run.model, self.data.about.pixels, self.path)
+
+    def pretrain(self, ensemble: Ensemble, minimise: Callable[..., History]) -> None:
+        """Train the model without labels: a stack that becomes a classifier layer by layer, all others as usual."""
+        train, validation = (torch.from_numpy(self.data.splits[s].images).to(ensemble.device) for s in TRAINING_SPLITS)
+        images = models.Images(train, validation)
+        if self.run.classifier is None or not hasattr(ensemble.model, "pretrain"):
+            ensemble.model.fit(ensemble, images, minimise)
+            return
+        layers = self.run.model["layers"]
+        ensemble.model.pretrain(ensemble, images, lambda i, layer, x: minimise(layer, x, layers[i].get("training", {})))
+
+    def labelled_images(self, device: torch.device) -> models.Images:
+        """Return pixels and one-hot labels (n, d + C) of training and validation images."""
+        splits = (self.data.splits[split] for split in TRAINING_SPLITS)
+        pairs = [(torch.from_numpy(split.images), torch.from_numpy(split.labels)) for split in splits]
+        return models.Images(*(labelled(images, labels, self.classes).to(device) for images, labels in pairs))
 
     def minimise(self, identity: str, ensemble: Ensemble, images: models.Images, changes: dict | None = None) -> History:
         """Train by gradient descent. A phase that has finished before is loaded."""
@@ -123,19 +157,28 @@ class Job:
         return self.histories[-1]
 
     def measure(self, trained: storage.Trained) -> dict[str, list[float]]:
-        """Return measure -> one value per seed, on test images."""
-        device, splits = configure_compute(self.paper.compute), self.data.splits
-        values: dict[str, list[float]] = {name: [] for name in self.run.measures}
-        for view in views(trained, (splits["train"], splits["validation"]), splits["test"], Evaluation(), device):
-            representation = represent_codes(view)
-            for name in self.run.measures:
-                values[name].append(MEASURES[name].measure(representation))
+        """Return measure -> one value per seed, of codes and reconstructions; see `Measure.subject`."""
+        device, splits, values = configure_compute(self.paper.compute), self.data.splits, {}
+        reference = (splits["train"], splits["validation"])
+        for subject, (split, represent) in SUBJECTS.items():
+            names = [name for name in self.run.measures if MEASURES[name].subject == subject]
+            for view in views(trained, reference, splits[split], Evaluation(), device) if names else ():
+                given = represent(view)
+                for name in names:
+                    values.setdefault(name, []).append(MEASURES[name].measure(given))
         return values
+
+    def measure_classifiers(self, classifiers: Ensemble) -> dict[str, list[float]]:
+        """Return measure -> one value per seed, of the predicted classes of test images."""
+        test = self.data.splits["test"]
+        images, labels = (torch.from_numpy(rows).to(classifiers.device) for rows in (test.images, test.labels))
+        names = [name for name in self.run.measures if MEASURES[name].subject == "classifier"]
+        return {name: MEASURES[name].measure(classifiers, images, labels) for name in names}
 
 
 def run(name: str) -> None:
     """Compute all runs of a paper and write its results; see `aebench.papers`."""
-    paper, path = papers.find(name), f"{config.paper_file(name)}:"
+    paper, path = papers.find(name), f"{papers.file(name)}:"
     checks.check(paper, path)
     read = Data.read(paper, f"{path}data")
     folder = storage.checkpoint_file(f"papers/{name}", "").parent

@@ -1,6 +1,6 @@
 """Settings of a paper, conf/papers/<paper>.yaml. This module imports neither torch nor models."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, field_validator
 
@@ -11,10 +11,14 @@ from aebench.evaluation.settings import Compute
 class Run(Schema):
     """A model, how it is trained, and what is measured.
 
-    `model` has the settings of a model of conf/<dataset>.yaml; its `training` overrides that of the paper.
+    `model` has the settings of a model of conf/<dataset>.yaml; its `training` overrides that of the paper, and so does
+    `classifier`, which adds a softmax layer to the encoder and trains both with labels. A stack is pretrained layer by layer;
+    with a classifier it is not fine-tuned without labels. `pretraining: false` leaves the encoder at its initial weights.
     """
 
     model: dict[str, Any]
+    pretraining: bool = True
+    classifier: dict[str, Any] | None = None
     measures: list[str] = Field(min_length=1)
     """Names in `aebench.papers.measures.MEASURES`."""
 
@@ -25,10 +29,12 @@ class Row(Schema):
     title: str = Field(min_length=1)
     run: str
     measure: str
+    relative_to: str | None = None
+    """Another run, by whose value of the same seed the value is divided."""
     published: FiniteFloat | None = None
     """The published number; null if the paper prints none."""
-    band: list[FiniteFloat | None] = Field(min_length=2, max_length=2)
-    """Lower and upper limit of a mean over seeds that counts as reproduced; null: no limit."""
+    band: Annotated[list[FiniteFloat | None], Field(min_length=2, max_length=2)] | None = None
+    """Lower and upper limit of a mean over seeds that counts as reproduced, one of which may be null; null: no band."""
     source: str = Field(min_length=1)
     """Where the number is printed."""
     adapted: str = ""
@@ -38,8 +44,8 @@ class Row(Schema):
 
     @field_validator("band")
     @classmethod
-    def _band_is_an_interval(cls, band: list[float | None]) -> list[float | None]:
-        low, high = band
+    def _band_is_an_interval(cls, band: list[float | None] | None) -> list[float | None] | None:
+        low, high = band or (0, 0)
         if low is high is None or (None not in band and low > high):
             raise ValueError("must be [low, high] with low <= high, one of which may be null")
         return band

@@ -25,7 +25,7 @@ def check() -> str:
     for dataset in suite.datasets:
         check_dataset(dataset, suite)
     for paper in suite.papers:
-        check_paper(papers.find(paper), f"{config.paper_file(paper)}:")
+        check_paper(papers.find(paper), f"{papers.file(paper)}:")
     code = {stage: stage_hashes.hash_stage(stage) for stage in stage_hashes.STAGES}
     for dataset in suite.datasets:
         own = stage_hashes.hash_dataset(dataset, suite.all_models, suite.studies)

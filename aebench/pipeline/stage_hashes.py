@@ -41,7 +41,7 @@ def hash_dataset(dataset: str, names: list[str], studies: Sequence[str] = ()) ->
 
 def hash_paper(name: str) -> dict[str, str]:
     """Code hashes of the stage `reproduce` for a paper, with those of its data source and models."""
-    paper, path = papers.find(name), f"{config.paper_file(name)}:"
+    paper, path = papers.find(name), f"{papers.file(name)}:"
     source = type(data.check(paper.data, f"{path}data")).__module__
     kinds = {models.find(run.model, f"{path}runs.{each}.model").__module__ for each, run in paper.runs.items()}
     return code_hashes("stages.reproduce", source, *kinds)

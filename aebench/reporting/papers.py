@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from aebench import config, papers, storage
+import numpy as np
+
+from aebench import papers, storage
 from aebench.papers import Paper, Row
 from aebench.papers.measures import MEASURES
 from aebench.reporting import templates
@@ -20,7 +22,7 @@ from aebench.reporting.tables.columns import MISSING, Column, number
 from aebench.statistics import Estimate, estimate
 
 REPRODUCED, ADAPTED, NOT_REPRODUCED = "reproduced", "adapted, within band", "not reproduced"
-REACHED, NOT_REACHED = "reached", "not reached"
+REACHED, NOT_REACHED, NO_BAND = "reached", "not reached", "no band"
 VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED)
 NOTE = (
     "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
@@ -42,15 +44,20 @@ class PaperResults:
 
     def estimate(self, row: Row) -> Estimate:
         """The mean over seeds of the quantity of a row."""
-        return estimate(self.values[row.run][row.measure])
+        values = np.array(self.values[row.run][row.measure])
+        if row.relative_to is not None:
+            values = values / np.array(self.values[row.relative_to][row.measure])
+        return estimate(values)
 
     def within(self, row: Row) -> bool:
-        """Whether the mean over seeds is within the band."""
-        (low, high), mean = row.band, self.estimate(row).mean
+        """Whether the mean over seeds is within the band, if there is one."""
+        (low, high), mean = row.band or (None, None), self.estimate(row).mean
         return (low is None or low <= mean) and (high is None or mean <= high)
 
     def verdict(self, row: Row) -> str:
         """The verdict on a row; a protocol that was adapted never gives `REPRODUCED`."""
+        if row.band is None:
+            return NO_BAND
         if self.paper.kind == "record":
             return REACHED if self.within(row) else NOT_REACHED
         return (ADAPTED if row.adapted else REPRODUCED) if self.within(row) else NOT_REPRODUCED
@@ -63,7 +70,7 @@ class PaperResults:
         pairs = list(zip(rows, measures, strict=True))
         return [
             Column("row", [row.title for row in rows]),
-            Column("measure", [f"{measure.title} ({measure.unit})" for measure in measures]),
+            Column("measure", [quantity(row) for row in rows]),
             Column("published", [MISSING if row.published is None else f"{row.published:g}" for row in rows], "right"),
             Column("ours", [printed(self.estimate(row), measure.decimals) for row, measure in pairs], "right"),
             Column("n", [str(self.estimate(row).n) for row in rows], "right"),
@@ -93,7 +100,7 @@ class PaperResults:
 def read() -> tuple[list[PaperResults], list[str]]:
     """The results of all papers in conf/papers, records last, and the names of papers without results for their settings."""
     results, others = [], []
-    for name in config.papers():
+    for name in papers.names():
         paper = papers.find(name)
         if current(name, paper):
             results.append(_read(name, paper))
@@ -127,8 +134,16 @@ def printed(value: Estimate, decimals: int) -> str:
     return f"{number(value.mean, decimals)} ± {half}" if half else number(value.mean, decimals)
 
 
+def quantity(row: Row) -> str:
+    """The title of the measure of a row, with its unit or the run by whose value it is divided."""
+    measure = MEASURES[row.measure]
+    return f"{measure.title} ({f'relative to {row.relative_to}' if row.relative_to else measure.unit})"
+
+
 def band(row: Row) -> str:
     """The band of a row as text."""
+    if row.band is None:
+        return MISSING
     low, high = row.band
     if low is None:
         return f"≤ {high:g}"
