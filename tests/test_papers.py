@@ -404,6 +404,30 @@ def test_an_unknown_paper_names_the_nearest(project):
         papers.find("smal")
 
 
+def test_no_path_leads_from_test_images_into_training(project, monkeypatch):
+    """With other test images, training and selection are the same, only the measures differ."""
+    phases = trained(monkeypatch)
+    write_classifiers("cae")
+    run("small")
+    read = runs.Data.read.__func__
+
+    def other_test_images(cls, paper, path):
+        whole = read(cls, paper, path)
+        test = whole.splits["test"]
+        other = storage.Split(test.images[::-1].copy() * 0.5, test.labels)
+        return cls(whole.splits | {"test": other}, whole.about, "other")
+
+    first = lines()
+    monkeypatch.setattr(runs.Data, "read", classmethod(other_test_images))
+    run("small")
+    assert len(phases) == 4
+    for (_, before, *_), (_, after, *_) in zip(phases[:2], phases[2:], strict=True):
+        assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    values = lines()
+    assert values["cae", "jacobian", 3] == first["cae", "jacobian", 3]
+    assert values["cae", "classification_error", 3] != first["cae", "classification_error", 3]
+
+
 @pytest.mark.parametrize("name", papers.names())
 def test_the_papers_are_valid_and_every_measure_has_a_row(name):
     paper = papers.find(name)
