@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
+import fake_runs
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from aebench.papers import checks
 from aebench.papers import run as runs
 from aebench.papers.run import run
 from aebench.papers.settings import Paper
+from aebench.reporting import page
 from aebench.reporting import papers as reporting
 
 PAPER = {
@@ -298,6 +301,25 @@ def test_the_report_shows_published_numbers_ours_and_what_differs(project):
     assert "**PCA-2 again.** Source: Table 1. Adapted: Fewer images." in text
     assert "absent: `make reproduce PAPERS=absent`" in text
     assert r"A \& B (2000)" in latex and r"100 \% autoencoders" in latex
+
+
+def test_the_page_has_a_section_of_papers_with_results(fake_project):
+    write(rows=[PAPER["rows"][0], PAPER["rows"][1] | {"adapted": "Adam < SGD."}])
+    file = page.section_file(fake_runs.DATASET)
+    file.parent.mkdir(parents=True)
+    file.write_text("<p>a data set</p>")
+    page.write_index()
+    assert "published numbers" not in page.INDEX.read_text()
+    run("small")
+    page.write_index()
+    text = page.INDEX.read_text()
+    assert "<h2>Which published numbers do we reproduce?</h2>" in text and "A &amp; B (2000)" in text
+    assert '<td class="left text reproduced">reproduced</td>' in text
+    assert '<td class="left text not-reproduced">not reproduced</td>' in text
+    assert "Adapted: Adam &lt; SGD." in text and "Explanation: Too short." in text
+    (cell,) = re.findall(r">(\d\.\d{3} ± \d\.\d{3})<", text)
+    low, high = (lines()["ae", "sse", seed] for seed in (3, 5))
+    assert cell.startswith(f"{(low + high) / 2:.3f}")
 
 
 def results(band, value, kind="paper", **changes):
