@@ -5,7 +5,8 @@
 # make bench        benchmarks                         make lock       update requirements.lock
 # make clean        remove everything that can be made again, except DVC's cache
 #
-# Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"  STUDIES="depth"  write this selection to params.yaml first
+# Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"  STUDIES="depth"  PAPERS="hinton2006"
+#                                                                     write this selection to params.yaml first
 #            TORCH_INDEX=https://download.pytorch.org/whl/cpu         the smaller CPU build of torch on Linux
 #            PYTHON=python3.12                                        the Python used to create .venv (3.11 or newer)
 #            JOBS=4                                                   stages at a time (default: one per core), or test processes (2)
@@ -16,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STUDIES),--studies "$(STUDIES)")
+SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STUDIES),--studies "$(STUDIES)") $(if $(PAPERS),--papers "$(PAPERS)")
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 test test-all: export OMP_NUM_THREADS = 1
 .PHONY: reproduce test test-all lint format ui track bench clean lock

@@ -13,12 +13,12 @@ from aebench.pipeline import remote
 app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help=True, add_completion=False)
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
 Seeds = Annotated[str | None, typer.Option(help="Integers, separated by spaces or commas.")]
-NO_STUDIES = "none"
+NONE = "none"
 LONGEST_SEED = 16
 """Digits of the largest seed, 2^53."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells."""
-Studies = Annotated[str | None, typer.Option(help=f"Names, separated by spaces or commas, or {NO_STUDIES}.")]
+NamesOrNone = Annotated[str | None, typer.Option(help=f"Names, separated by spaces or commas, or {NONE}.")]
 
 
 def main() -> None:
@@ -28,19 +28,30 @@ def main() -> None:
 
 
 @app.command()
-def select(datasets: Names = None, models: Names = None, seeds: Seeds = None, studies: Studies = None) -> None:
-    """Write the data sets, models, seeds and studies to run to params.yaml; the results of all others are kept."""
+def select(
+    datasets: Names = None,
+    models: Names = None,
+    seeds: Seeds = None,
+    studies: NamesOrNone = None,
+    papers: NamesOrNone = None,
+) -> None:
+    """Write the data sets, models, seeds, studies and papers to run to params.yaml; the results of all others are kept."""
+    from aebench import papers as published
     from aebench.pipeline import dvc_links, repair, run_lock
 
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
     changes = {field: values for field, values in changes.items() if values}
-    if studies:
-        changes["studies"] = [] if _names(studies) == [NO_STUDIES] else _names(studies)
+    for field, text in {"studies": studies, "papers": papers}.items():
+        if text:
+            changes[field] = [] if _names(text) == [NONE] else _names(text)
+    for paper in changes.get("papers", []):
+        published.file(paper, "--papers")
     with run_lock.only_run():
         suite = config.select(changes)
         repair.prepare_lock(suite.datasets)
         dvc_links.keep_files()
-    typer.echo(f"params.yaml: {suite.datasets} x {suite.all_models} x seeds {suite.seeds}; studies {suite.studies}")
+    selected = f"{suite.datasets} x {suite.all_models} x seeds {suite.seeds}; studies {suite.studies}; papers {suite.papers}"
+    typer.echo(f"params.yaml: {selected}")
 
 
 @app.command()
@@ -83,7 +94,8 @@ def table() -> None:
 
 @app.command("list")
 def list_names() -> None:
-    """List the data sets with their models, the kinds of model, the data sources and the metrics."""
+    """List the data sets with their models, the papers, the kinds of model, the data sources and the metrics."""
+    from aebench import papers
     from aebench.data import SOURCES
     from aebench.evaluation.metrics import METRICS
     from aebench.models import MODELS
@@ -92,6 +104,7 @@ def list_names() -> None:
         conf = config.dataset(name)
         studies = f"; studies: {', '.join(conf.studies)}" if conf.studies else ""
         typer.echo(f"data set {name}: {', '.join(conf.all_models)}{studies}")
+    typer.echo(f"papers: {', '.join(papers.names())}")
     for title, names in {"kinds of model": MODELS, "data sources": SOURCES, "metrics": METRICS}.items():
         typer.echo(f"{title}: {', '.join(names)}")
 

@@ -2,7 +2,8 @@
 
 `params.yaml` lists what to run (`suite`); `conf/<dataset>.yaml` holds all settings of one data set. The blocks of the data
 source, the models and the evaluation are plain dictionaries here; they are checked where they are used (`aebench.data`,
-`aebench.models`, `aebench.evaluation.settings`), so that reading a file imports neither torch nor scikit-learn.
+`aebench.models`, `aebench.evaluation.settings`), so that reading a file imports neither torch nor scikit-learn. The schema of
+conf/papers/<paper>.yaml is in `aebench.papers.settings`.
 
 Error messages have the form `<file>:<path> must be <constraint>, got <value>`.
 """
@@ -60,12 +61,13 @@ Seed = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Suite(Schema):
-    """What to run: every model on every data set with every seed, and studies. `stacks` are models pretrained by layers."""
+    """What to run: every model on every data set with every seed, studies, papers. `stacks` are models pretrained by layers."""
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
     stacks: list[str] = []
     studies: list[str] = []
+    papers: list[str] = []
     seeds: list[Seed] = Field(min_length=1)
 
     @property
@@ -86,27 +88,40 @@ Corruption = Annotated[
 """Names of the corruptions defined in `aebench.corruptions`."""
 
 
+def _momentum_of_the_optimiser(momentum: Any, info: Any) -> Any:
+    if (info.data.get("optimiser"), bool(momentum)) in (("adam", True), ("nesterov", False)):
+        raise ValueError("must be 0 for adam and above 0 for nesterov")
+    return momentum
+
+
 Blas = Literal["auto", "default"]
 """Choices of the library for float32 products, described in `aebench.training.device`."""
 
 
 class Training(Schema):
-    """Settings of Adam (Kingma & Ba 2015) on mini-batches; the epoch with the lowest validation loss is kept."""
+    """Settings of gradient descent on mini-batches; the epoch with the lowest validation loss is kept."""
 
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
-    schedule: Literal["constant", "cosine"] = "constant"
-    """With `cosine` the rate decays to 0 over `epochs` as (1 + cos(pi e / epochs)) / 2 (Loshchilov & Hutter 2017)."""
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    """How the rate changes over `epochs`; see `aebench.training.schedules`."""
+    optimiser: Literal["adam", "sgd", "nesterov"] = "adam"
+    """Adam (Kingma & Ba 2015), or stochastic gradient descent with `momentum` (`nesterov`: Sutskever et al. 2013)."""
+    momentum: Annotated[float, BeforeValidator(_momentum_of_the_optimiser)] = Field(0.0, ge=0, lt=1, validate_default=True)
+    weight_decay: float = Field(0.0, ge=0)
+    """λ of a penalty λ/2 ‖W‖² of all weights, but not of biases. Its gradient is added; the losses do not include it."""
+    criterion: Literal["loss", "error"] = "loss"
+    """What is lowest on validation images at the epoch that is kept: the loss or, for classifiers, the fraction of errors."""
     patience: PositiveInt | None = None
-    """Number of epochs without a lower validation loss after which a seed stops; null: no early stopping."""
+    """Number of epochs without a lower `criterion` after which a seed stops; null: no early stopping."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
     blas: Blas = "auto"
     """Library for float32 products on a CPU: `auto` is oneDNN where it is faster and as accurate as torch's default."""
     precision: Literal["float32", "bfloat16", "tf32"] = "float32"
-    """Precision of matrix products while training. Weights, Adam and evaluation use float32. `tf32` affects CUDA only, where it
-    also affects the validation losses during training."""
+    """Precision of matrix products while training. Weights, updates and evaluation use float32. `tf32` affects CUDA only,
+    where it also affects the validation losses during training."""
 
     def batches(self, images: int) -> int:
         """Number of batches, and so of updates, of an epoch of `images` images."""
@@ -149,7 +164,7 @@ def suite(file: Path = SUITE_FILE) -> Suite:
     if set(document) != {"suite"}:
         raise InputError(f"{file} must be one block named suite, got {', '.join(document) or 'nothing'}")
     checked = check(Suite, document["suite"], f"{file}:suite")
-    for field in ("datasets", "all_models", "studies", "seeds"):
+    for field in ("datasets", "all_models", "studies", "papers", "seeds"):
         names = getattr(checked, field)
         if len(set(names)) < len(names):
             raise InputError(f"{file}:suite.{field} must not contain duplicates, got {names}")
@@ -160,7 +175,7 @@ def suite(file: Path = SUITE_FILE) -> Suite:
 
 
 def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
-    """Write other datasets, models (including stacks), studies or seeds to params.yaml; its comments are kept.
+    """Write other datasets, models (including stacks), studies, papers or seeds to params.yaml; its comments are kept.
 
     If `changes` contains no models, the current ones are kept if all chosen data sets have them; otherwise all models that
     these data sets have in common are chosen. After an error the file is unchanged.

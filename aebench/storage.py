@@ -19,6 +19,7 @@
     runs/pages/<dataset>.html                        the section of the data set in reports/index.html
     runs/<dataset>/studies/<study>/cost.json         wall time and environment of a study
     reports/<dataset>/studies/                       results of the studies
+    reports/papers/<paper>.csv, .json                results of a paper, and what they depend on
     reports/<dataset>/                               tables, and figures for the screen and (pdf/) for print
     reports/lecture/                                 figures that depend on no data set
 
@@ -142,6 +143,11 @@ def run_folder(dataset: str, model: str) -> Path:
 def study_folder(dataset: str) -> Path:
     """Path of the folder with the results of studies, reports/<dataset>/studies; they are in Git."""
     return REPORTS / dataset / "studies"
+
+
+def paper_file(paper: str, suffix: str = ".csv") -> Path:
+    """Path of a file with the results of a paper, reports/papers/<paper>.csv or .json; they are in Git."""
+    return REPORTS / "papers" / f"{paper}{suffix}"
 
 
 def checkpoint_file(dataset: str, model: str) -> Path:

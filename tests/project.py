@@ -55,7 +55,8 @@ def clone(folder, models="mean raw random pca pca_2 ae ae_2d dae", seeds="0 1", 
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
+        generated = name == "dvc.lock" or (name.startswith("reports/") and name != "reports/papers/README.md")
+        if (ROOT / name).is_file() and not generated:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     project = Project(folder)

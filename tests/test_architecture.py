@@ -19,7 +19,7 @@ LAYERS = [
     {"models", "classifiers"},
     {"training"},
     {"evaluation"},
-    {"studies"},
+    {"studies", "papers"},
     {"reporting"},
     {"estimators"},
     {"tracking"},

@@ -199,7 +199,7 @@ def test_a_missing_block_says_what_to_write(project, block):
             "layers.0.code_activation must be one of linear, relu, silu, gelu, sigmoid, softplus, tanh, got 'sigmod' "
             "(did you mean 'sigmoid'?)",
         ),
-        ("schedule: cosine", "schedule: cosin", "training.schedule must be one of constant, cosine, got 'cosin' (did you mean"),
+        ("schedule: cosine", "schedule: cosin", "training.schedule must be one of constant, cosine, one_cycle, got 'cosin'"),
         ("device: auto}", "device: gpu}", "compute.device must be one of auto, cpu, cuda, got 'gpu'"),
         (
             "kind: variational,",

@@ -5,10 +5,11 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from data_files import HELD, LABELS, as_npz, identities, prepared
+from data_files import HELD, IMAGES, LABELS, as_npz, identities, prepared
 
 from aebench import storage
 from aebench.data.splits import shares, stratified_subset
+from aebench.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
@@ -48,6 +49,24 @@ def test_the_split_of_digits_never_changes():
 def test_fractions_are_of_all_for_test_and_of_the_rest_for_validation():
     splits = prepared(as_npz() | {"test": 0.2, "validation": 0.25})
     assert [len(splits[name].labels) for name in storage.SPLITS] == [60, 20, 20]
+
+
+def test_the_last_images_may_be_held_out_for_validation():
+    order = np.random.default_rng(0).permutation(100)
+    splits = prepared(as_npz(IMAGES[order], LABELS[order]) | HELD | {"hold_out": "last", "validation": 25})
+    assert len(splits["validation"].labels) == 25 and len(splits["train"].labels) == 55
+    together = np.concatenate([splits[name].labels for name in ("train", "validation")])
+    random = prepared(as_npz(IMAGES[order], LABELS[order]) | HELD)
+    kept = [identities({"all": storage.Split(part.images, part.labels)})["all"] for part in splits.values()]
+    assert sorted(chain.from_iterable(kept)) == list(range(100))
+    assert (random["test"].images == splits["test"].images).all(), "the test images do not depend on it"
+    assert sorted(together) == sorted(np.concatenate([random[name].labels for name in ("train", "validation")]))
+
+
+@pytest.mark.parametrize("amount", [10, 85, 0.1])
+def test_the_last_images_must_contain_every_class(amount):
+    with pytest.raises(InputError, match=r"data\.validation must take and leave at least one image of every class, got"):
+        prepared(as_npz() | HELD | {"hold_out": "last", "validation": amount})
 
 
 def test_shares_are_rounded_by_largest_remainder():

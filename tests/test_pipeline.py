@@ -9,6 +9,7 @@ import pytest
 import torch
 from project import clone
 from ruamel.yaml import YAML
+from test_papers import PAPER
 
 from aebench.evaluation.metrics import METRICS
 from aebench.training.experiment import Experiment
@@ -349,6 +350,32 @@ def test_studies_run_beside_the_models_and_stay_in_the_report(unchanged):
     unchanged.repro()
     assert {file.stem for file in figures.glob("study_*")} == {"study_training_size", "study_depth"}
     shutil.rmtree(unchanged.folder / "reports/smoke/studies")
+
+
+def test_papers_run_beside_the_models_and_one_paper_reruns_alone(unchanged):
+    for name in ("first", "second"):
+        with (unchanged.folder / f"conf/papers/{name}.yaml").open("w") as stream:
+            YAML().dump(json.loads(json.dumps(PAPER)), stream)
+    unchanged.aebench("select", "--papers", "first second")
+    assert set(unchanged.repro()) == {"reproduce@first", "reproduce@second"} | CONF
+    assert changed(unchanged) == set()
+    assert "pages of all reports: verified" in unchanged.aebench("verify")
+    unchanged.replace("conf/papers/first.yaml", "Too short.", "Far too short.")
+    assert changed(unchanged) == ALWAYS, "texts are read by the report only"
+    unchanged.replace("conf/papers/first.yaml", "epochs: 2", "epochs: 1")
+    assert changed(unchanged) == ALWAYS | {"reproduce@first"}
+    verdict = unchanged.aebench("verify", status=1)
+    assert "pages of all reports: stale: conf/papers/first.yaml:training.epochs (2 -> 1) changed since reproduce ran" in verdict
+    assert set(unchanged.repro()) == ALWAYS | {"reproduce@first"}
+    assert "Far too short." in (unchanged.folder / "reports/papers.md").read_text()
+    unchanged.aebench("select", "--papers", "none")
+    unchanged.repro()
+    assert "A & B (2000)" in (unchanged.folder / "reports/papers.md").read_text(), "the results of other papers are kept"
+    assert "did you mean 'first'" in unchanged.aebench("select", "--papers", "frst", status=1)
+    for name in ("first", "second"):
+        (unchanged.folder / f"conf/papers/{name}.yaml").unlink()
+        for ending in ("csv", "json"):
+            (unchanged.folder / f"reports/papers/{name}.{ending}").unlink()
 
 
 def test_selecting_another_data_set_keeps_finished_stages(unchanged):

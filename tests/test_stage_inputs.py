@@ -20,7 +20,7 @@ from aebench.pipeline.lock import WITH_WALL_TIMES
 from aebench.storage import read_yaml
 
 ROOT = Path(__file__).parent.parent
-DATASET, MODEL, STACK, STUDY = "given", "vae", "stacked", "weight"
+DATASET, MODEL, STACK, STUDY, PAPER = "given", "vae", "stacked", "weight", "small"
 GIVEN = {
     "data": {"source": "digits", "test": 900, "validation": 400, "split_seed": 0},
     "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01, "device": "cpu"},
@@ -94,11 +94,37 @@ OTHER = {
         }
     },
 }
-SUITE = {"datasets": [DATASET], "models": [MODEL], "stacks": [STACK], "studies": [STUDY], "seeds": [0, 1]}
-OTHER_SUITE = {"datasets": ["other"], "models": ["other"], "stacks": [], "studies": [], "seeds": [2]}
+GIVEN_PAPER = {
+    "title": "A (2000)",
+    "reference": "A: A paper",
+    "data": {"source": "digits", "test": 900, "validation": 400, "hold_out": "random", "split_seed": 0},
+    "seeds": [1, 2],
+    "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01, "device": "cpu"},
+    "compute": {"processes": 1, "threads": 1, "device": "cpu"},
+    "runs": {
+        "ae": {
+            "model": {"kind": "vanilla", "latent_dim": 4, "code_activation": "sigmoid"},
+            "classifier": {"optimiser": "sgd"},
+            "measures": ["sse", "jacobian", "classification_error"],
+        }
+    },
+    "rows": [{"title": "AE", "run": "ae", "measure": "sse", "published": 1.0, "band": [0, 9], "source": "Table 1"}],
+}
+OTHER_PAPER = {
+    "title": "B (2001)",
+    "reference": "B: Another paper",
+    "data": {"source": "digits", "test": 800, "validation": 300, "hold_out": "last", "split_seed": 1},
+    "seeds": [3],
+    "training": {"epochs": 1, "batch_size": 50, "learning_rate": 0.1, "device": "cuda"},
+    "compute": {"processes": 2, "threads": 2, "device": "cuda"},
+    "runs": {"ae": {"model": {"kind": "pca", "latent_dim": 2}, "measures": ["sse"]}},
+    "rows": [{"title": "PCA", "run": "ae", "measure": "sse", "published": 2.0, "band": [1, 8], "source": "Table 2"}],
+}
+SUITE = {"datasets": [DATASET], "models": [MODEL], "stacks": [STACK], "studies": [STUDY], "papers": [PAPER], "seeds": [0, 1]}
+OTHER_SUITE = {"datasets": ["other"], "models": ["other"], "stacks": [], "studies": [], "papers": [], "seeds": [2]}
 STAGES = (
     "prepare", "train", "pretrain", "finetune", "train_feature_classifier", "evaluate", "evaluate_stack", "classify",
-    "classify_stack", "study", "report", "index",
+    "classify_stack", "study", "reproduce", "report", "index",
 )  # fmt: skip
 """All stages but `check`, which depends on all code and parameters, and `track`, which depends on all results."""
 UNDECLARED = {"index": [f"reports/{DATASET}"], "report": [f"reports/{DATASET}/studies"]}
@@ -110,7 +136,12 @@ def declared(stage):
     model = MODEL if stage in ("train", "evaluate", "classify") else STACK
     entry = PIPELINE[stage]
     text = json.dumps({part: entry.get(part, []) for part in ("cmd", "deps", "params", "outs", "metrics", "plots")})
-    entry = json.loads(text.replace("${item.dataset}", DATASET).replace("${item.model}", model).replace("${item.study}", STUDY))
+    entry = json.loads(
+        text.replace("${item.dataset}", DATASET)
+        .replace("${item.model}", model)
+        .replace("${item.study}", STUDY)
+        .replace("${item.paper}", PAPER)
+    )
     params = {"params.yaml": []}
     for each in entry["params"]:
         if isinstance(each, str):
@@ -157,6 +188,7 @@ def alone(stage, complete, folder):
     _, deps, params, _ = declared(stage)
     write(folder / "params.yaml", mixed({"suite": SUITE}, {"suite": OTHER_SUITE}, params["params.yaml"]))
     write(folder / f"conf/{DATASET}.yaml", mixed(GIVEN, OTHER, params.get(f"conf/{DATASET}.yaml", [])))
+    write(folder / f"conf/papers/{PAPER}.yaml", mixed(GIVEN_PAPER, OTHER_PAPER, params.get(f"conf/papers/{PAPER}.yaml", [])))
     for dep in deps:
         if (complete / dep).exists():
             copy(complete / dep, folder / dep)
@@ -179,6 +211,7 @@ def runs(tmp_path_factory):
     complete, folders, errors = (tmp_path_factory.mktemp(name) for name in ("complete", "alone", "errors"))
     write(complete / "params.yaml", {"suite": SUITE})
     write(complete / f"conf/{DATASET}.yaml", GIVEN)
+    write(complete / f"conf/papers/{PAPER}.yaml", GIVEN_PAPER)
     jobs = {"check": (["stages.check"], complete)} | {stage: (declared(stage)[0], complete) for stage in STAGES}
     run(jobs, errors)
     assert not list(errors.iterdir()), text_of(next(errors.iterdir()))
@@ -192,7 +225,16 @@ def contents(folder, outs):
     """Map the path of each output file to its bytes, except files with wall times."""
     paths = [path for out in outs for path in [folder / out, *(folder / out).rglob("*")]]
     paths = [path.relative_to(folder) for path in paths if path.is_file()]
-    return {path: (folder / path).read_bytes() for path in paths if not set(path.parts) & set(WITH_WALL_TIMES)}
+    return {path: without_wall_times(folder / path) for path in paths if not set(path.parts) & set(WITH_WALL_TIMES)}
+
+
+def without_wall_times(file):
+    """The content of a file; of the results of a paper without seconds, memory and environment."""
+    if file.parent.name == "papers" and file.suffix == ".json":
+        return json.loads(file.read_text())["settings"]
+    if file.parent.name == "papers":
+        return [line.split(",")[:4] for line in file.read_text().splitlines()]
+    return file.read_bytes()
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -214,6 +256,8 @@ def test_a_stage_depends_on_the_code_behind_it(stage):
         code.add(model_code)  # the code that turns weights into a model
     if verb == "study":
         code = {f"runs/code/{DATASET}/studies/{STUDY}.json"}
+    if verb == "reproduce":
+        code = {f"runs/code/papers/{PAPER}.json"}
     if verb == "prepare":
         code = {f"runs/code/{DATASET}/prepare.json"}
     if verb in ("report", "index"):

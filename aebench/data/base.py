@@ -1,7 +1,7 @@
 """The interface of data sources: settings with a method that reads the images."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import PlainValidator
@@ -43,6 +43,8 @@ class Source(Schema):
     """A name in `aebench.data.SOURCES`."""
     validation: Amount
     """Number of images to hold out for choosing epochs and hyper-parameters, or their fraction of all but the test images."""
+    hold_out: Literal["random", "last"] = "random"
+    """Which training images are held out for validation: a random choice, stratified by class, or the last ones."""
     split_seed: Seed = 0
     """Seed of the random choice of held-out images, independent of the seeds of the models."""
 

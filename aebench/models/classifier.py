@@ -44,5 +44,18 @@ class Classifier(nn.Module):
 
     def terms(self, x: Tensor, noise: tuple) -> dict[str, Tensor]:
         """Return the cross-entropy of labelled images (n, d + C)."""
-        images, labels = x.split([x.shape[1] - self.classes, self.classes], 1)
+        images, labels = self._parts(x)
         return {"cross_entropy": -(labels * torch.log_softmax(self.encode(images), 1)).sum(1).mean()}
+
+    def error(self, x: Tensor) -> Tensor:
+        """Return the fraction of labelled images (n, d + C) that are misclassified."""
+        images, labels = self._parts(x)
+        return (self.encode(images).argmax(1) != labels.argmax(1)).float().mean()
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.split([x.shape[1] - self.classes, self.classes], 1)
+
+
+def labelled(images: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Join images (n, d) and their labels (n,) in 0 ... C - 1 to labelled images (n, d + C)."""
+    return torch.cat([images, torch.eye(classes, dtype=images.dtype)[labels]], 1)

@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import aebench
-from aebench import config, storage
+from aebench import config, papers, storage
 from aebench.errors import InputError
 from aebench.pipeline import paper, stage_hashes
-from aebench.pipeline.lock import LOCK, STUDY, Entry, Lock, checksum
+from aebench.pipeline.lock import LOCK, PAPER, STUDY, Entry, Lock, checksum
 
 STALE, MIXED, EDITED = "stale", "mixed", "edited"
 TABLE = "table.csv"
@@ -120,7 +120,7 @@ def verify(papers: list[Path]) -> tuple[bool, list[str]]:
     if not names:
         raise InputError(f"reports/<data set>/{TABLE} must have been written by the stage report, got none: run dvc repro")
     reports = [Report.read(name, lock) for name in names]
-    pages = Report("", {}, [entry for entry in lock.current("") if entry.stage == "index"], lock)
+    pages = Report("", {}, [entry for entry in lock.current("") if entry.stage in ("index", PAPER)], lock)
     quoted = [paper.read(file, reports) for file in papers]
     lines = [line for part in (*reports, pages, *quoted) for line in part.lines()]
     return not any(part.problems for part in (*reports, pages, *quoted)), lines
@@ -168,16 +168,22 @@ def _changes(report: Report) -> Iterator[tuple[Entry, str, list[str], tuple[str,
 
 def _parameters(report: Report, entry: Entry, conf: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:
     """The parameters of an entry that have changed, and the suspect models."""
-    recorded, suspect = entry.params.get(report.conf.as_posix(), {}), report.affected(entry)
+    file = report.conf
+    if entry.stage == PAPER:
+        file = Path(next(iter(entry.params)))
+        conf = storage.read_yaml(file) if file.exists() else {}
+    recorded, suspect = entry.params.get(file.as_posix(), {}), report.affected(entry)
     if "models" in recorded:  # a report depends on the whole file but uses only its remarks; other stages use the rest
         recorded, suspect = {"remarks": recorded.get("remarks", ABSENT)}, ()
-    changes = [_differences(value, _value(conf, key), f"{report.conf}:{key}") for key, value in recorded.items()]
+    changes = [_differences(value, _value(conf, key), f"{file}:{key}") for key, value in recorded.items()]
     return [text for part in changes for text in part], suspect
 
 
 def _hashes(report: Report, document: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """The hashes that `check` would write now: path -> module -> hash, for the stages and the models that still exist."""
+    """The hashes that `check` would write now: path -> module -> hash, for stages, models and papers that still exist."""
     hashes = {stage: stage_hashes.hash_stage(stage) for stage in stage_hashes.STAGES}
+    reproduced = [PurePosixPath(path).stem for entry in report.entries if entry.stage == PAPER for path in entry.deps]
+    hashes |= {f"papers/{name}": stage_hashes.hash_paper(name) for name in reproduced if name in papers.names()}
     if document:
         known = config.dataset(report.dataset).all_models
         recorded = [PurePosixPath(path) for entry in report.entries if entry.stage == STUDY for path in entry.deps]

@@ -1,11 +1,12 @@
 """The stage `check`: validate all settings before any other stage runs, and hash the code of each stage and model."""
 
-from aebench import config, data, models, storage, studies
+from aebench import config, data, models, papers, storage, studies
 from aebench.classifiers.feature_classifier import FeatureClassifierSettings
 from aebench.classifiers.linear_probe import LinearProbeSettings
 from aebench.config import Suite
 from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
+from aebench.papers.checks import check as check_paper
 from aebench.pipeline import stage_hashes
 from aebench.studies.checks import check as check_study
 from aebench.training.memory import check_size
@@ -24,13 +25,17 @@ def check() -> str:
     suite = config.suite()
     for dataset in suite.datasets:
         check_dataset(dataset, suite)
+    for paper in suite.papers:
+        check_paper(papers.find(paper), f"{papers.file(paper)}:")
     code = {stage: stage_hashes.hash_stage(stage) for stage in stage_hashes.STAGES}
     for dataset in suite.datasets:
         own = stage_hashes.hash_dataset(dataset, suite.all_models, suite.studies)
         code |= {f"{dataset}/{name}": hashes for name, hashes in own.items()}
+    code |= {f"papers/{paper}": stage_hashes.hash_paper(paper) for paper in suite.papers}
     for name, hashes in code.items():
         storage.write_json(storage.CODE / f"{name}.json", hashes)
-    return f"settings are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}"
+    listed = f"; papers {', '.join(suite.papers)}" if suite.papers else ""
+    return f"settings are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}{listed}"
 
 
 def check_dataset(dataset: str, suite: Suite) -> None:

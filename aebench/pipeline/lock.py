@@ -21,6 +21,8 @@ WITH_WALL_TIMES = ("cost.json", "inference.json", "layers")
 """Outputs that contain wall times and therefore differ between runs with the same numbers."""
 STUDY = "study"
 """The stage that runs a study: `python -m stages.study <dataset> <study>`."""
+PAPER = "reproduce"
+"""The stage that reproduces a paper: `python -m stages.reproduce <paper>`."""
 SCHEMA = "2.0"
 """The version of DVC's lock format."""
 Stages = dict[str, dict[str, Any]]
@@ -45,7 +47,7 @@ class Entry:
     def parse(cls, entry: dict[str, Any]) -> "Entry":
         """Parse an entry as DVC writes it; the command must be `python -m stages.<stage> [<dataset> [<model>]]`."""
         stage, dataset, model, *_ = [*entry["cmd"].partition("stages.")[2].split(), "", "", ""]
-        model = "" if stage == STUDY else model
+        dataset, model = "" if stage == PAPER else dataset, "" if stage == STUDY else model
         deps, outs = ({file["path"]: file.get("md5", "") for file in entry.get(part, ())} for part in ("deps", "outs"))
         return cls(stage, dataset, model, deps, outs, entry.get("params", {}))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aebench import config, data, models
+from aebench import config, data, models, papers
 from aebench.code_hashes import code_hashes
 from aebench.evaluation.metrics import PLUGGED
 from aebench.studies import find
@@ -37,3 +37,11 @@ def hash_dataset(dataset: str, names: list[str], studies: Sequence[str] = ()) ->
         modules[f"studies/{name}"] = ("stages.study", *kinds)
     hashes = {roots: code_hashes(*roots) for roots in set(modules.values())}
     return {name: hashes[roots] for name, roots in modules.items()}
+
+
+def hash_paper(name: str) -> dict[str, str]:
+    """Code hashes of the stage `reproduce` for a paper, with those of its data source and models."""
+    paper, path = papers.find(name), f"{papers.file(name)}:"
+    source = type(data.check(paper.data, f"{path}data")).__module__
+    kinds = {models.find(run.model, f"{path}runs.{each}.model").__module__ for each, run in paper.runs.items()}
+    return code_hashes("stages.reproduce", source, *kinds)

@@ -7,6 +7,7 @@ figures/            the figures of a data set, one file per section
 claims.py           the claims of the lecture (claims.yaml) and their verdicts
 claims_summary.py   the verdicts on all data sets: reports/claims.md and docs/lecture.md
 lecture/            figures that do not depend on one data set
+papers.py           published numbers and ours: reports/papers.md and papers.tex
 page.py             one section per data set, and the page that joins them
 provenance.py       the inputs, code and environments behind a report
 templates/          the text of the page and of all Markdown and LaTeX files
@@ -24,9 +25,10 @@ def report(dataset: str) -> None:
 
 
 def index() -> None:
-    """Write the page of all sections, the figures of the lecture, reports/claims.md and docs/lecture.md."""
-    from aebench.reporting import claims_summary, lecture, page
+    """Write the page of all sections, the figures of the lecture, reports/claims.md, reports/papers.* and docs/lecture.md."""
+    from aebench.reporting import claims_summary, lecture, page, papers
 
     lecture.write()
+    papers.write()
     page.write_index()
     claims_summary.write_all()

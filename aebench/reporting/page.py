@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aebench import config, storage
-from aebench.reporting import tables, templates
+from aebench.reporting import papers, tables, templates
 from aebench.reporting.claims import VERDICTS
 from aebench.reporting.figures import figures
 from aebench.reporting.lecture import FOLDER, LECTURE
@@ -40,7 +40,7 @@ def write(results: Results) -> None:
 
 
 def write_index() -> None:
-    """Write reports/index.html: the sections of the suite's data sets, and a list of the other data sets."""
+    """Write reports/index.html: the sections of the suite's data sets, the papers, and a list of the other data sets."""
     from markupsafe import Markup
 
     names = config.suite().datasets
@@ -50,6 +50,9 @@ def write_index() -> None:
         sections={name: Markup(storage.written(section_file(name)).read_text(encoding="utf-8")) for name in names},
         lecture=[(name, p, _data_uri(f)) for name, p in LECTURE.items() if (f := FOLDER / f"{name}.png").exists()],
         others=sorted({file.stem for file in config.CONF.glob("*.yaml")} - set(names)),
+        papers=papers.read()[0],
+        note=papers.NOTE,
+        verdicts=papers.VERDICTS,
     )
 
 

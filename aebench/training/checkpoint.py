@@ -1,6 +1,6 @@
 """Checkpoints: an interrupted training run is resumed with bit-identical results.
 
-A checkpoint is one safetensors file, written atomically: weights, Adam's moments, the best weights and the history. The
+A checkpoint is one safetensors file, written atomically: weights, state of the optimiser, best weights and history. The
 metadata hold the epoch, the active seeds, the seconds spent, and a hash of the run's identity (settings, data and code). A
 checkpoint with a different identity is ignored and overwritten.
 """

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from aebench import config, models, storage
 from aebench.data.splits import stratified_subset
-from aebench.models.classifier import Classifier, ClassifierSettings
+from aebench.models.classifier import Classifier, ClassifierSettings, labelled
 from aebench.training.ensemble import Ensemble
 from aebench.training.experiment import Experiment
 from aebench.training.greedy import Pretrained, load_pretrained
@@ -65,8 +65,8 @@ class Finetuning:
     def labelled_images(self, fraction: float) -> models.Images:
         """Return pixels and one-hot labels: (n, d + C) for all labels, else a stratified subset per seed (S, m, d + C)."""
         split = storage.load_split(self.experiment.dataset, "train")
-        labels = torch.eye(len(self.experiment.about.classes))[torch.from_numpy(split.labels)]
-        images = torch.cat([torch.from_numpy(split.images), labels], 1).to(self.experiment.device)
+        images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+        images = labelled(images, labels, len(self.experiment.about.classes)).to(self.experiment.device)
         if fraction < 1:
             images = torch.stack([images[stratified_subset(split.labels, fraction, s)] for s in self.experiment.seeds])
         return models.Images(images, images[..., :0, :])

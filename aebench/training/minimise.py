@@ -1,8 +1,9 @@
-"""The training loop of all models: Adam on mini-batches, for all seeds at once.
+"""The training loop of all models: Adam or SGD on mini-batches, for all seeds at once.
 
 Images stay on the device. Each seed has its own order of images and its own noise. Each epoch uses the images once, in
 random order; the last batch may be smaller, and epoch means are weighted by batch size. After each epoch every seed is
-validated, and its weights with the lowest validation loss are kept; a seed without improvement for `patience` epochs stops.
+validated, and its weights with the lowest validation loss, or error, are kept; a seed without improvement for `patience` epochs
+stops.
 Without validation images the final weights are kept. Random streams are indexed by epoch, so an interrupted training run can
 be resumed with bit-identical results.
 """
@@ -17,29 +18,35 @@ from torch import Tensor
 from tqdm import tqdm
 
 from aebench.config import Training
+from aebench.errors import InputError
 from aebench.models.base import Images
 from aebench.storage import History
 from aebench.training.checkpoint import Checkpoint
 from aebench.training.ensemble import Ensemble
 from aebench.training.memory import seeds_at_once
-from aebench.training.seed_group import SeedGroup
+from aebench.training.seed_group import ERROR, SeedGroup
 
 
-def minimise(ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None = None) -> History:
+def minimise(
+    ensemble: Ensemble, images: Images, settings: Training, checkpoint: Checkpoint | None = None, keep: bool = False
+) -> History:
     """Minimise the sum of the model's terms; the ensemble ends with the best weights of each seed.
 
     Images are on the ensemble's device: (n, d), or (S, n, d) if each seed has its own. With a `checkpoint` the state is
     saved regularly, and an interrupted training run is resumed with bit-identical results. If not all seeds fit into memory at
-    once, groups of seeds are trained one after the other, with the same results.
+    once, groups of seeds are trained one after the other, with the same results. With `keep` the checkpoint of the finished run
+    stays, so that the same call later returns its weights and history at once.
     """
+    if settings.criterion == ERROR and not hasattr(ensemble.model, ERROR):
+        raise InputError("training.criterion must be loss for a model that is not a classifier, got error")
     count = -(-len(ensemble.seeds) // seeds_at_once(ensemble, images, settings))
     if count == 1:
-        history = _minimise(ensemble, images, settings, checkpoint)
+        history = _minimise(ensemble, images, settings, checkpoint, keep)
     else:
         positions = range(len(ensemble.seeds))
         parts = [slice(group[0], group[-1] + 1) for group in np.array_split(positions, count)]
         history = _joined([_minimise_part(ensemble, mine, images, settings, checkpoint) for mine in parts])
-    if checkpoint:
+    if checkpoint and not keep:
         checkpoint.remove()
     return history
 
@@ -128,8 +135,11 @@ class TrainingLoop:
         train, validation = map(_concatenated, zip(*results, strict=True))
         self._record("train", train)
         if validation:
+            error = validation.pop(ERROR, None)
             self._record("validation", validation)
-            self._keep_best(sum(validation.values()))
+            if error is not None:
+                self._append(f"validation.{ERROR}", error)
+            self._keep_best(sum(validation.values()) if error is None else error)
         else:
             self.best_epoch[self.active] = self.epoch
             if self.epoch == self.settings.epochs:
@@ -150,7 +160,7 @@ class TrainingLoop:
 
     @property
     def moments(self) -> dict[str, Tensor]:
-        """State of Adam by `<moment>/<name of the weights>`: moments of the active seeds (S, padded size), steps ()."""
+        """State of the optimiser by `<moment>/<name of the weights>`: moments of active seeds (S, padded size), steps ()."""
         by_group = [group.moments() for group in self.groups]
         return {key: torch.cat([m[key] for m in by_group]) if value.ndim else value for key, value in by_group[0].items()}
 
@@ -163,9 +173,12 @@ class TrainingLoop:
 
     def _record(self, split: str, terms: dict[str, Tensor]) -> None:
         for name, values in (terms | {"loss": sum(terms.values())}).items():
-            by_seed = torch.full((len(self.seeds),), math.nan, dtype=torch.float64)
-            by_seed[self.active] = values.double().cpu()
-            self.history.setdefault(f"{split}.{name}", []).append(by_seed)
+            self._append(f"{split}.{name}", values)
+
+    def _append(self, name: str, values: Tensor) -> None:
+        by_seed = torch.full((len(self.seeds),), math.nan, dtype=torch.float64)
+        by_seed[self.active] = values.double().cpu()
+        self.history.setdefault(name, []).append(by_seed)
 
     def _keep_best(self, losses: Tensor) -> None:
         losses = losses.double().cpu().expand(len(self.active))
@@ -177,7 +190,7 @@ class TrainingLoop:
             self.best_state[name][seeds] = value[better]
 
     def _stop(self) -> None:
-        """Remove the seeds that have finished; the others keep their Adam moments."""
+        """Remove the seeds that have finished; the others keep the state of their optimiser."""
         patience = self.settings.patience or self.settings.epochs
         going = [p for p, s in enumerate(self.active) if self.epoch - self.best_epoch[s] < patience]
         if self.epoch == self.settings.epochs:

@@ -1,0 +1,79 @@
+"""What is measured for a paper: metrics of the evaluation, with accuracies as errors in %, as papers print them.
+
+jacobian    E ‖∂h/∂x‖_F over validation images, before fine-tuning                      (Rifai et al. 2011, section 5)
+saturated   fraction of activations of the code below 0.05 or above 0.95, likewise
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from aebench.evaluation.metrics import METRICS
+from aebench.evaluation.metrics.neighbours import knn_accuracy
+from aebench.evaluation.representation import Representation
+from aebench.evaluation.view import View, evenly_spaced
+
+if TYPE_CHECKING:
+    import torch
+
+    from aebench.training.ensemble import Ensemble
+
+JACOBIANS = 500
+"""Number of evenly spaced validation images at which Jacobians are computed."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number per seed.
+
+    It is computed from `subject`: a representation of the test images, a view whose images are the validation images, or the
+    classifiers of all seeds with test images and labels. The first two are those of the encoder before a classifier is trained.
+    """
+
+    measure: Callable[..., Any]
+    title: str
+    unit: str
+    decimals: int
+    subject: Literal["representation", "view", "classifier"] = "representation"
+
+
+def knn_error(k: int, r: Representation) -> float:
+    """Test error in % of a vote of the k nearest training and validation codes."""
+    return 100 - knn_accuracy(r, k)
+
+
+def linear_probe_error(r: Representation) -> float:
+    """Test error in % of multinomial logistic regression on frozen codes, with all training labels."""
+    return 100 - METRICS["linear_probe"].measure(r)
+
+
+def jacobian(view: View) -> float:
+    """Mean Frobenius norm of the encoder's Jacobian."""
+    from aebench.evaluation.arrays.contraction import norms
+
+    return float(norms(view.replica.function("encode"), evenly_spaced(view.images, JACOBIANS))[0].double().mean())
+
+
+def saturated(view: View) -> float:
+    """Fraction in % of the activations h of units in (0, 1) with h < 0.05 or h > 0.95."""
+    return 100 * float(((view.codes < 0.05) | (view.codes > 0.95)).double().mean())
+
+
+def classification_error(classifiers: "Ensemble", images: "torch.Tensor", labels: "torch.Tensor") -> list[float]:
+    """Test error in % of the classifier of each seed."""
+    from aebench.evaluation.classify import accuracies
+
+    return [100 - accuracy for accuracy in accuracies(classifiers, images, labels)]
+
+
+MEASURES = {
+    "sse": Measure(METRICS["sse"].measure, "SSE", "per image", 3),
+    "knn_1_error": Measure(partial(knn_error, 1), "1-NN error", "%", 2),
+    "knn_3_error": Measure(partial(knn_error, 3), "3-NN error", "%", 2),
+    "knn_5_error": Measure(partial(knn_error, 5), "5-NN error", "%", 2),
+    "linear_probe_error": Measure(linear_probe_error, "Linear probe error", "%", 2),
+    "jacobian": Measure(jacobian, "Jacobian", "code per pixel", 3, "view"),
+    "saturated": Measure(saturated, "Saturated", "%", 2, "view"),
+    "classification_error": Measure(classification_error, "Classification error", "%", 2, "classifier"),
+}

@@ -1,0 +1,74 @@
+"""Settings of a paper, conf/papers/<paper>.yaml. This module imports neither torch nor models."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, FiniteFloat, NonNegativeInt, field_validator
+
+from aebench.config import Schema, Training
+from aebench.evaluation.settings import Compute
+
+
+class Run(Schema):
+    """A model, how it is trained, and what is measured.
+
+    `model` has the settings of a model of conf/<dataset>.yaml; its `training` overrides that of the paper, and so does
+    `classifier`, which adds a softmax layer to the encoder and trains both with labels. A stack is pretrained layer by layer;
+    with a classifier it is not fine-tuned without labels. `pretraining: false` leaves the encoder at its initial weights.
+    """
+
+    model: dict[str, Any]
+    pretraining: bool = True
+    classifier: dict[str, Any] | None = None
+    measures: list[str] = Field(min_length=1)
+    """Names in `aebench.papers.measures.MEASURES`."""
+
+
+class Row(Schema):
+    """A published number and the run that reproduces it."""
+
+    title: str = Field(min_length=1)
+    run: str
+    measure: str
+    relative_to: str | None = None
+    """Another run, by whose value of the same seed the value is divided."""
+    published: FiniteFloat | None = None
+    """The published number; null if the paper prints none."""
+    band: Annotated[list[FiniteFloat | None], Field(min_length=2, max_length=2)] | None = None
+    """Lower and upper limit of a mean over seeds that counts as reproduced, one of which may be null; null: no band."""
+    source: str = Field(min_length=1)
+    """Where the number is printed."""
+    adapted: str = ""
+    """What differs from the protocol of the paper and why; empty if nothing does."""
+    explanation: str = ""
+    """Why the band was missed."""
+
+    @field_validator("band")
+    @classmethod
+    def _band_is_an_interval(cls, band: list[float | None] | None) -> list[float | None] | None:
+        low, high = band or (0, 0)
+        if low is high is None or (None not in band and low > high):
+            raise ValueError("must be [low, high] with low <= high, one of which may be null")
+        return band
+
+
+class Paper(Schema):
+    """A paper. A `record` is not a published result, but the best that a stated recipe reaches, beside the best published."""
+
+    title: str = Field(min_length=1)
+    reference: str = Field(min_length=1)
+    kind: Literal["paper", "record"] = "paper"
+    data: dict[str, Any]
+    seeds: list[NonNegativeInt] = Field(min_length=1)
+    training: Training
+    """Training settings of all runs, which a run may override."""
+    compute: Compute
+    """Processes in which runs are computed side by side, and hardware for the measures."""
+    runs: dict[str, Run] = Field(min_length=1)
+    rows: list[Row] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("must not contain duplicates")
+        return seeds

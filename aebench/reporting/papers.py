@@ -1,0 +1,169 @@
+"""Published numbers beside ours: reports/papers.md, papers.tex and a part of the page, from reports/papers/*.csv.
+
+A row is within its band if the mean over seeds is. Papers that are not in the suite are kept; results of other settings than
+those in conf/papers are left out.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from aebench import papers, storage
+from aebench.papers import Paper, Row
+from aebench.papers.measures import MEASURES
+from aebench.reporting import templates
+from aebench.reporting.tables import formats
+from aebench.reporting.tables.columns import MISSING, Column, number
+from aebench.statistics import Estimate, estimate
+
+REPRODUCED, ADAPTED, NOT_REPRODUCED = "reproduced", "adapted, within band", "not reproduced"
+REACHED, NOT_REACHED, NO_BAND = "reached", "not reached", "no band"
+VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED)
+NOTE = (
+    "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
+    f"compares the mean with the band: {REPRODUCED}, by the protocol of the paper; {ADAPTED}, by one that differs as stated "
+    f"below; {NOT_REPRODUCED}. A record, the best that a stated recipe reaches, is {REACHED} or {NOT_REACHED}. Wall times are "
+    "those of all seeds of a run, which may have several rows."
+)
+
+
+@dataclass(frozen=True)
+class PaperResults:
+    """The results of a paper: run -> measure -> one value per seed, and the wall time (s) and processor of each run."""
+
+    name: str
+    paper: Paper
+    values: dict[str, dict[str, list[float]]]
+    seconds: dict[str, float]
+    processors: dict[str, str]
+
+    def estimate(self, row: Row) -> Estimate:
+        """The mean over seeds of the quantity of a row."""
+        values = np.array(self.values[row.run][row.measure])
+        if row.relative_to is not None:
+            values = values / np.array(self.values[row.relative_to][row.measure])
+        return estimate(values)
+
+    def within(self, row: Row) -> bool:
+        """Whether the mean over seeds is within the band, if there is one."""
+        (low, high), mean = row.band or (None, None), self.estimate(row).mean
+        return (low is None or low <= mean) and (high is None or mean <= high)
+
+    def verdict(self, row: Row) -> str:
+        """The verdict on a row; a protocol that was adapted never gives `REPRODUCED`."""
+        if row.band is None:
+            return NO_BAND
+        if self.paper.kind == "record":
+            return REACHED if self.within(row) else NOT_REACHED
+        return (ADAPTED if row.adapted else REPRODUCED) if self.within(row) else NOT_REPRODUCED
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The table of the paper, one row per published number."""
+        rows = self.paper.rows
+        measures = [MEASURES[row.measure] for row in rows]
+        pairs = list(zip(rows, measures, strict=True))
+        return [
+            Column("row", [row.title for row in rows]),
+            Column("measure", [quantity(row) for row in rows]),
+            Column("published", [MISSING if row.published is None else f"{row.published:g}" for row in rows], "right"),
+            Column("ours", [printed(self.estimate(row), measure.decimals) for row, measure in pairs], "right"),
+            Column("n", [str(self.estimate(row).n) for row in rows], "right"),
+            Column("band", [band(row) for row in rows]),
+            Column("verdict", [self.verdict(row) for row in rows]),
+            Column("wall time", [duration(self.seconds[row.run]) for row in rows], "right"),
+        ]
+
+    @cached_property
+    def notes(self) -> list[tuple[str, str]]:
+        """For each row: its title, and its source, what differs from the protocol, and why the band was missed."""
+        return [(row.title, " ".join(self._note(row))) for row in self.paper.rows]
+
+    @property
+    def environment(self) -> str:
+        """The processors on which the runs were computed."""
+        return "; ".join(dict.fromkeys(self.processors.values()))
+
+    def _note(self, row: Row) -> Iterator[str]:
+        yield f"Source: {row.source.rstrip('.')}."
+        if row.adapted:
+            yield f"{'Recipe' if self.paper.kind == 'record' else 'Adapted'}: {row.adapted}"
+        if row.explanation and not self.within(row):
+            yield f"Explanation: {row.explanation}"
+
+
+def read() -> tuple[list[PaperResults], list[str]]:
+    """The results of all papers in conf/papers, records last, and the names of papers without results for their settings."""
+    results, others = [], []
+    for name in papers.names():
+        paper = papers.find(name)
+        if current(name, paper):
+            results.append(_read(name, paper))
+        else:
+            others.append(name)
+    return sorted(results, key=lambda each: each.paper.kind == "record"), others
+
+
+def current(name: str, paper: Paper) -> bool:
+    """Whether there are results of a paper for its current settings."""
+    table, description = storage.paper_file(name), storage.paper_file(name, ".json")
+    if not (table.exists() and description.exists()):
+        return False
+    return storage.read_json(description)["settings"] == papers.description(paper)
+
+
+def write() -> None:
+    """Write reports/papers.md and papers.tex; say on stderr which results are left out."""
+    results, others = read()
+    for table in filter(Path.exists, map(storage.paper_file, others)):
+        remedy = f"make reproduce PAPERS={table.stem}"
+        print(f"{table} was computed with other settings and is left out; to update it: {remedy}", file=sys.stderr)
+    for file, form in {"papers.md": formats.markdown, "papers.tex": formats.latex}.items():
+        printed = {each.name: form(each.columns) for each in results}
+        templates.write(storage.REPORTS / file, file, printed=printed, results=results, others=others, note=NOTE)
+
+
+def printed(value: Estimate, decimals: int) -> str:
+    """Mean ± half-width."""
+    half = number(value.half_width, decimals)
+    return f"{number(value.mean, decimals)} ± {half}" if half else number(value.mean, decimals)
+
+
+def quantity(row: Row) -> str:
+    """The title of the measure of a row, with its unit or the run by whose value it is divided."""
+    measure = MEASURES[row.measure]
+    return f"{measure.title} ({f'relative to {row.relative_to}' if row.relative_to else measure.unit})"
+
+
+def band(row: Row) -> str:
+    """The band of a row as text."""
+    if row.band is None:
+        return MISSING
+    low, high = row.band
+    if low is None:
+        return f"≤ {high:g}"
+    return f"≥ {low:g}" if high is None else f"{low:g} to {high:g}"
+
+
+def duration(seconds: float) -> str:
+    """A wall time as text: 35 s, 12 min, 3 h 05 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def _read(name: str, paper: Paper) -> PaperResults:
+    values: dict[str, dict[str, list[float]]] = {}
+    seconds, processors = {}, {}
+    with storage.paper_file(name).open(newline="", encoding="utf-8") as stream:
+        for line in csv.DictReader(stream):
+            run = line["run"]
+            values.setdefault(run, {}).setdefault(line["measure"], []).append(float(line["value"] or "nan"))
+            seconds[run], processors[run] = float(line["seconds"]), line["processor"]
+    return PaperResults(name, paper, values, seconds, processors)
