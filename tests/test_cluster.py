@@ -236,7 +236,7 @@ def test_a_resource_that_no_worker_offers_is_an_error_at_once(project, empty_clu
     try:
         begin = time.monotonic()
         output = stage(project, "train@smoke-pca", "smoke", "pca", status=1, AEBENCH_SCHEDULER=empty_cluster.address)
-        one_line(output, "resources of a worker must include GPU 1, got none")
+        one_line(output, "resources of a worker must include gpu 1, got none")
         assert time.monotonic() - begin < 15
         empty_cluster.start("w2", "--resources", "GPU=1")
         stage(project, "train@smoke-pca", "smoke", "pca", AEBENCH_SCHEDULER=empty_cluster.address)
