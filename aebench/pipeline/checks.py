@@ -7,6 +7,7 @@ from aebench.config import Suite
 from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
 from aebench.pipeline import stage_hashes
+from aebench.pipeline.lock import archive
 from aebench.studies.checks import check as check_study
 
 BLOCKS = {
@@ -23,6 +24,10 @@ def check() -> str:
     suite = config.suite()
     for dataset in suite.datasets:
         check_dataset(dataset, suite)
+    if archived := [dataset for dataset in suite.datasets if archive(dataset).exists()]:
+        from aebench.pipeline import dvc_links
+
+        dvc_links.restore_files(archived)
     code = {stage: stage_hashes.hash_stage(stage) for stage in stage_hashes.STAGES}
     for dataset in suite.datasets:
         own = stage_hashes.hash_dataset(dataset, suite.all_models, suite.studies)
