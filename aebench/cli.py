@@ -85,11 +85,11 @@ def run(
 @app.command()
 def table() -> None:
     """Print the comparison of models on each data set of the suite."""
-    from aebench.reporting.tables import comparison
+    from aebench.reporting import terminal
 
     for dataset in config.suite().datasets:
         typer.echo(f"\n{dataset}: test set, mean ± 95 % interval over seeds\n")
-        typer.echo(comparison.terminal(dataset) + "\n")
+        typer.echo(terminal.comparison(dataset) + "\n")
 
 
 @app.command("list")

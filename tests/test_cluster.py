@@ -236,7 +236,7 @@ def test_a_resource_that_no_worker_offers_is_an_error_at_once(project, empty_clu
     try:
         begin, env = time.monotonic(), {"AEBENCH_SCHEDULER": empty_cluster.address}
         output = stage(project, "train@smoke-pca", "smoke", "pca", status=1, AEBENCH_WORKER_WAIT="600", **env)
-        one_line(output, "resources of a worker must include GPU 1, got none")
+        one_line(output, "resources of a worker must include gpu 1, got none")
         assert time.monotonic() - begin < 120, "it does not wait for a worker, for up to 600 s"
         empty_cluster.start("w2", "--resources", "GPU=1")
         stage(project, "train@smoke-pca", "smoke", "pca", AEBENCH_SCHEDULER=empty_cluster.address)

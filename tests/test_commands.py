@@ -81,8 +81,9 @@ def alive(process):
     return bool(state) and not state.startswith("Z")
 
 
-def test_each_stage_on_a_gpu_gets_a_free_one(shown):
-    runner = commands(shown, gpus=["2", "5"], on_gpu=["g1", "g2"])
+def test_each_stage_on_a_gpu_gets_a_free_one(shown, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    runner = commands(shown, gpus=["2", "5"], on_gpu={"g1": 1, "g2": 1, "both": 2, "other": 0})
     meet = threading.Barrier(2, timeout=10)
     seen = {}
 
@@ -98,7 +99,7 @@ def test_each_stage_on_a_gpu_gets_a_free_one(shown):
         thread.join()
     assert sorted(seen.values()) == ["2", "5"]
     assert run(runner, '[ -z "$CUDA_VISIBLE_DEVICES" ]', "other") == 0
-    assert run(runner, '[ "$CUDA_VISIBLE_DEVICES" ]', "g1") == 0  # both are free again
+    assert run(runner, '[ "$CUDA_VISIBLE_DEVICES" = 2,5 ]', "both") == 0  # both are free again
 
 
 def test_visible_gpus_are_those_of_the_environment_or_of_the_driver(monkeypatch, tmp_path):

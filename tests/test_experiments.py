@@ -1,5 +1,6 @@
 """DVC experiments: results outside the suite stay in place, and runs arrive in the project's store beside the others."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import fake_runs
 import pytest
 from mlflow import MlflowClient
-from project import clone
+from project import ROOT, clone
 
 from aebench import storage
 from aebench.pipeline import dvc_links
@@ -46,9 +47,9 @@ def project(tmp_path_factory):
     """A clone with results of smoke, which the suite selects, and some of the data set other, which it does not."""
     clone_ = clone(tmp_path_factory.mktemp("experiments"), models="mean pca ae")
     shutil.copy(clone_.folder / "conf/smoke.yaml", clone_.folder / "conf/other.yaml")
-    clone_.aebench("select", "--datasets", "other")
-    clone_.run("dvc", "repro", "train@other-mean", "train_feature_classifier@other")
-    clone_.aebench("select", "--datasets", "smoke")
+    clone_.aebench("select", "--datasets", "other", "--models", "mean stacked")
+    clone_.run("dvc", "repro", "train@other-mean", "pretrain@other-stacked", "train_feature_classifier@other")
+    clone_.aebench("select", "--datasets", "smoke", "--models", "mean pca ae")
     clone_.aebench("run")
     clone_.commit()
     clone_.other = files(clone_, *OTHER)
@@ -94,13 +95,46 @@ def test_an_experiment_in_a_temporary_folder(unchanged):
 @pytest.mark.slow
 def test_a_queued_experiment(unchanged):
     unchanged.run("dvc", "exp", "run", "--queue", "-n", "later", "-S", CHANGE)
-    unchanged.run("dvc", "queue", "start")
-    end = time.monotonic() + SECONDS_TO_WAIT
-    while "Success" not in (status := unchanged.run("dvc", "queue", "status")):
-        assert "Failed" not in status and time.monotonic() < end, unchanged.run("dvc", "queue", "logs", "later", status=None)
-        time.sleep(2)
-    unchanged.run("dvc", "queue", "stop")
+    finish_queue(unchanged, "later")
     assert_everything_is_in_place(unchanged, "later")
+
+
+def finish_queue(project, *experiments):
+    project.run("dvc", "queue", "start", "-j", str(len(experiments)))
+    end = time.monotonic() + SECONDS_TO_WAIT * len(experiments)
+    while (status := project.run("dvc", "queue", "status")).count("Success") < len(experiments):
+        logs = [project.run("dvc", "queue", "logs", name, status=None) for name in experiments if "Failed" in status]
+        assert "Failed" not in status and time.monotonic() < end, logs
+        time.sleep(2)
+    project.run("dvc", "queue", "stop")
+    project.run("dvc", "queue", "remove", "--all")
+
+
+@pytest.mark.slow
+def test_two_experiments_at_the_same_time_create_the_store(unchanged):
+    """Each has all models, because the store has no runs outside experiments."""
+    store = unchanged.folder / "mlflow.db"
+    store.rename(store.with_suffix(".before"))
+    try:
+        for number in (5, 6):
+            unchanged.run("dvc", "exp", "run", "--queue", "-n", f"n{number}", "-S", CHANGE.replace("=5", f"={number}"))
+        finish_queue(unchanged, "n5", "n6")
+        shown = runs(unchanged.folder, "smoke")
+    finally:
+        store.with_suffix(".before").replace(store)
+    assert {name: len(found) for name, found in shown.items()} == {"n5": len(unchanged.before), "n6": len(unchanged.before)}
+
+
+@pytest.mark.slow
+def test_an_experiment_with_an_archived_data_set_computes_nothing_anew(unchanged):
+    """`dvc exp run` deletes the files of this data set first. Files with wall times show that they are not computed anew."""
+    before = {file: file.read_bytes() for file in unchanged.other}
+    change = ["-S", "suite.datasets=[other]", "-S", "suite.models=[mean]", "-S", "suite.stacks=[stacked]"]
+    output = unchanged.run("dvc", "exp", "run", "-n", "else", *change, "pretrain@other-stacked", "train@other-mean")
+    assert "Stage 'train@other-mean' is cached" in output
+    assert {file: file.read_bytes() for file in before if file.exists()} == before
+    assert any("layers" in file.parts for file in before) and any(file.name == "cost.json" for file in before)
+    unchanged.other = files(unchanged, *OTHER)
 
 
 @pytest.mark.slow
@@ -143,6 +177,8 @@ def test_a_folder_without_dvc_is_left_as_it_is(tmp_path, monkeypatch):
 
 
 # The runs of experiments in MLflow
+
+MIRROR = "from aebench.tracking import mirror; print(mirror.mirror().summary)"
 
 BASELINE = 2 + 2 + 4 + 4 + 4
 """Runs of the fake suite: a summary and the seeds of mean, pca_2, ae, ae_2d and sae."""
@@ -217,6 +253,19 @@ def test_an_experiment_without_runs_outside_it_logs_all_models(copied, monkeypat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///new.db")
     assert mirror() == (BASELINE, 0, 0)
     assert (copied / "new.db").exists() and not Path("new.db").exists()
+
+
+@pytest.mark.slow
+def test_processes_at_the_same_time_create_the_store_once(copied):
+    (copied / "mlflow.db").unlink()
+    command, environment = [sys.executable, "-c", MIRROR], os.environ | {"PYTHONPATH": str(ROOT)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    started = [
+        subprocess.Popen(command, env=environment | {"DVC_EXP_NAME": name}, **streams) for name in ("bold", "timid", "bold")
+    ]
+    outputs = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], outputs
+    assert {name: len(found) for name, found in runs(copied, "fake").items()} == {"bold": BASELINE, "timid": BASELINE}
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ from PIL import Image
 
 from aebench import storage
 from aebench.errors import InputError
-from aebench.reporting import page, provenance
+from aebench.reporting import page, provenance, terminal
 from aebench.reporting.figures import FIGURES
 from aebench.reporting.results import read
-from aebench.reporting.tables import comparison
 
 
 def test_reporting_twice_gives_the_same_bytes(reported_twice):
@@ -78,5 +77,5 @@ def test_a_missing_file_is_reported_in_one_line_and_writes_nothing(fake_project,
 def test_a_missing_section_or_table_is_an_input_error(fake_project):
     with pytest.raises(InputError, match=r"runs/pages/fake\.html must have been written"):
         page.write_index()
-    with pytest.raises(InputError, match=r"reports/fake/table\.csv must have been written"):
-        comparison.terminal(fake_runs.DATASET)
+    with pytest.raises(InputError, match=r"reports/fake/tables/comparison\.md must have been written"):
+        terminal.comparison(fake_runs.DATASET)

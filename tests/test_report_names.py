@@ -7,11 +7,11 @@ import fake_runs
 import pytest
 from fake_runs import REPORT, read_table, write_texts
 
-from aebench.reporting import tables
+from aebench.reporting import tables, terminal
 from aebench.reporting.figures import canvas
 from aebench.reporting.figures.learning import learning_curves
 from aebench.reporting.results import read
-from aebench.reporting.tables import comparison, recipes
+from aebench.reporting.tables import recipes
 
 
 def test_models_outside_the_suite_are_not_reported(fake_project):
@@ -56,7 +56,7 @@ def test_the_terminal_prints_names_that_look_like_numbers(fake_project, name):
     fake_runs.write_run(fake_runs.DATASET, name, 0.5, 2, fake_runs.SEEDS)
     fake_runs.write_params([fake_runs.DATASET], [name])
     tables.write(read(fake_runs.DATASET))
-    assert comparison.terminal(fake_runs.DATASET).splitlines()[3].startswith(f"{name} ")
+    assert terminal.comparison(fake_runs.DATASET).splitlines()[3].startswith(f"{name} ")
 
 
 def test_remarks_are_printed_below_the_comparison(fake_project):

@@ -13,7 +13,7 @@ from fake_runs import COMPARISON, REPORT, T_975_2, file_of, measured, overwrite,
 
 from aebench import storage
 from aebench.evaluation.metrics import METRICS, PROFILES, Metric, Profile, question
-from aebench.reporting import page
+from aebench.reporting import page, terminal
 from aebench.reporting.results import read
 from aebench.reporting.tables import comparison
 
@@ -57,7 +57,7 @@ def test_a_metric_is_in_the_table_of_its_question_and_in_the_comparison_if_it_is
     assert re.search(rf"\| {re.escape(metric.title)}[ |]", section)
     assert f"{statistics.fmean(values):.{metric.decimals}f}" in row_of("ae", section)
     assert bool(re.search(rf"\| {re.escape(metric.title)}[ |]", main)) == metric.main
-    assert not metric.main or metric.title in comparison.terminal(fake_runs.DATASET)
+    assert not metric.main or metric.title in terminal.comparison(fake_runs.DATASET)
 
 
 def test_the_linear_probe_is_compared_like_any_other_main_metric(reported):
@@ -170,7 +170,7 @@ def test_an_infinite_mean_is_printed(fake_project):
     texts = write_texts()
     assert texts[".md"].count("∞") == 3
     assert r"{$\infty$}" in row_of("ae", texts[".tex"])
-    assert "∞" in row_of("ae", comparison.terminal(fake_runs.DATASET))
+    assert "∞" in row_of("ae", terminal.comparison(fake_runs.DATASET))
 
 
 def test_a_metric_is_in_every_table_by_its_entry_in_METRICS(fake_project, monkeypatch):
@@ -183,11 +183,11 @@ def test_a_metric_is_in_every_table_by_its_entry_in_METRICS(fake_project, monkey
         assert header in texts[suffix]
         assert re.search(r"5\.0 ± 2\.5|5\.0\(25\)", row_of("ae", texts[suffix])), suffix
         assert "How pleasing an image is." in texts[suffix]
-    assert "5.0 ± 2.5" in row_of("ae", comparison.terminal(fake_runs.DATASET))
+    assert "5.0 ± 2.5" in row_of("ae", terminal.comparison(fake_runs.DATASET))
 
 
 def test_decimal_points_align_in_the_terminal(reported):
-    printed = comparison.terminal(fake_runs.DATASET).splitlines()
+    printed = terminal.comparison(fake_runs.DATASET).splitlines()
     column = printed[0].index("SSE")
     points = {row.index(".", column) for row in printed[3:]}
     assert printed[1][column:].startswith("per image")

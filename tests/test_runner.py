@@ -128,6 +128,18 @@ def test_changed_stages_run_and_reverted_ones_are_restored(tmp_path):
     assert "1 ran" in pipeline.run() and pipeline.is_up_to_date()
 
 
+def test_settings_that_change_during_a_run_are_read_again(tmp_path):
+    """DVC's parsed settings are kept in memory during a run."""
+    write = stage("a", command="cat source > a; (echo n: 7; cat source) > settings.yaml", outs=["a", "settings.yaml"])
+    read = stage("b", "a", command="cat settings.yaml > b", params=[{"settings.yaml": ["n", "m"]}])
+    pipeline = Pipeline(tmp_path / "p", write | read)
+    for number in (1, 2):
+        (pipeline.folder / "source").write_text(f"m: {number}\n")
+        assert "2 ran" in pipeline.run()
+        entry = YAML(typ="safe").load(pipeline.folder / "dvc.lock")["stages"]["b"]
+        assert entry["params"] == {"settings.yaml": {"n": 7, "m": number}} and pipeline.is_up_to_date()
+
+
 def test_a_stage_that_reads_the_lock_finds_all_that_it_depends_on(tmp_path):
     count = "grep -c '^  s[0-9]*:' dvc.lock > count"
     reader = stage("count", "s00", "s01", "s02", command=count, meta={"reads_lock": True})
@@ -156,6 +168,41 @@ def test_a_failure_stops_only_its_dependents_and_is_explained(tmp_path):
     assert "working" in (pipeline.folder / ".dvc/tmp/logs/b.log").read_text()
     pipeline.write(stage("a") | stage("b") | others)
     assert "3 ran" in (output := pipeline.run()) and "2 unchanged" in output
+
+
+def test_stages_that_prefer_a_gpu_never_share_one_and_do_without(tmp_path):
+    """The devices are those of CUDA_VISIBLE_DEVICES, so no GPU is needed; `mkdir` fails if two stages have the same one."""
+    command = "mkdir gpu$CUDA_VISIBLE_DEVICES && sleep 0.3 && rmdir gpu$CUDA_VISIBLE_DEVICES && echo x > {0}"
+    stages = {}
+    for name in ("a", "b", "c", "d", "e"):
+        stages |= stage(name, command=command.format(name) + f"; echo $CUDA_VISIBLE_DEVICES > .dvc/tmp/{name}")
+        stages[name]["meta"] = {"prefers": {"gpu": 1}}
+    pipeline = Pipeline(tmp_path / "p", stages)
+    pipeline.environment["CUDA_VISIBLE_DEVICES"] = "3,5"
+    assert "5 ran" in pipeline.run(jobs=4)
+    assert {(pipeline.folder / ".dvc/tmp" / name).read_text().strip() for name in stages} == {"3", "5"}
+    pipeline.environment["CUDA_VISIBLE_DEVICES"] = ""
+    assert "all 5 stages are up to date" in pipeline.run()
+    (pipeline.folder / "source").write_text("other\n")
+    assert "5 ran" in pipeline.run(jobs=1)
+    assert not (pipeline.folder / ".dvc/tmp/a").read_text().strip()
+    for name in stages:
+        del stages[name]["meta"]
+    pipeline.write(stages)
+    assert "all 5 stages are up to date" in pipeline.run() and pipeline.is_up_to_date()
+
+
+def test_a_stage_that_needs_a_gpu_is_an_error_without_one_unless_it_is_unchanged(tmp_path):
+    stages = stage("a", meta={"resources": {"gpu": 1}}) | stage("b", "a") | stage("c")
+    pipeline = Pipeline(tmp_path / "p", stages)
+    pipeline.environment["CUDA_VISIBLE_DEVICES"] = ""
+    output = pipeline.run(status=1)
+    assert "error: a: the resources of this machine must include gpu 1, got none" in output and "not run: b" in output
+    assert (pipeline.folder / "c").exists() and not (pipeline.folder / "a").exists()
+    pipeline.environment["CUDA_VISIBLE_DEVICES"] = "0"
+    assert "2 ran" in pipeline.run()
+    pipeline.environment["CUDA_VISIBLE_DEVICES"] = ""
+    assert "all 3 stages are up to date" in pipeline.run()
 
 
 def test_ctrl_c_stops_the_commands_and_keeps_what_has_finished(tmp_path):

@@ -17,7 +17,6 @@ from aebench.data.idx import parse
 from aebench.errors import InputError
 from aebench.storage import About, Split
 
-
 WHITE = 255.0
 
 

@@ -8,6 +8,7 @@ from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
 from aebench.papers.checks import check as check_paper
 from aebench.pipeline import stage_hashes
+from aebench.pipeline.lock import archive
 from aebench.studies.checks import check as check_study
 from aebench.training.memory import check_size
 
@@ -27,6 +28,10 @@ def check() -> str:
         check_dataset(dataset, suite)
     for paper in suite.papers:
         check_paper(papers.find(paper), f"{papers.file(paper)}:")
+    if archived := [dataset for dataset in suite.datasets if archive(dataset).exists()]:
+        from aebench.pipeline import dvc_links
+
+        dvc_links.restore_files(archived)
     code = {stage: stage_hashes.hash_stage(stage) for stage in stage_hashes.STAGES}
     for dataset in suite.datasets:
         own = stage_hashes.hash_dataset(dataset, suite.all_models, suite.studies)

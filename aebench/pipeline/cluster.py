@@ -29,6 +29,7 @@ from uuid import uuid4
 from aebench.code_hashes import code_hashes
 from aebench.config import read_yaml
 from aebench.errors import InputError
+from aebench.pipeline import resources
 from aebench.pipeline.remote import SCHEDULER
 from aebench.storage import CODE, atomic_write, read_json, sha256
 
@@ -40,8 +41,8 @@ except ModuleNotFoundError as error:
     raise InputError(f"{SCHEDULER} must be used with `pip install aebench[cluster]`, got no module {error.name}") from None
 
 PIPELINE, SUITE = Path("dvc.yaml"), Path("params.yaml")
-RESOURCES = {"gpu": "GPU"}
-"""Names that dask uses for resources in dvc.yaml. Others keep their name; a stage takes one thread of a worker."""
+RESOURCES = {resources.GPU: "GPU"}
+"""Names that workers use for resources in dvc.yaml. Others keep their name; a stage takes one thread of a worker."""
 WAIT = "AEBENCH_WORKER_WAIT"
 """Environment variable: seconds to wait while there is no worker."""
 SECONDS_TO_WAIT, SECONDS_TO_CONNECT, SECONDS_BETWEEN_CHECKS = 25.0, 10.0, 5.0
@@ -58,10 +59,10 @@ def run_stage() -> None:
     if (name := os.environ.get("DVC_STAGE")) is None:
         raise InputError(f"a stage must be started by `dvc repro` or `aebench run` if {SCHEDULER} is set, got `{sys.argv[0]}`")
     stage = definition(name)
-    needs = stage.get("meta", {}).get("resources", {})
-    needs = {RESOURCES.get(resource, resource): amount for resource, amount in needs.items() if resource != "cores"}
+    params = [entry for each in stage.get("params", ()) if isinstance(each, dict) for entry in each.items()]
     with connected() as client:
-        done = _run(client, _job(name, stage), needs)
+        _wait_for_worker(client)  # what the stage prefers depends on the workers
+        done = _run(client, _job(name, stage), resources.needs(stage.get("meta", {}), params, _offers(client)))
     if done.status:
         raise SystemExit(done.status)
     _write(_outs(stage), done.files)
@@ -70,12 +71,8 @@ def run_stage() -> None:
 def threads() -> int:
     """The number of stages that the workers can run at a time; raises `InputError` if there is no worker for some time."""
     with connected() as client:
-        end = time.monotonic() + _seconds_to_wait()
-        while not (number := sum(client.nthreads().values())):
-            if time.monotonic() > end:
-                raise _no_worker()
-            time.sleep(0.2)
-    return number
+        _wait_for_worker(client)
+        return sum(client.nthreads().values())
 
 
 @contextmanager
@@ -155,7 +152,7 @@ def _run(client: distributed.Client, job: Job, needs: Mapping[str, float]) -> Do
             asdict(job),
             key,
             key=f"{key}-{attempt}",
-            resources=needs or None,
+            resources={RESOURCES.get(name, name): amount for name, amount in needs.items() if name != resources.CORES} or None,
             workers=workers,
             allow_other_workers=workers is not None,
         )
@@ -182,13 +179,11 @@ def _result(client: distributed.Client, future: distributed.Future, needs: Mappi
     """Wait for the result, and meanwhile for workers."""
     able = begin = time.monotonic()
     while not future.done():
-        workers = [worker["resources"] for worker in client.scheduler_info()["workers"].values()]
-        if any(all(offered.get(name, 0) >= amount for name, amount in needs.items()) for offered in workers):
+        offers = _offers(client)
+        if resources.covered(needs, offers):
             able = time.monotonic()
-        elif workers and (able == begin or time.monotonic() - able > _seconds_to_wait()):
-            wanted = ", ".join(f"{name} {amount:g}" for name, amount in needs.items())
-            offers = sorted({", ".join(f"{name} {amount:g}" for name, amount in each.items()) or "none" for each in workers})
-            raise InputError(f"the resources of a worker must include {wanted}, got {' or '.join(offers)}")
+        elif offers and (able == begin or time.monotonic() - able > _seconds_to_wait()):
+            raise resources.lacking("a worker", needs, offers)
         elif time.monotonic() - able > _seconds_to_wait():
             raise _no_worker()
         with suppress(TimeoutError):
@@ -228,6 +223,21 @@ def _write(outs: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         for file in Path(out).rglob("*"):
             if file.is_file() and file.as_posix() not in files:
                 file.unlink()
+
+
+def _offers(client: distributed.Client) -> list[dict[str, float]]:
+    """The resources of each worker, by their names in dvc.yaml."""
+    names = {name: resource for resource, name in RESOURCES.items()}
+    workers = client.scheduler_info()["workers"].values()
+    return [{names.get(name, name): amount for name, amount in worker["resources"].items()} for worker in workers]
+
+
+def _wait_for_worker(client: distributed.Client) -> None:
+    end = time.monotonic() + _seconds_to_wait()
+    while not client.nthreads():
+        if time.monotonic() > end:
+            raise _no_worker()
+        time.sleep(0.2)
 
 
 def _seconds_to_wait() -> float:

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,12 +14,14 @@ from aebench.pipeline.fork_server import KILLED, shell_status
 
 LOGS = Path(".dvc/tmp/logs")
 """The output of each stage when it ran last."""
+CUDA_DEVICES = "CUDA_VISIBLE_DEVICES"
+"""Environment variable with the devices that a process may use."""
 LINE_ENDS = re.compile(rb"[\r\n]+")
 CHUNK = 65536
 
 
 class Commands:
-    """Runs commands of stages. `gpus` are the numbers of CUDA devices, and stages in `on_gpu` get one of them each.
+    """Runs commands of stages. `gpus` are the names of CUDA devices; a stage gets as many of them as `on_gpu` says.
 
     `show(stage, line)` receives the last line that a stage has printed, `started(stage)` is called when its command starts.
     `inherited` are open files that the processes keep open. `statuses` has the exit status of each command that ended.
@@ -30,13 +32,13 @@ class Commands:
         started: Callable[[str], None],
         show: Callable[[str, str], None],
         gpus: Iterable[str] = (),
-        on_gpu: Iterable[str] = (),
+        on_gpu: Mapping[str, int] | None = None,
         inherited: Iterable[int] = (),
     ):
         self.statuses: dict[str, int] = {}
         self.stopped = False
         self._started, self._show = started, show
-        self._free, self._on_gpu, self._inherited = list(gpus), set(on_gpu), tuple(inherited)
+        self._free, self._on_gpu, self._inherited = list(gpus), dict(on_gpu or {}), tuple(inherited)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
 
@@ -46,19 +48,18 @@ class Commands:
         The status of a command that a signal ended is that of a shell, 128 plus the number of the signal.
         """
         self._started(stage)
-        gpu = None
         with self._lock:
-            if stage in self._on_gpu and self._free:
-                gpu = self._free.pop(0)
-                arguments = arguments | {"env": arguments["env"] | {"CUDA_VISIBLE_DEVICES": gpu}}
+            number = self._on_gpu.get(stage, 0)
+            gpus, self._free = self._free[:number], self._free[number:]
+        if gpus:
+            arguments = arguments | {"env": arguments["env"] | {CUDA_DEVICES: ",".join(gpus)}}
         try:
             with log(stage).open("wb") as output:
                 status = self._run(stage, command, output, arguments)
         finally:
             with self._lock:
                 self._running.pop(stage, None)
-                if gpu is not None:
-                    self._free.insert(0, gpu)
+                self._free = gpus + self._free
         self.statuses[stage] = status
         return status
 

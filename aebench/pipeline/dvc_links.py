@@ -4,14 +4,24 @@ DVC records each file that it writes or caches. `dvc checkout`, `dvc pull` and `
 that are not outputs of current stages. params.yaml determines the stages, so these are the files of every model and data set
 outside the suite. The record has no other use and DVC has no option against it, so it is emptied and DVC's database is told
 to ignore new entries. `aebench select`, `aebench run` and the stage `track` do this each time, as the database may be new.
+
+`dvc exp run -S 'suite.datasets=[...]'` also deletes outputs of current stages that have no entry in dvc.lock, such as those of
+a data set whose entries are archived. The first stage, `check`, restores these files from DVC's cache; DVC's run cache then
+restores the other stages, and `pretrain` finds its layers.
 """
 
+import json
+import shutil
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
+
+from aebench.pipeline.lock import Lock
+from aebench.storage import atomic_write
 
 IGNORE_NEW_ENTRIES = "CREATE TRIGGER IF NOT EXISTS aebench BEFORE INSERT ON Cache BEGIN SELECT RAISE(IGNORE); END"
 
@@ -29,3 +39,18 @@ def keep_files_in(repo: Repo) -> None:
         links.clear()
         with suppress(sqlite3.Error), closing(sqlite3.connect(Path(links.directory) / "cache.db")) as database:
             database.execute(IGNORE_NEW_ENTRIES)
+
+
+def restore_files(datasets: Iterable[str]) -> None:
+    """Write the missing files of data sets whose entries are archived, if DVC's cache has them."""
+    with Repo() as repo:
+        cached = repo.cache.local.oid_to_path
+        for path, (_, md5) in Lock.read(datasets).written.items():
+            if md5.endswith(".dir") and Path(cached(md5)).exists():
+                files = {Path(path, file["relpath"]): file["md5"] for file in json.loads(Path(cached(md5)).read_text())}
+            else:
+                files = {Path(path): md5}
+            for file, digest in files.items():
+                if digest and not file.exists() and Path(cached(digest)).exists():
+                    with atomic_write(file) as partial:
+                        shutil.copyfile(cached(digest), partial)

@@ -5,21 +5,24 @@ of the graph, of the cache and of dvc.lock: a stage is run by DVC's own `Stage.r
 restores it from the run cache, or runs its command and saves the outputs. Only one thread at a time is in DVC's code, which is
 not made for threads. It leaves that code while a command runs, as DVC itself then releases its lock for other processes.
 
-dvc.lock is written at most every `SECONDS_BETWEEN_WRITES`, to a copy that replaces it. If the process is killed in between, the
-run cache restores the stages whose entries are missing. A stage that the run cache cannot restore is written at once, and all
-are written before a stage that reads dvc.lock itself (`meta: {reads_lock: true}`).
+dvc.lock is written at most every `SECONDS_BETWEEN_WRITES` and in at most `SHARE_OF_WRITES` of the time, to a copy that replaces
+it. If the process is killed in between, the run cache restores the stages whose entries are missing. A stage that the run cache
+cannot restore is written at once, and all are written before a stage that reads dvc.lock itself (`meta: {reads_lock: true}`).
 """
 
 import logging
+import pickle
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import dvc.stage.run
+from dvc.dependency import ParamsDependency
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.lock import LockBase
@@ -27,12 +30,15 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import PipelineStage
 from dvc.stage.exceptions import StageCmdFailedError
+from dvc.utils import serialize, strictyaml
+from dvc.utils.serialize import parse_yaml
+from ruamel.yaml import YAMLError
 
 from aebench.errors import InputError, did_you_mean
-from aebench.pipeline import dvc_links
+from aebench.pipeline import dvc_links, libyaml, resources
 from aebench.pipeline.lock import LOCK
 
-SECONDS_BETWEEN_WRITES = 10.0
+SECONDS_BETWEEN_WRITES, SHARE_OF_WRITES = 10.0, 0.05
 PARTIAL_LOCK = Path(".dvc/tmp/dvc.lock")
 Execute = Callable[[str, str | list[str], dict[str, Any]], int]
 """Runs a command of a stage: its name, the command and further arguments for subprocess.Popen; returns the exit status."""
@@ -41,8 +47,8 @@ Execute = Callable[[str, str | list[str], dict[str, Any]], int]
 class DvcStages:
     """The stages of dvc.yaml that lead to `targets` (stages, or groups such as `train`; default: all), in an order to run them.
 
-    `graph` maps each stage to the stages that it depends on, and `resources` to its `meta.resources`. `execute` must be set
-    before a stage runs. Use as a context manager.
+    `graph` maps each stage to the stages that it depends on. `execute` must be set before a stage runs. Use as a context
+    manager.
     """
 
     execute: Execute
@@ -51,12 +57,14 @@ class DvcStages:
         self._targets = list(targets)
         self._context = ExitStack()
         self._finished: list[PipelineStage] = []
-        self._written = time.monotonic()
+        self._next_write = time.monotonic() + SECONDS_BETWEEN_WRITES
 
     def __enter__(self) -> "DvcStages":
         for name in ("dvc", "dvc_data", "dvc_objects"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised, and progress is shown elsewhere
         with one_error(), self._context:
+            for module in (strictyaml, serialize._yaml):
+                self._context.enter_context(_replaced(module, "parse_yaml", _parse))
             self._repo = self._context.enter_context(Repo(_wait_for_lock=True))
             dvc_links.keep_files_in(self._repo)
             self._repo.lock = _Turn(self._repo.lock)
@@ -74,9 +82,6 @@ class DvcStages:
                 name: {other.addressing for other in upstream} & self._stages.keys()
                 for name, upstream in self._upstream.items()
             }
-            self.resources: dict[str, dict[str, Any]] = {
-                name: (stage.meta or {}).get("resources", {}) for name, stage in self._stages.items()
-            }
             self._context = self._context.pop_all()
         return self
 
@@ -91,9 +96,13 @@ class DvcStages:
             changed = stage.reproduce(upstream=self._upstream[name]) is not None
             if changed:
                 self._finished.append(stage)
-                if not _can_be_restored(stage) or time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
+                if not _can_be_restored(stage) or time.monotonic() > self._next_write:
                     self._write_lock()
         return changed
+
+    def needs(self, offer: resources.Amounts) -> dict[str, dict[str, float]]:
+        """What each stage uses of what this machine has."""
+        return {name: resources.needs(stage.meta or {}, _params(stage), [offer]) for name, stage in self._stages.items()}
 
     def _selected(self, graph: Iterable[PipelineStage]) -> list[PipelineStage] | None:
         """The stages that are targets themselves or whose group is; None without targets."""
@@ -120,6 +129,7 @@ class DvcStages:
             self._write_lock()
 
     def _write_lock(self) -> None:
+        begin = time.monotonic()
         if self._finished:
             PARTIAL_LOCK.unlink(missing_ok=True)
             if LOCK.exists():
@@ -129,7 +139,8 @@ class DvcStages:
             self._repo.scm_context.files_to_track.discard(str(PARTIAL_LOCK))
             self._repo.scm_context.track_file(str(LOCK))
             self._finished = []
-        self._written = time.monotonic()
+        end = time.monotonic()
+        self._next_write = end + max(SECONDS_BETWEEN_WRITES, (end - begin) / SHARE_OF_WRITES)
 
 
 class _Turn(LockBase):
@@ -184,6 +195,23 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, before)
+
+
+def _parse(text: str, path: str, typ: str = "safe") -> Any:
+    """Parse as DVC does, but the same text only once: DVC reads the settings of a data set for each of its stages."""
+    if typ == "safe" and Path(path).name == LOCK.name:  # long, and written by a program
+        with suppress(YAMLError):
+            return libyaml.parse(text) or {}
+    return pickle.loads(_pickled(text, path)) if typ == "safe" else parse_yaml(text, path, typ)
+
+
+@lru_cache(maxsize=64)
+def _pickled(text: str, path: str) -> bytes:
+    return pickle.dumps(parse_yaml(text, path))
+
+
+def _params(stage: PipelineStage) -> list[tuple[str, list[str]]]:
+    return [(dep.def_path, list(dep.params)) for dep in stage.deps if isinstance(dep, ParamsDependency)]
 
 
 def _can_be_restored(stage: PipelineStage) -> bool:

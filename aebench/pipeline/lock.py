@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aebench.errors import InputError
-from aebench.storage import REPORTS, md5, read_yaml, write_yaml
+from aebench.pipeline import libyaml
+from aebench.storage import REPORTS, md5, write_yaml
 
 LOCK = Path("dvc.lock")
 WITH_WALL_TIMES = ("cost.json", "inference.json", "layers")
@@ -136,7 +137,7 @@ def archive_other_datasets(datasets: Iterable[str]) -> None:
 def _read(file: Path) -> Stages:
     if not file.exists():
         return {}
-    stages = read_yaml(file).get("stages")
+    stages = libyaml.read(file).get("stages")
     if not isinstance(stages, dict):
         raise InputError(f"{file} must have stages, got none")
     return stages

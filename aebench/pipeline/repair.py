@@ -11,9 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aebench import storage
 from aebench.errors import InputError
-from aebench.pipeline import lock
+from aebench.pipeline import libyaml, lock
 from aebench.pipeline.lock import LOCK
 
 RWLOCK = Path(".dvc/tmp/rwlock")
@@ -65,6 +64,6 @@ def _is_running(process: int) -> bool:
 
 def _truncated_lock(file: Path) -> bool:
     try:
-        return file.exists() and "stages" not in storage.read_yaml(file)
+        return file.exists() and "stages" not in libyaml.read(file)
     except InputError:
         return True

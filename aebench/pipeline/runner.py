@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from aebench.errors import InputError
-from aebench.pipeline import fork_server, remote, repair, schedule
-from aebench.pipeline.commands import Commands, log, reason
+from aebench.pipeline import fork_server, remote, repair, resources, schedule
+from aebench.pipeline.commands import CUDA_DEVICES, Commands, log, reason
 from aebench.pipeline.dvc_stages import DvcStages
 from aebench.pipeline.progress import Display, Durations
 from aebench.pipeline.run_lock import only_run
@@ -60,9 +61,17 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
         durations, gpus = Durations(), [] if on_cluster else visible_gpus()
         with DvcStages(targets) as stages:
             display = Display(stages.graph, jobs, durations, console)
-            on_gpu = [stage for stage, needs in stages.resources.items() if needs.get("gpu")]
+            capacity = {resources.CORES: jobs, resources.GPU: len(gpus)}
+            needs = stages.needs(capacity)
+            on_gpu = {stage: int(needed.get(resources.GPU, 0)) for stage, needed in needs.items()}
             commands = Commands(display.start, display.status, gpus, on_gpu, held)
-            stages.execute = commands.execute
+
+            def execute(stage: str, command: str | list[str], arguments: dict[str, Any]) -> int:
+                if not on_cluster and not resources.covered(needs[stage], [capacity]):
+                    raise resources.lacking("this machine", needs[stage], [capacity])
+                return commands.execute(stage, command, arguments)
+
+            stages.execute = execute
 
             def work(stage: str) -> None:
                 started, state = time.monotonic(), "failed"
@@ -74,11 +83,10 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
                 finally:
                     display.finish(stage, "stopped" if commands.stopped and state == "failed" else state)
 
-            capacity = {"cores": jobs} | ({"gpu": len(gpus)} if gpus else {})
             expected = durations.of(stages.graph)
             try:
                 with display.shown():
-                    result = schedule.run(stages.graph, work, capacity, stages.resources, expected, commands.stop)
+                    result = schedule.run(stages.graph, work, capacity, needs, expected, commands.stop)
                 for stage, error in result.failures.items():
                     status = commands.statuses.get(stage)
                     message = str(error) if isinstance(error, InputError) else repr(error)
@@ -99,7 +107,7 @@ def _threads() -> int:
 
 def visible_gpus() -> list[str]:
     """The CUDA devices that stages may use."""
-    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+    if (chosen := os.environ.get(CUDA_DEVICES)) is not None:
         return [gpu.strip() for gpu in chosen.split(",") if gpu.strip() not in ("", "-1")]
     return [str(number) for number in range(len(list(GPUS.iterdir())))] if GPUS.is_dir() else []
 

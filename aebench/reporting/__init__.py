@@ -8,6 +8,7 @@ claims.py           the claims of the lecture (claims.yaml) and their verdicts
 claims_summary.py   the verdicts on all data sets: reports/claims.md and docs/lecture.md
 lecture/            figures that do not depend on one data set
 papers.py           published numbers and ours: reports/papers.md and papers.tex
+terminal.py         the comparison of all models for a terminal
 page.py             one section per data set, and the page that joins them
 provenance.py       the inputs, code and environments behind a report
 templates/          the text of the page and of all Markdown and LaTeX files

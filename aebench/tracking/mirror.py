@@ -22,7 +22,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from aebench import config, storage
 from aebench.errors import InputError
 from aebench.pipeline.lock import Lock
+from aebench.pipeline.run_lock import one_at_a_time
 from aebench.reporting import results
 from aebench.tracking.records import ALL, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
 
@@ -54,6 +55,7 @@ COLOURS = ["3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300",
 
 MLflow's defaults are random.
 """
+TRACKING_LOCK = Path(".dvc/tmp/mlflow.lock")
 CURRENT = "current"
 STATE, FIGURES = "aebench.state", "aebench.figures"
 
@@ -92,7 +94,7 @@ def mirror() -> Tally:
     models = [model for dataset in suite.datasets for model in _finished(dataset, suite)]
     finished = {(model.dataset, model.name) for model in models}
     tally = Tally(missing=["/".join(pair) for pair in product(suite.datasets, suite.all_models) if pair not in finished])
-    with _client() as client:
+    with _alone(), _client() as client:
         for model in models:
             _mirror(client, model, tally)
     return tally
@@ -212,6 +214,14 @@ def _experiment(client: "MlflowClient", dataset: str) -> str:
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return experiment.experiment_id
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for other experiments of the project: two that are the first to write to a store would both create its tables."""
+    file = _project() / TRACKING_LOCK
+    with one_at_a_time(file) if file.parent.is_dir() else nullcontext():
+        yield
 
 
 @contextmanager

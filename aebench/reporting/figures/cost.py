@@ -98,6 +98,7 @@ FIGURES = {
         "Labelled scatter plots of each model's error against its training time per seed, on logarithmic axes.",
         "Lower left is better. A filled circle is Pareto-optimal: no other trained model is at least as good and as fast. The "
         "line joins these models. Baselines are ignored, and errors of 0 are not shown. Training time is the wall time of "
-        "training all seeds at once on one machine, divided by their number.",
+        "training all seeds at once, divided by their number. Several models may have been trained at the same time, which "
+        "takes longer for each than alone.",
     ),
 }

@@ -119,16 +119,6 @@ def threads(cost: Cost) -> str:
     return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
 
 
-def aligned(columns: list[Column], form: str, header: str = "{header} ({unit})") -> str:
-    """The columns in a text format of tabulate; `header` is the template of headers with a unit."""
-    from pandas import DataFrame
-
-    rows = list(zip(*(column.cells for column in columns), strict=True))
-    headers = [header.format(header=column.header, unit=column.unit) if column.unit else column.header for column in columns]
-    frame, sides = DataFrame(rows, columns=headers), [column.side for column in columns]
-    return frame.to_markdown(index=False, tablefmt=form, colalign=sides, disable_numparse=True, preserve_whitespace=True)
-
-
 def _cell(mean: str, half: str, width: int) -> str:
     if not mean:
         return MISSING

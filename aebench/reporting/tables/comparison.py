@@ -3,11 +3,10 @@
 import math
 from typing import TYPE_CHECKING
 
-from aebench import storage
 from aebench.evaluation.metrics import METRICS
 from aebench.reporting.results import Results
 from aebench.reporting.tables import formats, questions
-from aebench.reporting.tables.columns import FIGURE_SPACE, Column, Table, aligned, counts, scores
+from aebench.reporting.tables.columns import Column, Table, counts, scores
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -79,12 +78,3 @@ def summary(results: Results) -> dict[str, dict[str, float]]:
     """Model -> headline metric -> mean, for `dvc metrics show`. NaN and infinity, which JSON does not have, are left out."""
     means = {model.name: {name: model.scores[name].mean for name in HEADLINE} for model in results.models}
     return {model: {name: mean for name, mean in each.items() if math.isfinite(mean)} for model, each in means.items()}
-
-
-def terminal(dataset: str) -> str:
-    """The comparison in reports/<dataset>/table.csv as aligned plain text."""
-    from pandas import read_csv
-
-    file = storage.written(storage.REPORTS / dataset / "table.csv")
-    frame = read_csv(file, dtype={"model": str}, keep_default_na=False, na_values=[""])
-    return aligned(columns(frame), "simple", "{header}\n{unit}").replace(FIGURE_SPACE, " ")

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tabulate import tabulate
+
 from aebench.reporting import templates
-from aebench.reporting.tables.columns import FIGURE_SPACE, Column, Table, aligned, number
+from aebench.reporting.tables.columns import FIGURE_SPACE, Column, Table, number
 from aebench.reporting.templates import Latex
 from aebench.statistics import Estimate
 
@@ -42,8 +44,10 @@ def frame(table: Table) -> "DataFrame":
 
 def markdown(columns: list[Column]) -> str:
     """The columns as a pipe table, the best numbers bold."""
-    escaped = [replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]) for c in columns]
-    return aligned([replace(c, cells=c.emphasised(_strong)) for c in escaped], "pipe")
+    escaped = [replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]).emphasised(_strong) for c in columns]
+    headers = [f"{c.header} ({c.unit})" if c.unit else c.header for c in columns]
+    rows, sides = list(zip(*escaped, strict=True)), [c.side for c in columns]
+    return tabulate(rows, headers, "pipe", disable_numparse=True, preserve_whitespace=True, colalign=sides)
 
 
 def latex(columns: list[Column]) -> dict[str, list]:

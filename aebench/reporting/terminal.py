@@ -1,0 +1,25 @@
+"""The comparison of all models as plain text; it is read from the report, without the libraries that a report needs."""
+
+import re
+
+from tabulate import tabulate
+
+from aebench import storage
+
+FIGURE_SPACE = "\N{FIGURE SPACE}"
+SEPARATOR = re.compile(r"(?<!\\)\|")
+
+
+def comparison(dataset: str) -> str:
+    """The table in reports/<dataset>/tables/comparison.md, with the units below the headers."""
+    lines = storage.written(storage.REPORTS / dataset / "tables" / "comparison.md").read_text().splitlines()
+    header, sides, *rows = [_cells(line) for line in lines if line.startswith("|")]
+    headers = [re.sub(r" \((.*)\)$", r"\n\1", cell) for cell in header]
+    alignment = ["right" if side.endswith(":") else "left" for side in sides]
+    text = tabulate(rows, headers, "simple", disable_numparse=True, preserve_whitespace=True, colalign=alignment)
+    return text.replace(FIGURE_SPACE, " ")
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line, without the marks of Markdown; figure spaces, which align decimal points, are kept."""
+    return [cell.strip(" ").replace("**", "").replace(r"\|", "|") for cell in SEPARATOR.split(line)[1:-1]]
