@@ -34,20 +34,20 @@ METRICS = {
     "fvu_noise": Metric(
         fvu_noise,
         "FVU of noise",
-        None,
-        "fraction",
-        None,
-        3,
-        "Fraction of variance unexplained (FVU) for images of uniform noise: 0 for a model that copies its input.",
+        better=None,
+        unit="fraction",
+        perfect=None,
+        decimals=3,
+        meaning="Fraction of variance unexplained (FVU) for images of uniform noise: 0 for a model that copies its input.",
     ),
     "fvu_permuted": Metric(
         fvu_permuted,
         "FVU permuted",
-        None,
-        "fraction",
-        None,
-        3,
-        "Fraction of variance unexplained (FVU) for test images whose pixels are permuted, all in the same way: 0 for a model "
-        "that copies its input.",
+        better=None,
+        unit="fraction",
+        perfect=None,
+        decimals=3,
+        meaning="Fraction of variance unexplained (FVU) for test images whose pixels are permuted, all in the same way: 0 for "
+        "a model that copies its input.",
     ),
 }
