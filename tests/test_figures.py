@@ -251,6 +251,14 @@ def test_accuracy_is_drawn_at_the_fractions_of_labels_with_that_of_the_baselines
         np.testing.assert_allclose(lines(axes["ae"])[label], [(6, 60), accuracy])
 
 
+def test_two_random_encoders_are_drawn_in_different_styles(results):
+    for i, kind in enumerate(("raw_pixels", "random_encoder", "random_encoder")):
+        results.models[i].settings["kind"] = kind
+    axes, *_ = panels("accuracy_by_labels", results).values()
+    drawn = [(line.get_color(), line.get_linestyle()) for line in axes.get_lines() if line.get_label()[0] != "_"]
+    assert len(drawn) == 4 and len(set(drawn)) == 4
+
+
 def test_confusions_are_those_of_the_best_model_and_the_baselines_in_percent(results):
     results.models[1].settings["kind"] = "raw_pixels"
     best, baseline = draw("confusions", results).axes
