@@ -150,7 +150,7 @@ METRICS = {
         effective_beta,
         "Effective β",
         better=None,
-        unit="error per nat",
+        unit="no unit",
         perfect=None,
         decimals=2,
         meaning="Error that counts as much as one nat of KL in the training loss. The error is the squared error, summed over "
@@ -201,8 +201,8 @@ METRICS = {
         unit="nats",
         perfect=None,
         decimals=2,
-        meaning="IWAE - ELBO, an estimate from below of log p(x) - ELBO = KL(q(z|x) ‖ p(z|x)): how far q(z|x) is from the "
-        "posterior.",
+        meaning="IWAE - ELBO, in expectation a lower bound of log p(x) - ELBO = KL(q(z|x) ‖ p(z|x)): how far q(z|x) is from "
+        "the posterior.",
     ),
     "iwae_half_width": Metric(
         iwae_half_width,
@@ -226,7 +226,7 @@ METRICS = {
         active_units,
         "Active units",
         better=None,
-        unit="units",
+        unit="number",
         perfect=None,
         decimals=1,
         meaning="Number of units whose posterior mean has a variance above 0.01 over test images, under a prior of N(0, I); "

@@ -88,7 +88,7 @@ METRICS = {
         partial(of_default_sampler, "frechet"),
         "Fréchet distance",
         better="lower",
-        unit="squared",
+        unit="squared feature distance",
         perfect=0.0,
         decimals=2,
         meaning="Fréchet distance between samples (from the prior or, without one, from a normal fitted to the codes) and as "

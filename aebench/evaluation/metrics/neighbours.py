@@ -20,22 +20,22 @@ MAX_NEIGHBOURS = max(NEIGHBOURS)
 
 
 def knn_1(r: Representation) -> float:
-    """Test accuracy in % of the class of the nearest neighbour."""
+    """1-NN test accuracy in %."""
     return knn_accuracy(r, 1)
 
 
 def knn_5(r: Representation) -> float:
-    """Test accuracy in % of a vote of five neighbours."""
+    """5-NN test accuracy in %."""
     return knn_accuracy(r, 5)
 
 
 def knn_best(r: Representation) -> float:
-    """Test accuracy in % of a vote of k neighbours, with the k that is best on validation images."""
+    """k-NN test accuracy in %, with the k that is best on validation images."""
     return knn_accuracy(r, best_k(r))
 
 
 def knn_accuracy(r: Representation, k: int) -> float:
-    """Test accuracy in % of a vote of the k <= MAX_NEIGHBOURS nearest reference codes."""
+    """k-NN test accuracy in % for k <= MAX_NEIGHBOURS."""
     return _accuracy(r.reference_labels[nearest(r)], r.labels, k)
 
 

@@ -149,8 +149,8 @@ METRICS = {
         unit="%",
         perfect=100.0,
         decimals=2,
-        meaning="Test accuracy of a vote of the five nearest clean codes for images that are corrupted, averaged over levels "
-        "and corruptions.",
+        meaning="Test accuracy of a vote of the five nearest clean codes on corrupted images, averaged over levels and "
+        "corruptions.",
     ),
     "probe_under_corruption": Metric(
         probe_under_corruption,
@@ -159,8 +159,8 @@ METRICS = {
         unit="%",
         perfect=100.0,
         decimals=2,
-        meaning="Test accuracy of a ridge probe, fitted to clean codes, for images that are corrupted, averaged over levels "
-        "and corruptions.",
+        meaning="Test accuracy of a ridge probe, fitted to clean codes, on corrupted images, averaged over levels and "
+        "corruptions.",
     ),
 }
 AXIS = "corruption and level"
@@ -182,7 +182,7 @@ PROFILES = {
         better="higher",
         unit="%",
         decimals=2,
-        meaning="Test accuracy of a vote of the five nearest clean codes for images that are corrupted.",
+        meaning="Test accuracy of a vote of the five nearest clean codes on corrupted images.",
     ),
     "probe_by_corruption": Profile(
         probe_by_corruption,
@@ -191,7 +191,7 @@ PROFILES = {
         better="higher",
         unit="%",
         decimals=2,
-        meaning="Test accuracy of a ridge probe, fitted to clean codes, for images that are corrupted.",
+        meaning="Test accuracy of a ridge probe, fitted to clean codes, on corrupted images.",
     ),
     "displacement_by_corruption": Profile(
         displacement_by_corruption,
