@@ -150,7 +150,7 @@ class Density(Schema):
 
 
 REACH, TAIL = 2.0, 0.03
-"""Traversals reach `REACH` standard deviations from the mean code; the manifold shows the quantiles from `TAIL` to 1 - `TAIL`."""
+"""Traversals reach `REACH` standard deviations from the mean code; the manifold spans the quantiles `TAIL` to 1 - `TAIL`."""
 
 
 class Pictures(Schema):
