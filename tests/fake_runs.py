@@ -178,10 +178,12 @@ def _circle(labels: np.ndarray, radius: float, rng: np.random.Generator) -> np.n
 
 def _decoded(quality: float, latent_dim: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Blurred images for each picture, and for a manifold if the model has two units."""
-    counts = {"samples": 20, "interpolations": 40, "traversals": 9 * min(latent_dim, 8)} | (
-        {"manifold": 225} if latent_dim == 2 else {}
+    shapes = {"samples": (20,), "interpolations": (4, 10), "traversals": (min(latent_dim, 8), 9)} | (
+        {"manifold": (15, 15)} if latent_dim == 2 else {}
     )
-    images = {name: _blobs(count, seed).images for seed, (name, count) in enumerate(counts.items())}
+    images = {
+        name: _blobs(int(np.prod(shape)), seed).images.reshape(*shape, -1) for seed, (name, shape) in enumerate(shapes.items())
+    }
     return {n: (quality * x + (1 - quality) * rng.random(x.shape)).astype(np.float32) for n, x in images.items()}
 
 

@@ -12,7 +12,7 @@ from aebench import storage
 from aebench.evaluation import pictures
 from aebench.evaluation.pictures import FILTERS, POSTERIORS, filters, posterior
 from aebench.evaluation.settings import Evaluation
-from aebench.reporting.figures import FIGURES, canvas, generation
+from aebench.reporting.figures import FIGURES, canvas
 from aebench.reporting.figures.cost import pareto
 from aebench.reporting.figures.density import IMAGES, mixture
 from aebench.reporting.figures.filters import shades
@@ -85,6 +85,7 @@ def test_figures_are_in_the_order_of_the_sections():
         ("codes_2d", "at most 30 per class"),
         ("tsne", "perplexity 30"),
         ("retrieval", "the 8 training or validation images"),
+        ("interpolations", "10 equally spaced codes"),
         ("manifold", "15 × 15 grid"),
         ("posteriors", "codes of 30 test images"),
         ("aggregate_posterior", "over 30 test images"),
@@ -93,11 +94,6 @@ def test_figures_are_in_the_order_of_the_sections():
 )
 def test_a_caption_quotes_the_numbers_of_this_report(name, text, results):
     assert text in FIGURES[name].describe(results)
-
-
-def test_captions_and_grids_agree_with_the_images_that_were_decoded():
-    assert (generation.STEPS, generation.POSITIONS, generation.REACH) == (pictures.STEPS, pictures.POSITIONS, pictures.REACH)
-    assert generation.TAIL == pictures.TAIL
 
 
 # Filters and posteriors, as evaluation saves them
@@ -253,6 +249,14 @@ def test_accuracy_is_drawn_at_the_fractions_of_labels_with_that_of_the_baselines
             np.mean(measured(model, "classification.csv", f"linear_probe_by_labels/{fraction}")) for fraction in ("0.1", "1.0")
         ]
         np.testing.assert_allclose(lines(axes["ae"])[label], [(6, 60), accuracy])
+
+
+def test_two_random_encoders_are_drawn_in_different_styles(results):
+    for i, kind in enumerate(("raw_pixels", "random_encoder", "random_encoder")):
+        results.models[i].settings["kind"] = kind
+    axes, *_ = panels("accuracy_by_labels", results).values()
+    drawn = [(line.get_color(), line.get_linestyle()) for line in axes.get_lines() if line.get_label()[0] != "_"]
+    assert len(drawn) == 4 and len(set(drawn)) == 4
 
 
 def test_confusions_are_those_of_the_best_model_and_the_baselines_in_percent(results):

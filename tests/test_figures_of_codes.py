@@ -54,9 +54,9 @@ def test_a_grid_has_the_images_in_their_order(fake_project, name, across):
     with canvas.style():
         axes = FIGURES[name].draw(results).axes[0]
     pixels, images, (height, width) = axes.get_images()[0].get_array(), results.models[1].pictures[name], fake_runs.SHAPE
-    assert pixels.shape == (13 * len(images) // across - 1, 13 * across - 1)
-    np.testing.assert_allclose(pixels[:height, 13 : 13 + width], images[1].reshape(fake_runs.SHAPE))
-    np.testing.assert_allclose(pixels[13 : 13 + height, :width], images[across].reshape(fake_runs.SHAPE))
+    assert pixels.shape == (13 * len(images) - 1, 13 * across - 1)
+    np.testing.assert_allclose(pixels[:height, 13 : 13 + width], images[0, 1].reshape(fake_runs.SHAPE))
+    np.testing.assert_allclose(pixels[13 : 13 + height, :width], images[1, 0].reshape(fake_runs.SHAPE))
 
 
 def test_a_figure_with_nothing_to_show_is_removed(fake_project):

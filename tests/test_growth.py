@@ -54,7 +54,9 @@ def length(r: Representation) -> float:
 
 
 METRICS = {
-    "length": Metric(length, "Length", "lower", "", 0.0, 2, "Mean norm of a code.", main=True),
+    "length": Metric(
+        length, "Length", better="lower", unit="", perfect=0.0, decimals=2, meaning="Mean norm of a code.", main=True
+    ),
 '''
 
 

@@ -24,7 +24,7 @@ def test_values_are_those_of_the_report(reported):
     for model, cell in zip(("ae", "ae_2d"), sse[1:], strict=True):
         assert cell == f"{float(table[model]['sse.mean']):.3f} ± {float(table[model]['sse.half_width']):.3f}"
         assert float(table[model]["sse.mean"]) == pytest.approx(sum(measured(model, "sse")) / 3)
-    assert beta[0] == "Effective β (error per nat)" and beta[1] == "—" and "±" in beta[2]
+    assert beta[0] == "Effective β (no unit)" and beta[1] == "—" and "±" in beta[2]
     assert coverage[:2] == ["Coverage by sampler, 2 (fraction)", f"2.000 ± {fake_runs.T_975_2 / 3**0.5:.3f}"]
 
 

@@ -196,7 +196,11 @@ PLUGIN = """
         pass
 
 
-    LENGTH = Metric(lambda r: float(r.codes.norm(dim=1).mean()), "Length", None, "", None, 2, "Mean norm of a code.")
+    def length(r):
+        return float(r.codes.norm(dim=1).mean())
+
+
+    LENGTH = Metric(length, "Length", better=None, unit="", perfect=None, decimals=2, meaning="Mean norm of a code.")
 """
 ENTRY_POINTS = """
     [aebench.models]

@@ -68,7 +68,15 @@ def test_the_linear_probe_is_compared_like_any_other_main_metric(reported):
 
 
 def test_a_profile_has_a_column_per_position_and_a_row_per_position_in_profiles_csv(fake_project, monkeypatch):
-    profile = Profile(lambda r: {}, "Beauty by hour", "hours", "higher", "hearts", 1, "How pleasing an image is.")
+    profile = Profile(
+        lambda r: {},
+        "Beauty by hour",
+        axis="hours",
+        better="higher",
+        unit="hearts",
+        decimals=1,
+        meaning="How pleasing an image is.",
+    )
     monkeypatch.setitem(PROFILES, "beauty", profile)
     overwrite("ae", "profiles.csv", **{"beauty/noon": [4.0, 5.0, 6.0], "beauty/night": [1.0, 1.0, 1.0]})
     text = write_texts()[".md"].partition("## Beauty by hour")[2].partition("\n## ")[0]
@@ -174,7 +182,16 @@ def test_an_infinite_mean_is_printed(fake_project):
 
 
 def test_a_metric_is_in_every_table_by_its_entry_in_METRICS(fake_project, monkeypatch):
-    metric = Metric(lambda r: 0.0, "Beauty", "higher", "hearts", 1.0, 1, "How pleasing an image is.", main=True)
+    metric = Metric(
+        lambda r: 0.0,
+        "Beauty",
+        better="higher",
+        unit="hearts",
+        perfect=1.0,
+        decimals=1,
+        meaning="How pleasing an image is.",
+        main=True,
+    )
     monkeypatch.setitem(METRICS, "beauty", metric)
     overwrite("ae", beauty=[4.0, 5.0, 6.0])
     texts = write_texts()

@@ -86,7 +86,7 @@ def test_map_uses_the_first_queries_and_leaves_out_classes_without_reference(mon
 
 def test_examples_are_the_neighbours_of_the_first_test_image_of_each_class():
     (r,) = represented(trained("vanilla", seeds=(3,))[0])
-    examples, hits = r.retrieval.images.reshape(3, 9, -1), nearest(r)[:3, : arrays.HITS]
+    examples, hits = r.retrieval.images.reshape(3, 9, -1), nearest(r)[:3, : arrays.EXAMPLES]
     reference = torch.cat([r.images, r.images])
     assert torch.equal(examples[:, 0], r.images[:3]) and torch.equal(examples[:, 1:], reference[hits])
     assert torch.equal(r.retrieval.correct, (r.reference_labels[hits] == torch.arange(3)[:, None]).flatten())

@@ -12,10 +12,10 @@ posterior_labels (p,)                classes of these test images
 samples (20, d)                      images decoded from samples of the prior or, for a model without a prior, of the normal
                                      distribution fitted to the training codes
 from_prior ()                        whether the samples are from the model's prior
-interpolations (4 * 10, d)           images decoded along the line between the codes of two test images of different classes
-traversals (units * 9, d)            images decoded from the mean code with one unit moved by -2 to 2 standard deviations, for
+interpolations (4, 10, d)            images decoded along the line between the codes of two test images of different classes
+traversals (units, 9, d)             images decoded from the mean code with one unit moved by -2 to 2 standard deviations, for
                                      the units with the largest standard deviations
-manifold (15 * 15, d)                images decoded from a grid of quantiles of the prior, or of the reference codes for a model
+manifold (15, 15, d)                 images decoded from a grid of quantiles of the prior, or of the reference codes for a model
                                      without a prior; the first unit grows to the right and the second upwards
 
 Arrays that a model does not have are left out: `scatter` and `manifold` unless codes are two-dimensional, `map` without a t-SNE
@@ -30,15 +30,15 @@ from torch import Tensor
 from aebench.evaluation.arrays.generation import Normal
 from aebench.evaluation.replicas import in_blocks, load_ensemble
 from aebench.evaluation.representation import Representation
-from aebench.evaluation.settings import Pictures
+from aebench.evaluation.settings import REACH, TAIL, Pictures
 from aebench.randomness import Streams, Use
 from aebench.storage import Trained
 from aebench.training.ensemble import Replica
 
 SAMPLES = 20
 PAIRS, STEPS = 4, 10
-UNITS, REACH, POSITIONS = 8, 2.0, 9
-GRID, TAIL, DRAWS = 15, 0.03, 10_000
+UNITS, POSITIONS = 8, 9
+GRID, DRAWS = 15, 10_000
 FILTERS, POSTERIORS = 32, 500
 
 
@@ -97,7 +97,7 @@ def posterior(replica: Replica, images: Tensor, labels: Tensor) -> dict[str, Ten
 
 
 def interpolate(r: Representation) -> Tensor:
-    """Interpolate between test codes of class 0 and 1, of 2 and 3, and so on: codes (PAIRS * STEPS, k).
+    """Interpolate between test codes of class 0 and 1, of 2 and 3, and so on: codes (PAIRS, STEPS, k).
 
     With fewer than 2 * `PAIRS` classes the classes are repeated. Pair p interpolates between the p-th images of its classes, so
     that no two pairs share an image unless a class has fewer than `PAIRS` images.
@@ -105,22 +105,22 @@ def interpolate(r: Representation) -> Tensor:
     members = [r.codes[r.labels == c] for c in r.labels.unique()]
     sides = [[members[(2 * p + end) % len(members)] for p in range(PAIRS)] for end in (0, 1)]
     start, end = (torch.stack([codes[p % len(codes)] for p, codes in enumerate(side)]) for side in sides)
-    return torch.lerp(start[:, None], end[:, None], _steps(0, 1, STEPS, r)[:, None]).flatten(0, 1)
+    return torch.lerp(start[:, None], end[:, None], _steps(0, 1, STEPS, r)[:, None])
 
 
 def traverse(r: Representation) -> Tensor:
-    """Move each of the `UNITS` units with the largest standard deviation around the mean code: codes (units * POSITIONS, k)."""
+    """Move each of the `UNITS` units with the largest standard deviation around the mean code: codes (units, POSITIONS, k)."""
     sd = r.reference_codes.std(0)
     units = sd.topk(min(UNITS, len(sd))).indices
     moves = torch.zeros(len(units), len(sd), device=sd.device).scatter_(1, units[:, None], sd[units, None])
-    return (r.reference_codes.mean(0) + moves[:, None] * _steps(-REACH, REACH, POSITIONS, r)[:, None]).flatten(0, 1)
+    return r.reference_codes.mean(0) + moves[:, None] * _steps(-REACH, REACH, POSITIONS, r)[:, None]
 
 
 def grid(codes: Tensor) -> Tensor:
-    """Build a grid (GRID * GRID, 2), from top left to bottom right, of equispaced quantiles of the units of codes (n, 2)."""
+    """Build a grid (GRID, GRID, 2), from top left to bottom right, of equispaced quantiles of the units of codes (n, 2)."""
     levels = torch.linspace(TAIL, 1 - TAIL, GRID, dtype=codes.dtype, device=codes.device)
     right, up = codes.quantile(levels, dim=0).T
-    return torch.stack([right.repeat(GRID), up.flip(0).repeat_interleave(GRID)], 1)
+    return torch.stack(torch.meshgrid(right, up.flip(0), indexing="xy"), -1)
 
 
 def _decoded(replica: Replica, r: Representation, seed: int) -> dict[str, Tensor]:
@@ -135,7 +135,7 @@ def _decoded(replica: Replica, r: Representation, seed: int) -> dict[str, Tensor
     }
     if r.codes.shape[1] == 2:
         codes["manifold"] = grid(r.reference_codes if prior is None else replica("prior", DRAWS, generator(Use.MANIFOLD)))
-    arrays = {name: in_blocks(replica, "decode", h) for name, h in codes.items()}
+    arrays = {name: in_blocks(replica, "decode", h.flatten(0, -2)).unflatten(0, h.shape[:-1]) for name, h in codes.items()}
     return arrays | {"from_prior": torch.tensor(prior is not None)}
 
 

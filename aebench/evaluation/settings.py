@@ -149,6 +149,10 @@ class Density(Schema):
         return (self.levels - 1) ** -2 / 12
 
 
+REACH, TAIL = 2.0, 0.03
+"""Traversals reach `REACH` standard deviations from the mean code; the manifold spans the quantiles `TAIL` to 1 - `TAIL`."""
+
+
 class Pictures(Schema):
     """Images and codes of the first seed that the figures show."""
 

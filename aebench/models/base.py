@@ -44,7 +44,7 @@ class Autoencoder(nn.Module):
     def __init__(self, settings: ModelSettings, pixels: int):
         super().__init__()
         self.settings, self.pixels = settings, pixels
-        self.facts: dict[str, Any] = {}  # reported in the tables beside the settings
+        self.facts: dict[str, Any] = {}  # shown in the tables next to the settings
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the deterministic codes (n, k) of images (n, d), by default the means of q(z|x)."""

@@ -1,10 +1,10 @@
-"""Observation models: the distribution p(x|z) about the decoder's output x̂ = g(z), with -log p(x|z) = error / c + constant.
+"""Observation models: the distribution p(x|z), whose mean is the decoder's output x̂ = g(z); -log p(x|z) = error / c + constant.
 
     bernoulli   error = -sum_j [x_j log x̂_j + (1 - x_j) log(1 - x̂_j)],   c = 1
     gaussian    error = ‖x - x̂‖²,   c = 2 s²,   constant d/2 log(2π s²);   s² fixed, or learnt (Rybkin et al. 2021)
 
 x, x̂ (..., d) in [0, 1]; z (..., k). -log p(x|z) is in nats, summed over pixels. The learnt s² is optimal at the mean squared
-error per pixel. Limit: as s² increases, the error counts for nothing beside other terms of a loss.
+error per pixel. Limit: as s² increases, the error becomes negligible compared with the other terms of a loss.
 """
 
 import math

@@ -12,7 +12,7 @@ x (n, d); μ (the code), σ (n, k); ε, z (n, K, k). Terms are in nats, summed o
 For a Gaussian p(x|z) of variance s² the error is ‖x - x̂‖² and β_eff = 2 s² β. So the loss MSE + KL has s² = 1/2 and β_eff = 1
 if the squared error is summed over the pixels, and s² = d/2 and β_eff = d if it is their mean. A linear decoder uses a
 principal direction of the images only if its variance exceeds s² β = β_eff / 2 (Lucas et al. 2019). If none does, the posterior
-collapses: q(z|x) is the prior for every image, and every sample is the mean image.
+collapses: q(z|x) is the prior for every image, and every sample decodes to the mean image.
 """
 
 from typing import Literal

@@ -32,8 +32,8 @@ VERDICTS = (REFUTED, NOT_TESTED, UNDECIDED, SUPPORTED)
 """In order of precedence: see above."""
 NOTE = (
     "An effect is a mean over seeds with its 95 % interval. A claim is supported if the intervals of all its effects are "
-    "within their bounds, refuted if one is entirely outside, not tested if a quantity was not measured, and undecided "
-    "otherwise. Intervals are not corrected for multiple testing. The claims and their bounds are in "
+    "within their bounds, refuted if any interval lies entirely outside its bounds, not tested if a quantity was not "
+    "measured, and undecided otherwise. Intervals are not corrected for multiple testing. The claims and their bounds are in "
     "aebench/reporting/claims.yaml."
 )
 STUDY = "study"

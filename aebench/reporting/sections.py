@@ -11,7 +11,7 @@ SECTIONS: dict[str, str] = {
     "filters": "What do the first units detect?",
     "others": OTHERS,
     "stacked": "What does layer-by-layer pretraining achieve?",
-    "studies": "How do one setting, the number of training images and depth affect the results?",
+    "studies": "What is the effect of a single setting, of the number of training images and of depth?",
     "learning": "How did the losses evolve during training?",
     "cost": "What does each model cost?",
     "data": "What do the images look like?",

@@ -12,7 +12,7 @@ from aebench.studies.settings import TRAINING_IMAGES, Depth, Study, Sweep
 AVAILABLE = ("reconstruction", "linear_probe", "neighbours", "sparsity")
 """Questions whose metrics need only codes and reconstructions."""
 UNAVAILABLE = ("sse_sampled",)
-"""Their metrics that need more."""
+"""Metrics of these questions that need more than codes and reconstructions."""
 
 
 def check(study: Study, path: str) -> None:

@@ -15,6 +15,8 @@ from aebench.evaluation.metrics import METRICS, PROFILES
 TRAINING_IMAGES = "training_images"
 CONTROLS = ("random", "modern")
 """Series of a study of depth without pretraining."""
+CLASSIFIERS = {"frozen": "Linear probe", "fine-tuned": "Fine-tuned"}
+"""Titles of the quantities of a study of depth."""
 
 
 class Quantity(NamedTuple):
@@ -151,14 +153,14 @@ class Depth(Study):
     def describe(self, quantity: str) -> Quantity:
         """Describe a test accuracy by the classifier and the fraction of labels."""
         name, _, fraction = quantity.partition("/")
-        return Quantity(f"{name}, {100 * float(fraction):g} % of labels", "%", 2)
+        return Quantity(f"{CLASSIFIERS[name]}, {100 * float(fraction):g} % of labels", "test accuracy, %", 2)
 
     @property
     def note(self) -> str:
         """What is compared and what is equal."""
         return (
-            "Frozen: a linear probe on the code of a layer. Fine-tuned: the layers with a softmax layer, trained with labels. "
-            f"Lines: the kind of autoencoder by which all layers ({', '.join(map(str, self.latent_dims))} units) were "
+            "Linear probe: fitted to the frozen codes of a layer. Fine-tuned: the layers with a softmax layer, trained with "
+            f"labels. Lines: the kind of autoencoder by which all layers ({', '.join(map(str, self.latent_dims))} units) were "
             "pretrained; random, the same initialisation without pretraining; modern, scaled weights and ReLU units without "
             "pretraining. At each depth, all encoders receive the same number of updates, including pretraining. Deeper stacks "
             "are trained longer, and their codes are narrower."

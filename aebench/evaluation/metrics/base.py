@@ -5,7 +5,7 @@ Each file listed in `aebench.evaluation.metrics.QUESTIONS` answers one question,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from aebench.evaluation.representation import Representation
@@ -23,6 +23,7 @@ class Metric:
 
     measure: Callable[[Representation], float]
     title: str
+    _: KW_ONLY
     better: Literal["lower", "higher"] | None
     unit: str
     perfect: float | None
@@ -41,6 +42,7 @@ class Profile:
 
     measure: Callable[[Representation], dict[str, float]]
     title: str
+    _: KW_ONLY
     axis: str
     better: Literal["lower", "higher"] | None
     unit: str

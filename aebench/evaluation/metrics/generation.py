@@ -87,75 +87,82 @@ METRICS = {
     "frechet": Metric(
         partial(of_default_sampler, "frechet"),
         "Fréchet distance",
-        "lower",
-        "squared",
-        0.0,
-        2,
-        "Fréchet distance between samples (from the prior or, without one, from a normal fitted to the codes) and as many test "
-        "images, in the features of the feature classifier.",
+        better="lower",
+        unit="squared feature distance",
+        perfect=0.0,
+        decimals=2,
+        meaning="Fréchet distance between samples (from the prior or, without one, from a normal fitted to the codes) and as "
+        "many test images, in the features of the feature classifier.",
     ),
     "precision": Metric(
         partial(of_default_sampler, "precision"),
         "Precision",
-        "higher",
-        "fraction",
-        1.0,
-        3,
-        "Fraction of samples that are as close to some test image as its third nearest test image is, in the features "
+        better="higher",
+        unit="fraction",
+        perfect=1.0,
+        decimals=3,
+        meaning="Fraction of samples that are as close to some test image as its third nearest test image is, in the features "
         "of the feature classifier.",
     ),
     "recall": Metric(
         partial(of_default_sampler, "recall"),
         "Recall",
-        "higher",
-        "fraction",
-        1.0,
-        3,
-        "Fraction of test images that are as close to some sample as its third nearest sample is, in the features "
-        "of the feature classifier.",
+        better="higher",
+        unit="fraction",
+        perfect=1.0,
+        decimals=3,
+        meaning="Fraction of test images that are as close to some sample as its third nearest sample is, in the features of "
+        "the feature classifier.",
     ),
     "density": Metric(
         partial(of_default_sampler, "density"),
         "Density",
-        None,
-        "ratio",
-        None,
-        3,
-        "Mean number of test images to which a sample is closer than their fifth nearest test image, divided by 5: 1 for real "
-        "images, above 1 if samples concentrate in dense regions.",
+        better=None,
+        unit="ratio",
+        perfect=None,
+        decimals=3,
+        meaning="Mean number of test images to which a sample is closer than their fifth nearest test image, divided by 5: 1 "
+        "for real images, above 1 if samples concentrate in dense regions.",
     ),
     "coverage": Metric(
         partial(of_default_sampler, "coverage"),
         "Coverage",
-        "higher",
-        "fraction",
-        1.0,
-        3,
-        "Fraction of test images to which some sample is closer than their fifth nearest test image; 0.97 for real images.",
+        better="higher",
+        unit="fraction",
+        perfect=1.0,
+        decimals=3,
+        meaning="Fraction of test images to which some sample is closer than their fifth nearest test image; 0.97 for real "
+        "images.",
     ),
     "sharpness": Metric(
         partial(of_default_sampler, "sharpness"),
         "Sharpness",
-        None,
-        "ratio",
-        None,
-        3,
-        "Variance of the Laplacian of samples, divided by that of test images. Below 1: blurred; above 1: noisy.",
+        better=None,
+        unit="ratio",
+        perfect=None,
+        decimals=3,
+        meaning="Variance of the Laplacian of samples, divided by that of test images. Below 1: blurred; above 1: noisy.",
     ),
     "class_balance": Metric(
         partial(of_default_sampler, "class_balance"),
         "Class balance",
-        None,
-        "in [0, 1]",
-        None,
-        3,
-        "Entropy of the classes that the feature classifier predicts for samples, divided by log C for C classes: 1 if all "
-        "classes are equally frequent.",
+        better=None,
+        unit="in [0, 1]",
+        perfect=None,
+        decimals=3,
+        meaning="Entropy of the classes that the feature classifier predicts for samples, divided by log C for C classes: 1 "
+        "if all classes are equally frequent.",
     ),
 }
 PROFILES = {
     f"{name}_by_sampler": Profile(
-        partial(by_sampler, name), f"{m.title} by sampler", "sampler", m.better, m.unit, m.decimals, m.meaning
+        partial(by_sampler, name),
+        f"{m.title} by sampler",
+        axis="sampler",
+        better=m.better,
+        unit=m.unit,
+        decimals=m.decimals,
+        meaning=m.meaning,
     )
     for name, m in METRICS.items()
 }
@@ -163,10 +170,11 @@ METRICS |= {
     "sharpness_reconstructions": Metric(
         sharpness_reconstructions,
         "Sharpness of reconstructions",
-        None,
-        "ratio",
-        None,
-        3,
-        "Variance of the Laplacian of reconstructions, divided by that of test images. Below 1: blurred; above 1: noisy.",
+        better=None,
+        unit="ratio",
+        perfect=None,
+        decimals=3,
+        meaning="Variance of the Laplacian of reconstructions, divided by that of test images. Below 1: blurred; above 1: "
+        "noisy.",
     ),
 }

@@ -20,22 +20,22 @@ MAX_NEIGHBOURS = max(NEIGHBOURS)
 
 
 def knn_1(r: Representation) -> float:
-    """Test accuracy in % of the class of the nearest neighbour."""
+    """1-NN test accuracy in %."""
     return knn_accuracy(r, 1)
 
 
 def knn_5(r: Representation) -> float:
-    """Test accuracy in % of a vote of five neighbours."""
+    """5-NN test accuracy in %."""
     return knn_accuracy(r, 5)
 
 
 def knn_best(r: Representation) -> float:
-    """Test accuracy in % of a vote of k neighbours, with the k that is best on validation images."""
+    """k-NN test accuracy in %, with the k that is best on validation images."""
     return knn_accuracy(r, best_k(r))
 
 
 def knn_accuracy(r: Representation, k: int) -> float:
-    """Test accuracy in % of a vote of the k <= MAX_NEIGHBOURS nearest reference codes."""
+    """k-NN test accuracy in % for k <= MAX_NEIGHBOURS."""
     return _accuracy(r.reference_labels[nearest(r)], r.labels, k)
 
 
@@ -74,39 +74,40 @@ METRICS = {
     "knn_1": Metric(
         knn_1,
         "1-NN",
-        "higher",
-        "%",
-        100.0,
-        2,
-        "Test accuracy of predicting the class of the nearest training or validation code.",
+        better="higher",
+        unit="%",
+        perfect=100.0,
+        decimals=2,
+        meaning="Test accuracy of predicting the class of the nearest training or validation code.",
         main=True,
     ),
     "knn_5": Metric(
         knn_5,
         "5-NN",
-        "higher",
-        "%",
-        100.0,
-        2,
-        "Test accuracy of a vote of the five nearest training or validation codes.",
+        better="higher",
+        unit="%",
+        perfect=100.0,
+        decimals=2,
+        meaning="Test accuracy of a vote of the five nearest training or validation codes.",
         main=True,
     ),
     "knn_best": Metric(
         knn_best,
         "k-NN",
-        "higher",
-        "%",
-        100.0,
-        2,
-        "Test accuracy of a vote of the k nearest training or validation codes, with k chosen on validation images.",
+        better="higher",
+        unit="%",
+        perfect=100.0,
+        decimals=2,
+        meaning="Test accuracy of a vote of the k nearest training or validation codes, with k chosen on validation images.",
     ),
     "knn_best_k": Metric(
         best_k,
         "k",
-        None,
-        "neighbours",
-        None,
-        0,
-        f"Number of neighbours k of k-NN: the one of {', '.join(map(str, NEIGHBOURS))} with the highest validation accuracy.",
+        better=None,
+        unit="neighbours",
+        perfect=None,
+        decimals=0,
+        meaning="Number of neighbours k of k-NN: the one of "
+        f"{', '.join(map(str, NEIGHBOURS))} with the highest validation accuracy.",
     ),
 }

@@ -2,8 +2,8 @@
 
     FVU = sum ‖x - x̂‖² / sum ‖x - x̄‖²,   x̄: the mean of the out-of-distribution images, their best constant reconstruction
 
-FVU is 0 if the images are copied, 1 if they are reconstructed no better than by that constant, and above 1 if reconstructions
-are worse, e.g. if a model of digits reconstructs every image as a digit. The mean of the training images also scores far above
+FVU is 0 for a perfect copy, 1 for a reconstruction no better than that mean, and above 1 for a worse one, e.g. if a model of
+digits reconstructs every image as a digit. The mean of the training images also scores far above
 1. Compare these fractions with `fvu` of `reconstruction`, the fraction for test images: a model has learnt to copy if all are
 low, and has learnt the distribution of the images if only `fvu` is low.
 
@@ -34,20 +34,20 @@ METRICS = {
     "fvu_noise": Metric(
         fvu_noise,
         "FVU of noise",
-        None,
-        "fraction",
-        None,
-        3,
-        "Fraction of variance unexplained (FVU) for images of uniform noise: 0 for a model that copies its input.",
+        better=None,
+        unit="fraction",
+        perfect=None,
+        decimals=3,
+        meaning="Fraction of variance unexplained (FVU) for images of uniform noise: 0 for a model that copies its input.",
     ),
     "fvu_permuted": Metric(
         fvu_permuted,
         "FVU permuted",
-        None,
-        "fraction",
-        None,
-        3,
-        "Fraction of variance unexplained (FVU) for test images whose pixels are permuted, all in the same way: 0 for a model "
-        "that copies its input.",
+        better=None,
+        unit="fraction",
+        perfect=None,
+        decimals=3,
+        meaning="Fraction of variance unexplained (FVU) for test images whose pixels are permuted, all in the same way: 0 for "
+        "a model that copies its input.",
     ),
 }

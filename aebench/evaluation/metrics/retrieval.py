@@ -82,20 +82,20 @@ METRICS = {
     "precision_10": Metric(
         precision_10,
         "P@10",
-        "higher",
-        "%",
-        100.0,
-        2,
-        "Fraction of the ten nearest training or validation codes that have the class of the test image.",
+        better="higher",
+        unit="%",
+        perfect=100.0,
+        decimals=2,
+        meaning="Fraction of the ten nearest training or validation codes that have the class of the test image.",
     ),
     "mean_average_precision": Metric(
         mean_average_precision,
         "mAP",
-        "higher",
-        "%",
-        100.0,
-        2,
-        "Mean average precision of training and validation codes, ranked by distance to each of the first "
+        better="higher",
+        unit="%",
+        perfect=100.0,
+        decimals=2,
+        meaning="Mean average precision of training and validation codes, ranked by distance to each of the first "
         f"{QUERIES} test codes.",
     ),
 }

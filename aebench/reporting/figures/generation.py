@@ -3,22 +3,15 @@
 A model is in a figure if its pictures.npz has the array of that name.
 """
 
-from math import isqrt
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from aebench.evaluation.settings import REACH, TAIL
 from aebench.reporting.figures import canvas
 from aebench.reporting.figures.base import ReportFigure
 from aebench.reporting.results import ModelResults, Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-STEPS, POSITIONS, REACH = 10, 9, 2.0
-"""Images per row of interpolations and of traversals, and range of traversals in standard deviations."""
-TAIL = 0.03
-"""The first and last quantiles of the manifold are `TAIL` and 1 - `TAIL`."""
 
 
 def samples(results: Results) -> "Figure | None":
@@ -30,40 +23,47 @@ def samples(results: Results) -> "Figure | None":
 
 def interpolations(results: Results) -> "Figure | None":
     """One panel per model, one row per pair of images."""
-    return _grids(results, "interpolations", STEPS, panels=3)
+    return _grids(results, "interpolations", panels=3)
 
 
 def traversals(results: Results) -> "Figure | None":
     """One panel per model, one row per unit of the code."""
-    return _grids(results, "traversals", POSITIONS, panels=4)
+    return _grids(results, "traversals", panels=4)
 
 
 def manifold(results: Results) -> "Figure | None":
     """One panel per model with a 2-D code: the decoded plane."""
-    return _grids(results, "manifold", _side(results), panels=2)
+    return _grids(results, "manifold", panels=2)
 
 
 def _with(name: str, results: Results) -> list[ModelResults]:
     return [model for model in results.models if name in model.pictures]
 
 
-def _grids(results: Results, name: str, across: int, panels: int) -> "Figure | None":
-    """One panel per model: its images, `across` per row."""
+def _grids(results: Results, name: str, panels: int) -> "Figure | None":
+    """One panel per model: its images (rows, columns, d)."""
     models = _with(name, results)
     if not models:
         return None
-    images = [model.pictures[name] for model in models]
-    tiles = [canvas.mosaic(np.split(each, len(each) // across), results.about.shape) for each in images]
+    tiles = [canvas.mosaic(list(model.pictures[name]), results.about.shape) for model in models]
     return canvas.mosaics(tiles, [model.name for model in models], panels)[0]
 
 
-def _side(results: Results) -> int:
-    """Images per row of the manifold."""
-    return max((isqrt(len(model.pictures["manifold"])) for model in _with("manifold", results)), default=0)
+def _columns(name: str, results: Results) -> int:
+    """Images per row of a grid."""
+    return _with(name, results)[0].pictures[name].shape[1]
+
+
+def _interpolations_caption(results: Results) -> str:
+    return (
+        f"{_columns('interpolations', results)} equally spaced codes on the straight line between the codes of two test images "
+        "of different classes, decoded (first seed). The first and the last image of a row are the reconstructions of the two "
+        "test images."
+    )
 
 
 def _manifold_caption(results: Results) -> str:
-    side = _side(results)
+    side = _columns("manifold", results)
     return (
         f"A {side} × {side} grid of codes, decoded (first seed). Its coordinates are equally spaced quantiles, {TAIL} to "
         f"{1 - TAIL}, of each unit: of the prior if the model has one, otherwise of training and validation codes. The first "
@@ -84,8 +84,7 @@ FIGURES = {
         interpolations,
         "Interpolations between two images",
         "Grids of images, one grid per model: each row changes in equal steps from one image to another of a different class.",
-        f"{STEPS} equally spaced codes on the straight line between the codes of two test images of different classes, decoded "
-        "(first seed). The first and the last image of a row are the reconstructions of the two test images.",
+        _interpolations_caption,
     ),
     "traversals": ReportFigure(
         traversals,

@@ -1,5 +1,6 @@
 """Linear probes: accuracy by number of labels, and confusion matrices."""
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BASELINES = {
-    "raw_pixels": {"color": canvas.GREY, "linestyle": "--"},
-    "random_encoder": {"color": canvas.ORANGE, "linestyle": ":"},
-}
-"""Kinds that are drawn in every panel, and their style; neither is trained."""
+BASELINES = {"raw_pixels": canvas.GREY, "random_encoder": canvas.ORANGE}
+"""Kinds that are drawn in every panel, and their colours; neither is trained."""
+LINES = ("--", ":", "-.")
+"""Line styles of the baselines, in turn."""
 ANNOTATED = 12
 """Maximum number of classes for which the cells of a confusion matrix are labelled."""
 SMALLEST = 0.05
@@ -29,8 +29,9 @@ def accuracy_by_labels(results: Results) -> "Figure":
     shown = [model for model in results.models if model not in baselines] or baselines
     figure, panels = canvas.panels(len(shown), across=4, height=1.9, sharex=True, sharey=True)
     for axes, model in zip(panels, shown, strict=True):
-        for baseline in baselines:
-            _draw_accuracy(axes, baseline, label=baseline.name, linewidth=1.0, **BASELINES[baseline.settings["kind"]])
+        for baseline, line in zip(baselines, cycle(LINES)):
+            style = {"color": BASELINES[baseline.settings["kind"]], "linestyle": line, "linewidth": 1.0}
+            _draw_accuracy(axes, baseline, label=baseline.name, **style)
         _draw_accuracy(axes, model, label="model in the title", color=canvas.BLUE, linewidth=1.4)
         axes.set(title=model.name, xscale="log")
         canvas.plain_ticks(axes.xaxis)
@@ -83,7 +84,7 @@ FIGURES = {
         "Accuracy by number of labels",
         "Plots of test accuracy against the number of labelled training images, one panel per model, each with the baselines.",
         "Test accuracy of multinomial logistic regression on frozen codes: mean and 95 % interval over seeds. The seed also "
-        "selects the labelled images. Every panel also shows the baselines: raw pixels and a random, untrained encoder.",
+        "selects the labelled images. Every panel also shows the baselines: raw pixels and random, untrained encoders.",
     ),
     "confusions": ReportFigure(
         confusions,

@@ -32,7 +32,8 @@ def _figure(study: StudyResults) -> ReportFigure:
         return _draw(study)
 
     seeds = max(len(values) for by in study.samples.values() for each in by.values() for values in each.values())
-    alt = f"Plots of {', '.join(study.quantities)} against {study.study.axis}, one line per series."
+    titles = ", ".join(study.study.describe(quantity).title for quantity in study.quantities)
+    alt = f"Plots against {study.study.axis}, one line per series: {titles}."
     return ReportFigure(draw, study.study.question, alt, f"{study.study.note} Mean and 95 % interval over seeds (n = {seeds}).")
 
 
@@ -45,7 +46,7 @@ def _draw(study: StudyResults) -> "Figure":
         shown = study.study.describe(quantity)
         for series, colour, marker in zip(study.samples, colours, MARKERS * len(study.samples), strict=False):
             _draw_series(axes, study, series, quantity, color=colour, marker=marker)
-        axes.set_title(fill(f"{shown.title}, {shown.unit}", TITLE), fontsize="small")
+        axes.set_title(fill(f"{shown.title} ({shown.unit})", TITLE), fontsize="small")
     positions = sorted({position for series in study.samples for position in map(float, study.samples[series])})
     if positions[0] > 0 and positions[-1] >= 10 * positions[0]:
         panels[0].set_xscale("log")

@@ -107,10 +107,10 @@ FIGURES = {
         "A density with two modes, a wide Gaussian over both, and a narrow Gaussian on each of them.",
         "A Gaussian Q fitted to a bimodal density P. D(P ‖ Q) is minimal if Q has the mean and variance of P: Q must not be "
         "small where P is not, so it covers both modes and the gap between them. D(Q ‖ P) penalises the reverse, so Q selects "
-        "one mode; it has a local minimum at each of them, and the global one is at the heavier. A variational autoencoder "
-        "minimises D(q(z|x) ‖ p(z|x)), so its encoder selects a mode: where several codes explain an image, q may represent "
-        "only one of them. The Bhattacharyya distance B(P, Q) = -ln ∫ sqrt(p q) measures how little P and Q overlap. It is "
-        "symmetric, at most half of each divergence, 0 only for equal densities and infinite only for densities without "
+        "one mode; it has a local minimum at each of them, and the global minimum is at the heavier mode. A variational "
+        "autoencoder minimises D(q(z|x) ‖ p(z|x)), so its encoder selects a mode: where several codes explain an image, q may "
+        "represent only one of them. The Bhattacharyya distance B(P, Q) = -ln ∫ sqrt(p q) measures how little P and Q overlap. "
+        "It is symmetric, at most half of each divergence, 0 only for equal densities and infinite only for densities without "
         "overlap, so a region that one of them misses counts less than in a divergence.",
     ),
 }

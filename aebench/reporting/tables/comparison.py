@@ -58,7 +58,7 @@ def notes(results: Results) -> list[str]:
         *_feature_classifier(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",
         DETERMINISTIC if many else "Only one seed was run, so there are no intervals.",
-        "Epochs and hyper-parameters were chosen on validation images; test images were used for measuring only.",
+        "Epochs and hyper-parameters were chosen on validation images; test images were used only for the final evaluation.",
         f"{formats.BOLD} A model that is alone at its latent dimension is never bold."
         if many
         else "No number is bold: with one seed, differences cannot be tested.",
