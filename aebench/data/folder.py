@@ -106,7 +106,9 @@ def _files_of_class(folder: Path, path: str, passed_over: dict[str, list[str]]) 
         if entry.is_file():
             files.append(entry)
         elif entry.is_dir():
-            deeper += [f"{entry.name}/{name}" for _, _, names in os.walk(entry) for name in sorted(names)]
+            deeper += sorted(
+                f"{Path(top, name).relative_to(folder.parent)}" for top, _, names in os.walk(entry) for name in names
+            )
         else:
             passed_over[BROKEN].append(f"{folder.name}/{entry.name}")
     if not files:
@@ -114,7 +116,7 @@ def _files_of_class(folder: Path, path: str, passed_over: dict[str, list[str]]) 
         raise InputError(
             f"{folder} must contain image files, or be removed, got none{but}: every subfolder of {path} is a class"
         )
-    passed_over[DEEPER] += [f"{folder.name}/{name}" for name in deeper]
+    passed_over[DEEPER] += deeper
     return files
 
 
@@ -128,9 +130,10 @@ def _visible(folder: Path, passed_over: dict[str, list[str]]) -> list[Path]:
 
 
 def _notes(path: str, passed_over: dict[str, list[str]]) -> tuple[str, ...]:
-    """One sentence per reason: how many files were passed over, and the first names."""
-    return tuple(
-        printable(f"{path}: passed over {reason}: {len(names)} ({', '.join(names[:NAMED])}{', ...' if names[NAMED:] else ''})")
-        for reason, names in passed_over.items()
-        if names
-    )
+    """One sentence per reason: how much was passed over, and the first names."""
+    notes = []
+    for reason, names in passed_over.items():
+        distinct = list(dict.fromkeys(names))
+        first = ", ".join(distinct[:NAMED]) + (", ..." if distinct[NAMED:] else "")
+        notes += [printable(f"{path}: passed over {reason}: {len(names)} ({first})")] if names else []
+    return tuple(notes)
