@@ -310,7 +310,7 @@ def _location(error: dict[str, Any], settings: Any) -> list[str | int]:
     """Return the keys and indices from `settings` to the mistake, without pydantic's names for alternatives of a union."""
     location = []
     for part in error["loc"]:
-        if isinstance(settings, dict):
+        if isinstance(settings, dict) and part != "[key]":
             settings = settings.get(part)
         elif isinstance(settings, list) and isinstance(part, int):
             settings = settings[part]

@@ -324,8 +324,10 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise InputError(f"{file} must be a file in the project's folder, got {got}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{file} must be UTF-8, got the byte {error.object[error.start]:#04x} at {error.start}") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: an integer with thousands of digits
         raise InputError(f"{file} must be valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{file} must be valid YAML with few levels of nesting, got too many") from None
     if not isinstance(document, dict):
         raise InputError(f"{file} must be a mapping, got {document!r}")
     return deepcopy(document)

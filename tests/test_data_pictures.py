@@ -95,7 +95,7 @@ UPPER = np.repeat(np.uint8([0, 255]), 8).reshape(4, 4)
 MODES = {  # mode: (writer, file, colour, opacity)
     "RGBA": (rgba, "x.png", ORANGE, ALPHA),
     "RGBA, WebP": (lambda file: rgba_exact_webp(file), "x.webp", ORANGE, UPPER),
-    "RGBa": (premultiplied, "x.tiff", ORANGE, ALPHA),
+    "RGBA, premultiplied": (premultiplied, "x.tiff", ORANGE, ALPHA),
     "LA": (la, "x.png", (100,) * 3, ALPHA),
     "P with opacities": (palette_alpha, "x.png", ORANGE, ALPHA),
     "P with an index": (palette_index, "x.png", ORANGE, UPPER),
@@ -121,7 +121,7 @@ def test_transparent_pixels_are_drawn_on_the_background(mode, background):
     below = {"white": (255,) * 3, "black": (0,) * 3, "#102030": (16, 32, 48)}[background]
     a = opacity[..., None] / 255
     expected = a * colour + (1 - a) * below
-    tolerance = 2 if mode == "RGBa" else 1  # colours of premultiplied pixels are rounded twice
+    tolerance = 2 if "premultiplied" in mode else 1  # colours of premultiplied pixels are rounded twice
     got = np.asarray(picture)
     is_grey = len(set(colour)) == 1 == len(set(below))
     assert picture.mode == ("L" if is_grey else "RGB")
@@ -214,23 +214,26 @@ def link(file: str, target: str) -> None:
 
 SECOND = {"save_all": True, "append_images": [Image.fromarray(IMAGES[1])] * 2}
 PASSED_OVER = {  # what: (how it is made, note)
-    "hidden file": (lambda: Path("pictures/cat/.DS_Store").touch(), "1 hidden files and folders passed over: .DS_Store"),
-    "hidden folder": (lambda: save("pictures/.cache/a.png"), "1 hidden files and folders passed over: .cache"),
-    "beside": (lambda: save("pictures/a.png"), "1 files beside the subfolders passed over: a.png"),
+    "hidden file": (lambda: Path("pictures/cat/.DS_Store").touch(), "passed over hidden files and folders: 1 (.DS_Store)"),
+    "hidden folder": (lambda: save("pictures/.cache/a.png"), "passed over hidden files and folders: 1 (.cache)"),
+    "beside": (lambda: save("pictures/a.png"), "passed over files beside the subfolders: 1 (a.png)"),
     "deeper": (
         lambda: [save(f"pictures/cat/sub/{name}.png") for name in "abcd"],
-        "4 files in folders inside the subfolders passed over: cat/sub/a.png, cat/sub/b.png, cat/sub/c.png, ...",
+        "passed over files in folders inside the subfolders: 4 (cat/sub/a.png, cat/sub/b.png, cat/sub/c.png, ...)",
     ),
-    "deepest": (lambda: save("pictures/cat/s/u/a.png"), "1 files in folders inside the subfolders passed over: cat/s/a.png"),
-    "dangling link": (lambda: link("pictures/cat/x.png", "none"), "1 entries that are no files passed over: cat/x.png"),
-    "pipe": (lambda: os.mkfifo("pictures/cat/x"), "1 entries that are no files passed over: cat/x"),
+    "deepest": (
+        lambda: save("pictures/cat/s/u/a.png"),
+        "passed over files in folders inside the subfolders: 1 (cat/s/u/a.png)",
+    ),
+    "dangling link": (lambda: link("pictures/cat/x.png", "none"), "passed over what is no file: 1 (cat/x.png)"),
+    "pipe": (lambda: os.mkfifo("pictures/cat/x"), "passed over what is no file: 1 (cat/x)"),
     "pages": (
         lambda: save("pictures/cat/000.tiff", **SECOND),
-        "1 files with more than one frame or page (the first is used) passed over: cat/000.tiff",
+        "passed over frames or pages after the first: 2 (cat/000.tiff)",
     ),
     "frames": (
         lambda: save("pictures/cat/000.png", **SECOND),
-        "1 files with more than one frame or page (the first is used) passed over: cat/000.png",
+        "passed over frames or pages after the first: 2 (cat/000.png)",
     ),
 }
 
@@ -257,7 +260,7 @@ def test_notes_of_names_that_are_not_utf8_can_be_printed():
     settings = as_folder()
     Path(os.fsdecode(b"pictures/\xff.png")).touch()
     prepared(settings | HELD)
-    assert data.notes("mine") == [r"pictures: 1 files beside the subfolders passed over: \udcff.png"]
+    assert data.notes("mine") == [r"pictures: passed over files beside the subfolders: 1 (\udcff.png)"]
 
 
 OTHER_CLASSES = {  # what: (how it is made, message)

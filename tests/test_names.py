@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aebench import config, storage
+from aebench import config, scaffold, storage
 from aebench.errors import InputError, check_names
 from aebench.pipeline import checks
 
@@ -189,3 +189,25 @@ def test_numbers_that_no_machine_can_take_are_refused_at_the_door(project, file,
 
     change(file, edit)
     assert expected in message()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[" * 100_000, "params.yaml must be valid YAML with few levels of nesting, got too many"),
+        ("suite: {seeds: [" + "9" * 5000 + "]}", "params.yaml must be valid YAML: Exceeds the limit"),
+        ("suite: !!python/object/apply:os.getpid []", "params.yaml must be valid YAML: could not determine a constructor"),
+        ("suite: \0", "params.yaml must be valid YAML: unacceptable character"),
+    ],
+)
+def test_a_file_that_no_parser_takes_is_refused_in_one_line(project, text, expected):
+    Path("params.yaml").write_text(text)
+    assert message().startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["prepare", "studies", "a" * 65])
+def test_a_new_model_follows_the_rule_and_nothing_is_written(project, monkeypatch, name):
+    monkeypatch.setattr(scaffold, "MODELS", project)
+    with pytest.raises(InputError, match="NAME must "):
+        scaffold.new_model(name, "digits")
+    assert not list(project.glob("*.py"))

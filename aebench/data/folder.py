@@ -24,8 +24,9 @@ BYTES_PER_VALUE = 5
 """One as it is read, four in float32."""
 NAMED = 3
 """Number of files that a note names."""
-BESIDE, DEEPER, BROKEN = "beside the subfolders", "in folders inside the subfolders", "that are no files"
-FRAMES = "with more than one frame or page (the first is used)"
+HIDDEN, BESIDE = "hidden files and folders", "files beside the subfolders"
+DEEPER, BROKEN = "files in folders inside the subfolders", "what is no file"
+FRAMES = "frames or pages after the first"
 
 
 class Folder(Custom):
@@ -64,7 +65,7 @@ class Folder(Custom):
         for i, file in enumerate(pictures):
             array, frames = self._pixels(file)
             if frames > 1:
-                passed_over[f"files {FRAMES}"].append(f"{file.parent.name}/{file.name}")
+                passed_over[FRAMES] += [f"{file.parent.name}/{file.name}"] * (frames - 1)
             if images is None:
                 must_fit(BYTES_PER_VALUE * len(pictures) * array.size, f"the images of {path}, of shape {array.shape},")
                 images = np.empty((len(pictures), *array.shape), np.uint8)
@@ -95,7 +96,7 @@ def image_files(root: Path, path: str) -> tuple[list[Path], dict[str, list[str]]
         if entry.is_dir():
             pictures += _files_of_class(entry, path, passed_over)
         elif entry.exists():
-            passed_over[f"files {BESIDE}"].append(entry.name)
+            passed_over[BESIDE].append(entry.name)
         else:
             raise InputError(f"{entry} must be a subfolder with the images of a class, or be removed, got a link to nothing")
     if not pictures:
@@ -110,15 +111,17 @@ def _files_of_class(folder: Path, path: str, passed_over: dict[str, list[str]]) 
         if entry.is_file():
             files.append(entry)
         elif entry.is_dir():
-            deeper += [f"{entry.name}/{name}" for _, _, names in os.walk(entry) for name in sorted(names)]
+            deeper += sorted(
+                f"{Path(top, name).relative_to(folder.parent)}" for top, _, names in os.walk(entry) for name in names
+            )
         else:
-            passed_over[f"entries {BROKEN}"].append(f"{folder.name}/{entry.name}")
+            passed_over[BROKEN].append(f"{folder.name}/{entry.name}")
     if not files:
         but = f" (but {len(deeper)} in folders inside it)" if deeper else ""
         raise InputError(
             f"{folder} must contain image files, or be removed, got none{but}: every subfolder of {path} is a class"
         )
-    passed_over[f"files {DEEPER}"] += [f"{folder.name}/{name}" for name in deeper]
+    passed_over[DEEPER] += deeper
     return files
 
 
@@ -127,14 +130,15 @@ def _visible(folder: Path, passed_over: dict[str, list[str]]) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as failure:
         raise InputError(f"{folder} must be a readable folder, got: {failure.strerror}") from None
-    passed_over["hidden files and folders"] += [entry.name for entry in entries if entry.name.startswith(".")]
+    passed_over[HIDDEN] += [entry.name for entry in entries if entry.name.startswith(".")]
     return [entry for entry in entries if not entry.name.startswith(".")]
 
 
 def _notes(path: str, passed_over: dict[str, list[str]]) -> tuple[str, ...]:
-    """One sentence per reason: how many files were passed over, and the first names."""
-    return tuple(
-        printable(f"{path}: {len(names)} {reason} passed over: {', '.join(names[:NAMED])}{', ...' if names[NAMED:] else ''}")
-        for reason, names in passed_over.items()
-        if names
-    )
+    """One sentence per reason: how much was passed over, and the first names."""
+    notes = []
+    for reason, names in passed_over.items():
+        distinct = list(dict.fromkeys(names))
+        first = ", ".join(distinct[:NAMED]) + (", ..." if distinct[NAMED:] else "")
+        notes += [printable(f"{path}: passed over {reason}: {len(names)} ({first})")] if names else []
+    return tuple(notes)

@@ -10,8 +10,8 @@ from aebench.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-GREY = ("1", "L", "LA", "La")
-COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr")
+GREY = ("1", "L", "LA")
+COLOUR = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 OPAQUE = 255
 
 
@@ -57,19 +57,14 @@ def read_picture(file: Path, grey: bool, background: str | None) -> "tuple[Image
         if background is None:
             remedy = "a colour, such as white, on which transparent pixels are drawn"
             raise InputError(f"data.background must be given for transparent pixels, as in {file} ({remedy}), got nothing")
-        upright = Image.alpha_composite(Image.new("RGBA", upright.size, background), _rgba(upright)).convert("RGB")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, background), upright.convert("RGBA")).convert("RGB")
         is_grey = is_grey and _is_grey(background)
     return upright.convert("L" if grey or is_grey else "RGB"), frames
 
 
 def is_transparent(picture: "Image") -> bool:
     """Whether a picture in any mode has a pixel that is not opaque."""
-    return picture.has_transparency_data and _rgba(picture).getchannel("A").getextrema()[0] < OPAQUE
-
-
-def _rgba(picture: "Image") -> "Image":
-    straight = {"La": "LA", "RGBa": "RGBA"}  # modes whose colours are multiplied by the opacity
-    return picture.convert(straight.get(picture.mode, picture.mode)).convert("RGBA")
+    return picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema()[0] < OPAQUE
 
 
 def _is_grey(colour: str) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 from string import Template
 
 from aebench import config
-from aebench.errors import InputError, unknown
+from aebench.errors import InputError, check_names, unknown
+from aebench.storage import RESERVED_MODELS
 
 MODELS = Path(__file__).parent.parent / "models"
 TEMPLATE = Path(__file__).parent / "chapter.py.txt"
@@ -26,6 +27,7 @@ def new_model(name: str, dataset: str) -> Path:
     taken = re.search(rf"\b{class_name}\b", template) or iskeyword(class_name)
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or iskeyword(name) or taken:
         raise InputError(f"NAME must be a lower-case Python name that is not in use, such as my_model, got {name!r}")
+    check_names([name], "NAME", RESERVED_MODELS)
     _check_new(name, dataset)
     file = MODELS / f"{name}.py"
     file.write_text(Template(template).substitute(name=class_name, title=name.replace("_", " ").capitalize()))
