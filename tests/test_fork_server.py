@@ -126,3 +126,28 @@ def pow_2(n):
 
 def process(_):
     return os.getpid()
+
+
+def test_the_processes_of_a_parallel_map_end_when_their_parent_is_killed(tmp_path):
+    code = """
+import os, time
+from pathlib import Path
+from aebench.training.parallel import parallel_map
+def work(item):
+    Path(f"{item}.pid").write_text(str(os.getpid()))
+    time.sleep(60)
+list(parallel_map(work, [0, 1], 2))
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment) as parent:
+        wait_for(lambda: len([file for file in tmp_path.glob("*.pid") if file.read_text()]) == 2)
+        parent.kill()
+    pids = [int(file.read_text()) for file in tmp_path.glob("*.pid")]
+    wait_for(lambda: not any(map(running, pids)), seconds=20)
+
+
+def running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -233,6 +233,17 @@ def test_a_stack_is_pretrained_layer_by_layer_and_then_fine_tuned_with_labels(pr
         assert torch.equal(start[name], state["encoder.layers.0.weight"])
 
 
+def test_threads_of_measures_do_not_change_those_of_training(project, monkeypatch):
+    threads, original = [], runs.minimise
+    monkeypatch.setattr(runs, "minimise", lambda *a, **kw: (threads.append(torch.get_num_threads()), original(*a, **kw))[1])
+    write_classifiers("cae")
+    document = YAML(typ="safe").load(papers.file("small")) | {"compute": {"threads": 2}}
+    with papers.file("small").open("w") as stream:
+        YAML().dump(document, stream)
+    run("small")
+    assert threads == [1, 1]
+
+
 def test_without_pretraining_the_encoder_starts_from_its_initial_weights(project, monkeypatch):
     phases = trained(monkeypatch)
     write_classifiers("mlp")
@@ -406,6 +417,14 @@ def changed_row(**changes):
             "runs.ae.classifier must be given for the measure classification_error",
         ),
         (changed_run(classifier={"epoch": 2}), "a key of conf/papers/small.yaml:runs.ae.classifier must be one of"),
+        (
+            {"training": PAPER["training"] | {"criterion": "error"}},
+            "runs.pca.model.training.criterion must be loss except in classifier, got error",
+        ),
+        (
+            changed_run(model={"kind": "stacked", "layers": [LAYER | {"latent_dim": 2, "training": {"epoch": 1}}]}),
+            "a key of conf/papers/small.yaml:runs.ae.model.layers.0.training must be one of",
+        ),
         (changed_row(relative_to="a"), "rows.0.relative_to must be one of ae, pca, got 'a'"),
         (changed_row(relative_to="ae", measure="knn_3_error"), "rows.0.measure (of runs.ae.measures) must be one of"),
         (changed_row(band=[2.0, 1.0]), "rows.0.band must be [low, high] with low <= high, one of which may be null"),

@@ -35,7 +35,11 @@ def training(paper: Paper, changes: dict, path: str) -> config.Training:
 def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:
     kind = models.find(run.model, f"{path}.model")
     config.check(kind.Settings, run.model, f"{path}.model")
-    training(paper, run.model.get("training", {}), f"{path}.model.training")
+    own = training(paper, run.model.get("training", {}), f"{path}.model.training")
+    if own.criterion != "loss":
+        raise InputError(f"{path}.model.training.criterion must be loss except in classifier, got {own.criterion}")
+    for i, layer in enumerate(run.model.get("layers", ())):
+        training(paper, layer.get("training", {}), f"{path}.model.layers.{i}.training")
     if run.classifier is not None:
         training(paper, run.classifier, f"{path}.classifier")
     if pixels is not None:

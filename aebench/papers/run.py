@@ -106,8 +106,7 @@ class Job:
 
     def compute(self, identity: str) -> RunResult:
         """Train the model with all seeds, then measure it."""
-        start, training = time.perf_counter(), self.training
-        device = configure_device(training.device, training.threads, training.blas, training.precision == "tf32")
+        start, device = time.perf_counter(), self.configure()
         kind, minimise = models.find(self.run.model, self.path), partial(self.minimise, identity)
         seeds = tuple(self.paper.seeds if kind.stochastic or self.run.classifier is not None else self.paper.seeds[:1])
         ensemble = Ensemble(self.build, seeds, device)
@@ -115,13 +114,19 @@ class Job:
             self.pretrain(ensemble, minimise)
         values = self.measure(storage.Trained(self.run.model, self.data.about.shape, seeds, ensemble.state))
         if self.run.classifier is not None:
+            self.configure()
             classifiers = Ensemble(lambda: Classifier(self.build(), self.classes), seeds, device)
             classifiers.load(ensemble.state, "encoder.")
             minimise(classifiers, self.labelled_images(device), self.run.classifier)
             values |= self.measure_classifiers(classifiers)
         seconds = time.perf_counter() - start + sum(history.earlier for history in self.histories)
         last = self.histories[-1] if self.histories else History()
-        return RunResult(list(seeds), values, asdict(cost(ensemble, last, seconds, training.threads)))
+        return RunResult(list(seeds), values, asdict(cost(ensemble, last, seconds, self.training.threads)))
+
+    def configure(self) -> torch.device:
+        """Return the device for training, and set threads and matrix products, which measures may have changed."""
+        training = self.training
+        return configure_device(training.device, training.threads, training.blas, training.precision == "tf32")
 
     @property
     def classes(self) -> int:

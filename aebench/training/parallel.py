@@ -2,12 +2,15 @@
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+SECONDS_BETWEEN_LOOKS = 1.0
 SIDE_BY_SIDE = "AEBENCH_SIDE_BY_SIDE"
 """Environment variable with the number of computations that share this machine's memory; set for stages and processes."""
 
@@ -24,7 +27,7 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item], processe
         yield from map(work, items)
         return
     context = get_context("fork" if sys.platform == "linux" else None)
-    with ProcessPoolExecutor(processes, context, _share, (processes * side_by_side(),)) as pool:
+    with ProcessPoolExecutor(processes, context, _begin, (processes * side_by_side(), os.getpid())) as pool:
         yield from pool.map(work, items)
 
 
@@ -38,5 +41,13 @@ def side_by_side() -> int:
     return int(os.environ.get(SIDE_BY_SIDE, 1))
 
 
-def _share(number: int) -> None:
+def _begin(number: int, parent: int) -> None:
     os.environ[SIDE_BY_SIDE] = str(number)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has been killed; it would otherwise go on, beside the next run."""
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
