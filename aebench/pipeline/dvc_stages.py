@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -198,10 +198,10 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def _parse(text: str, path: str, typ: str = "safe") -> Any:
     """Parse as DVC does, but the same text only once: DVC reads the settings of a data set for each of its stages."""
-    if typ == "safe" and Path(path).name == LOCK.name:  # long, and written by a program
-        with suppress(lock_parser.YAMLError):
-            return lock_parser.parse(text) or {}
-    return deepcopy(_parsed(text, path)) if typ == "safe" else parse_yaml(text, path, typ)
+    if typ != "safe":
+        return parse_yaml(text, path, typ)
+    document = lock_parser.parse(text) if Path(path).name == LOCK.name else None  # dvc.lock is long
+    return deepcopy(_parsed(text, path)) if document is None else document
 
 
 _parsed = lru_cache(maxsize=64)(parse_yaml)

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.resolver import Resolver
 
@@ -33,18 +32,18 @@ _Loader.add_constructor("tag:yaml.org,2002:int", SafeConstructor.construct_yaml_
 
 
 def parse(text: str) -> Any:
-    """Return what `ruamel.yaml.YAML(typ="safe")` returns; its `YAMLError` is raised, too."""
+    """Return what `ruamel.yaml.YAML(typ="safe")` returns; None if there is an error, which ruamel.yaml then names."""
     try:
         return deepcopy(_parse(text))
     except yaml.YAMLError:
-        return YAML(typ="safe", pure=True).load(text)
+        return None
 
 
 def read(file: Path) -> dict[str, Any]:
     """Return what `storage.read_yaml` returns; its errors are raised, too."""
     try:
-        document = deepcopy(_parse(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError):
+        document = parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
         document = None
     return document if isinstance(document, dict) else storage.read_yaml(file)
 
