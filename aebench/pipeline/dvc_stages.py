@@ -11,12 +11,12 @@ cannot restore is written at once, and all are written before a stage that reads
 """
 
 import logging
-import pickle
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,9 @@ from dvc.stage import PipelineStage
 from dvc.stage.exceptions import StageCmdFailedError
 from dvc.utils import serialize, strictyaml
 from dvc.utils.serialize import parse_yaml
-from ruamel.yaml import YAMLError
 
 from aebench.errors import InputError, did_you_mean
-from aebench.pipeline import dvc_links, libyaml, resources
+from aebench.pipeline import dvc_links, lock_parser, resources
 from aebench.pipeline.lock import LOCK
 
 SECONDS_BETWEEN_WRITES, SHARE_OF_WRITES = 10.0, 0.05
@@ -199,15 +198,13 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def _parse(text: str, path: str, typ: str = "safe") -> Any:
     """Parse as DVC does, but the same text only once: DVC reads the settings of a data set for each of its stages."""
-    if typ == "safe" and Path(path).name == LOCK.name:  # long, and written by a program
-        with suppress(YAMLError):
-            return libyaml.parse(text) or {}
-    return pickle.loads(_pickled(text, path)) if typ == "safe" else parse_yaml(text, path, typ)
+    if typ != "safe":
+        return parse_yaml(text, path, typ)
+    document = lock_parser.parse(text) if Path(path).name == LOCK.name else None  # dvc.lock is long
+    return deepcopy(_parsed(text, path)) if document is None else document
 
 
-@lru_cache(maxsize=64)
-def _pickled(text: str, path: str) -> bytes:
-    return pickle.dumps(parse_yaml(text, path))
+_parsed = lru_cache(maxsize=64)(parse_yaml)
 
 
 def _params(stage: PipelineStage) -> list[tuple[str, list[str]]]:

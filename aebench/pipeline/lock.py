@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aebench.errors import InputError
-from aebench.pipeline import libyaml
+from aebench.pipeline import lock_parser
 from aebench.storage import REPORTS, md5, write_yaml
 
 LOCK = Path("dvc.lock")
@@ -137,7 +137,7 @@ def archive_other_datasets(datasets: Iterable[str]) -> None:
 def _read(file: Path) -> Stages:
     if not file.exists():
         return {}
-    stages = libyaml.read(file).get("stages")
+    stages = lock_parser.read(file).get("stages")
     if not isinstance(stages, dict):
         raise InputError(f"{file} must have stages, got none")
     return stages

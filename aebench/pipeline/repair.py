@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from aebench.errors import InputError
-from aebench.pipeline import libyaml, lock
+from aebench.pipeline import lock, lock_parser
 from aebench.pipeline.lock import LOCK
 
 RWLOCK = Path(".dvc/tmp/rwlock")
@@ -64,6 +64,6 @@ def _is_running(process: int) -> bool:
 
 def _truncated_lock(file: Path) -> bool:
     try:
-        return file.exists() and "stages" not in libyaml.read(file)
+        return file.exists() and "stages" not in lock_parser.read(file)
     except InputError:
         return True

@@ -1,4 +1,4 @@
-"""Only one run at a time may work in a folder, and only one process at a time on a file."""
+"""Only one run at a time may work in a folder."""
 
 import os
 import sys
@@ -39,15 +39,6 @@ def only_run() -> Iterator[list[int]]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield [file.fileno()]
-
-
-@contextmanager
-def one_at_a_time(file: Path) -> Iterator[None]:
-    """Wait until no other process is in a block with this file, which is created. Its folder must exist."""
-    with file.open("a") as held:
-        if sys.platform != "win32":
-            fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 def _locked(file: int) -> bool:

@@ -21,6 +21,7 @@ import logging
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -31,9 +32,11 @@ from typing import TYPE_CHECKING, Any
 from aebench import config, storage
 from aebench.errors import InputError
 from aebench.pipeline.lock import Lock
-from aebench.pipeline.run_lock import one_at_a_time
 from aebench.reporting import results
 from aebench.tracking.records import ALL, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -220,7 +223,9 @@ def _experiment(client: "MlflowClient", dataset: str) -> str:
 def _alone() -> Iterator[None]:
     """Wait for other experiments of the project: two that are the first to write to a store would both create its tables."""
     file = _project() / TRACKING_LOCK
-    with one_at_a_time(file) if file.parent.is_dir() else nullcontext():
+    with file.open("a") if file.parent.is_dir() else nullcontext() as held:
+        if held and sys.platform != "win32":
+            fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
 

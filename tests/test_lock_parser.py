@@ -8,7 +8,7 @@ from project import ROOT
 from ruamel.yaml import YAML
 
 from aebench.errors import InputError
-from aebench.pipeline import libyaml
+from aebench.pipeline import lock_parser
 from aebench.storage import read_yaml
 
 STRINGS = [
@@ -80,7 +80,7 @@ def test_what_ruamel_writes_is_read_as_by_ruamel():
     rng, safe = random.Random(0), YAML(typ="safe", pure=True)
     for _ in range(500):
         text = dumped({"a": value(rng)})
-        assert repr(libyaml.parse(text)) == repr(safe.load(text)), text
+        assert repr(lock_parser.parse(text)) == repr(safe.load(text)), text
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_what_ruamel_writes_is_read_as_by_ruamel():
     ],
 )
 def test_scalars_follow_yaml_1_2(text, expected):
-    assert libyaml.parse(text) == {"a": expected}
+    assert lock_parser.parse(text) == {"a": expected}
 
 
 def test_every_caller_gets_a_document_of_its_own():
-    libyaml.parse("a: [1]")["a"].append(2)
-    assert libyaml.parse("a: [1]") == {"a": [1]}
+    lock_parser.parse("a: [1]")["a"].append(2)
+    assert lock_parser.parse("a: [1]") == {"a": [1]}
 
 
 @pytest.mark.parametrize("content", [b"a: 1\na: 2\n", b"a: [", b"- a", b"", b"a: \xff", None])
@@ -112,10 +112,10 @@ def test_errors_are_those_of_read_yaml(tmp_path, content):
     with pytest.raises(InputError) as expected:
         read_yaml(file)
     with pytest.raises(InputError) as error:
-        libyaml.read(file)
+        lock_parser.read(file)
     assert str(error.value) == str(expected.value)
 
 
 @pytest.mark.slow
 def test_the_committed_lock_is_read_as_by_ruamel():
-    assert libyaml.read(ROOT / "dvc.lock") == read_yaml(ROOT / "dvc.lock")
+    assert lock_parser.read(ROOT / "dvc.lock") == read_yaml(ROOT / "dvc.lock")
