@@ -1,4 +1,4 @@
-"""Schema of params.yaml and conf/<dataset>.yaml, and the only code that reads and writes YAML.
+"""Schema of params.yaml and conf/<dataset>.yaml, and functions that read and change these files.
 
 `params.yaml` lists what to run (`suite`); `conf/<dataset>.yaml` holds all settings of one data set. The blocks of the data
 source, the models and the evaluation are plain dictionaries here; they are checked where they are used (`aebench.data`,

@@ -170,7 +170,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def written(path: Path) -> Path:
     """Return `path`; raises `InputError` if the earlier stage that writes the file has not done so."""
     if not path.exists():
-        raise InputError(f"{path} must have been written by an earlier stage, got no such file: run dvc repro")
+        raise InputError(f"{path} is missing: an earlier stage writes it; run `aebench run`")
     return path
 
 
@@ -265,7 +265,7 @@ def load_trained(path: Path) -> Trained:
     with safe_open(written(path), "pt") as file:
         facts = json.loads(file.metadata()["aebench"])
         if (written_in := facts.get("format", 1)) != FORMAT:
-            raise InputError(f"{path} must be a file of format {FORMAT}, got format {written_in}: run dvc repro")
+            raise InputError(f"{path} must be a file of format {FORMAT}, got format {written_in}: run `aebench run`")
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     return Trained(facts["settings"], tuple(facts["shape"]), tuple(facts["seeds"]), state)
 

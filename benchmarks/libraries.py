@@ -55,7 +55,7 @@ def main(report: Report, rounds: int) -> None:
         "One thread. Results: trustworthiness and continuity (of the map, for t-SNE with 750 iterations), or the number of "
         "correct test images for each penalty."
     )
-    report.table("scikit-learn relative to ours", note, ["function", "ratio", "scikit-learn", "ours"], rows_of_table)
+    report.table("scikit-learn relative to aebench", note, ["function", "ratio", "scikit-learn", "aebench"], rows_of_table)
 
 
 def _sklearn_trustworthiness(images: np.ndarray, codes: np.ndarray) -> list[float]:

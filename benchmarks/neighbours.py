@@ -19,14 +19,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 from aebench.evaluation.arrays.neighbours import neighbours
-from benchmarks.report import Report, peak_memory, ratio
+from benchmarks.report import Report, count, peak_memory, ratio
 
 QUERIES, REFERENCE, DIMENSIONS = 10_000, 60_000, (784, 30)
 MAX_ROUNDS = 3
 
 
 def main(report: Report, threads: int, rounds: int) -> None:
-    searches = {"ours": _ours, "scikit-learn": _scikit_learn} | ({"faiss": _faiss} if find_spec("faiss") else {})
+    searches = {"aebench": _ours, "scikit-learn": _scikit_learn} | ({"faiss": _faiss} if find_spec("faiss") else {})
     rows = []
     for d in DIMENSIONS:
         measured = [
@@ -34,10 +34,10 @@ def main(report: Report, threads: int, rounds: int) -> None:
         ]
         for name in searches:
             seconds, peak = (statistics.median(each[name][i] for each in measured) for i in range(2))
-            relative = ratio([each[name][0] for each in measured], [each["ours"][0] for each in measured])
+            relative = ratio([each[name][0] for each in measured], [each["aebench"][0] for each in measured])
             rows.append([f"{name}, {d} dimensions", f"{seconds:.2f}", relative, f"{peak / 2**20:.0f}"])
     title = f"Nearest neighbours of {QUERIES} images among {REFERENCE}"
-    note = f"Exact search for 50 neighbours (scikit-learn: 5), {threads} thread(s). Memory is that of the search."
+    note = f"Exact search for 50 neighbours (scikit-learn: 5), {count(threads)}. Memory is that of the search."
     report.table(title, note, ["search", "seconds", "ratio", "peak memory, MiB"], rows)
 
 

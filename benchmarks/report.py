@@ -28,10 +28,10 @@ class Report:
         self.lines = [
             "# Benchmarks",
             "",
-            "Written by `make bench`. The runs of a table alternate; a ratio is the median of the ratios "
+            "Written by `make bench`. Implementations are run in turn, for several rounds; a ratio is the median of the ratios "
             "of the rounds. Times depend on the machine and its load; ratios are comparable.",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {device.processor(cpu)}, {os.cpu_count()} cores, {threads} thread(s), "
+            f"{datetime.now(UTC):%Y-%m-%d}, {device.processor(cpu)}, {os.cpu_count()} cores, {count(threads)}, "
             f"float32 products by {device.blas(cpu)}. {versions}.",
         ]
 
@@ -45,6 +45,11 @@ class Report:
         """Write reports/benchmarks.md."""
         with atomic_write(PATH) as partial:
             partial.write_text("\n".join(self.lines) + "\n")
+
+
+def count(threads: int) -> str:
+    """1 thread, 2 threads and so on."""
+    return f"{threads} thread" + "s" * (threads > 1)
 
 
 def alternate(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:

@@ -9,7 +9,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from aebench.training import device
-from benchmarks.report import Report, alternate, peak_memory, ratio
+from benchmarks.report import Report, alternate, count, peak_memory, ratio
 from benchmarks.rivals import RIVALS, Task, ours, random_images, training_loop
 
 SEEDS = 10
@@ -71,14 +71,14 @@ def _against_the_processor(report: Report, threads: int, rounds: int) -> float:
     rates = {name: 10 * 2 * SQUARE**3 / statistics.median(values) / 1e9 for name, values in seconds.items()}
     peak = max(rate for name, rate in rates.items() if name.startswith("torch"))
     title = f"Float32 products of {SQUARE} x {SQUARE} matrices"
-    note = f"{threads} thread(s)."
+    note = f"{count(threads)}."
     report.table(title, note, ["library", "GFLOP/s"], [[name, f"{rate:.0f}"] for name, rate in rates.items()])
     return peak
 
 
 def _against_others(report: Report, threads: int, rounds: int) -> None:
     for name, task in TASKS.items():
-        runs = {f"ours, {SEEDS} seeds": ours(task, SEEDS, threads), "ours, 1 seed": ours(task, 1, threads)}
+        runs = {f"aebench, {SEEDS} seeds": ours(task, SEEDS, threads), "aebench, 1 seed": ours(task, 1, threads)}
         missing = []
         for rival, make in RIVALS.items():
             try:
@@ -87,9 +87,10 @@ def _against_others(report: Report, threads: int, rounds: int) -> None:
                 missing.append([rival, "not installed", ""])
         seconds = alternate(runs, rounds)
         per_seed = {run: [s / (SEEDS if run.endswith("seeds") else 1) for s in values] for run, values in seconds.items()}
-        best = per_seed[f"ours, {SEEDS} seeds"]
+        best = per_seed[f"aebench, {SEEDS} seeds"]
         rows = [[run, f"{1000 * statistics.median(v) / task.epochs:.1f}", ratio(v, best)] for run, v in per_seed.items()]
-        note = f"Batches of {task.batch}, {len(task.images)} images, {task.epochs} epochs, {threads} thread(s)."
+        epochs = f"{task.epochs} epoch" + "s" * (task.epochs > 1)
+        note = f"Batches of {task.batch}, {len(task.images)} images, {epochs}, {count(threads)}."
         report.table(name, note, ["implementation", "ms per seed and epoch", "ratio"], rows + missing)
 
 

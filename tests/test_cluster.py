@@ -309,7 +309,7 @@ def test_a_job_has_the_inputs_of_its_stage(matrix):
         cluster.definition("go@a-x")
 
 
-def test_outputs_replace_those_of_a_former_run(matrix):
+def test_outputs_replace_those_of_an_earlier_run(matrix):
     cluster._write({"runs/a-b/d": {}, "runs/new": {}}, {"runs/a-b/d/1": b"1", "runs/new": b"2"})
     assert [file.name for file in Path("runs/a-b/d").iterdir()] == ["1"] and Path("runs/new").read_bytes() == b"2"
 

@@ -85,7 +85,7 @@ def test_two_classes_have_two_logits():
 
 
 def test_a_missing_file_is_an_error_in_one_line(tmp_path):
-    with pytest.raises(errors.InputError, match="must have been written by an earlier stage"):
+    with pytest.raises(errors.InputError, match="is missing: an earlier stage writes it"):
         feature_classifier.load(tmp_path / "none.safetensors")
 
 

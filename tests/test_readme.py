@@ -10,7 +10,8 @@ from aebench.evaluation.metrics import QUESTIONS, question
 ROOT = Path(__file__).parent.parent
 LECTURE = ROOT / "aebench" / "reporting" / "templates" / "lecture.md"
 DOCS = [ROOT / "docs" / name for name in ("glossary.md", "scaling.md")]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS, *sorted(ROOT.glob("reports/*/README.md"))]
+REPORTS = [ROOT / "reports" / "README.md", *sorted(ROOT.glob("reports/*/README.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS, *REPORTS]
 
 
 def test_the_readme_shows_the_table_of_the_report():

@@ -30,7 +30,7 @@ def test_training_settings_of_a_model_override_those_of_the_data_set(fake_projec
 @pytest.mark.parametrize("name", FILES)
 def test_a_model_without_a_results_file_is_an_error_or_left_out_on_request(fake_project, name):
     file_of("ae", name).unlink()
-    with pytest.raises(InputError, match=f"fake/ae/{name} must have been written by an earlier stage"):
+    with pytest.raises(InputError, match=f"fake/ae/{name} is missing: an earlier stage writes it"):
         read(fake_runs.DATASET)
     assert [model.name for model in read(fake_runs.DATASET, complete=False).models] == ["mean", "pca_2", "ae_2d", "sae"]
 

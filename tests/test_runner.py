@@ -241,7 +241,7 @@ def test_of_two_runs_one_waits_or_says_so(expected, tmp_path):
     run = slow.start()
     wait_for((slow.folder / ".dvc/tmp/logs/a.log").exists)
     output = slow.run(status=1)
-    assert f"one run at a time, got another: process {run.pid}" in output
+    assert f"another run is active in this folder (process {run.pid}" in output
     assert "busy" in slow.call("dvc", "repro", status=255)
     os.kill(run.pid, signal.SIGINT)
 

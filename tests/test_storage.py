@@ -31,5 +31,7 @@ def test_weights_in_another_format_are_refused(fields, found, tmp_path):
     for name in ("1.safetensors", "1.csv"):  # DVC keeps the layers of a stack between runs
         (tmp_path / "layers" / name).write_bytes(path.read_bytes())
     assert not greedy._is_trained(SimpleNamespace(folder=tmp_path), 0), "a layer in another format is trained again"
-    with pytest.raises(InputError, match=re.escape(f"{path} must be a file of format 2, got format {found}: run dvc repro")):
+    with pytest.raises(
+        InputError, match=re.escape(f"{path} must be a file of format 2, got format {found}: run `aebench run`")
+    ):
         storage.load_trained(path)

@@ -118,7 +118,7 @@ def verify(papers: list[Path]) -> tuple[bool, list[str]]:
         raise InputError(f"{LOCK} must have stages, got none")
     names = [file.parent.name for file in sorted(storage.REPORTS.glob(f"*/{TABLE}"))]
     if not names:
-        raise InputError(f"reports/<data set>/{TABLE} must have been written by the stage report, got none: run dvc repro")
+        raise InputError(f"reports/<data set>/{TABLE} is missing: the stage report writes it; run `aebench run`")
     reports = [Report.read(name, lock) for name in names]
     pages = Report("", {}, [entry for entry in lock.current("") if entry.stage in ("index", PAPER)], lock)
     quoted = [paper.read(file, reports) for file in papers]

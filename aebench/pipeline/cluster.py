@@ -93,7 +93,7 @@ def connected() -> Iterator[distributed.Client]:
             yield client
         except (OSError, CancelledError) as error:
             raise InputError(
-                f"the scheduler {address} must stay connected, got {_line(error).partition(' Reasons')[0]}"
+                f"lost the connection to the scheduler {address}: {_line(error).partition(' Reasons')[0]}"
             ) from None
 
 
@@ -161,7 +161,7 @@ def _run(client: distributed.Client, job: Job, needs: Mapping[str, float]) -> Do
             return result
         workers = [result.worker]
         _send(client, job, result.worker)
-    raise InputError(f"workers must keep the files that they receive, got {ATTEMPTS} that lack some")
+    raise InputError(f"{ATTEMPTS} workers in a row lost input files of this stage")
 
 
 def _sent_by_value() -> Callable[[dict[str, Any], str], Done | Missing]:
@@ -194,10 +194,10 @@ def _result(client: distributed.Client, future: distributed.Future, needs: Mappi
         raise
     except distributed.KilledWorker as error:
         raise InputError(
-            f"workers must survive the stage, got {error.allowed_failures + 1} that were lost, such as when memory runs out"
+            f"the stage was lost on {error.allowed_failures + 1} workers: they may have run out of memory"
         ) from None
     except Exception as error:
-        raise InputError(f"a worker must be able to run the stage, got {_line(error)}") from None
+        raise InputError(f"the worker could not run the stage: {_line(error)}") from None
 
 
 def _send(client: distributed.Client, job: Job, worker: str) -> None:

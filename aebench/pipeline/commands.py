@@ -1,4 +1,4 @@
-"""The commands of stages: each runs in a session of its own, its output goes to a file, and its last line to a display."""
+"""The commands of stages: each runs in its own session, its output goes to a file, and its last line to a display."""
 
 import os
 import re

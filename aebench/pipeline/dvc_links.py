@@ -2,8 +2,8 @@
 
 DVC records each file that it writes or caches. `dvc checkout`, `dvc pull` and `dvc exp run` first delete the recorded files
 that are not outputs of current stages. params.yaml determines the stages, so these are the files of every model and data set
-outside the suite. The record has no other use and DVC has no option against it, so it is emptied and DVC's database is told
-to ignore new entries. `aebench select`, `aebench run` and the stage `track` do this each time, as the database may be new.
+outside the suite. Nothing else uses this record, and DVC offers no way to turn it off, so it is emptied and DVC's database is
+told to ignore new entries. `aebench select`, `aebench run` and the stage `track` do this each time, as the database may be new.
 
 `dvc exp run -S 'suite.datasets=[...]'` also deletes outputs of current stages that have no entry in dvc.lock, such as those of
 a data set whose entries are archived. The first stage, `check`, restores these files from DVC's cache; DVC's run cache then

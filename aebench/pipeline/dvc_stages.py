@@ -2,8 +2,8 @@
 
 `dvc repro` runs one stage after the other (treeverse/dvc#755) and writes all of dvc.lock after each. Here DVC stays the owner
 of the graph, of the cache and of dvc.lock: a stage is run by DVC's own `Stage.reproduce`, which decides whether it changed,
-restores it from the run cache, or runs its command and saves the outputs. Only one thread at a time is in DVC's code, which is
-not made for threads. It leaves that code while a command runs, as DVC itself then releases its lock for other processes.
+restores it from the run cache, or runs its command and saves the outputs. DVC is not thread-safe, so only one thread runs
+its code at a time, except while a command runs, when DVC itself releases its lock for other processes.
 
 dvc.lock is written at most every `SECONDS_BETWEEN_WRITES` and in at most `SHARE_OF_WRITES` of the time, to a copy that replaces
 it. If the process is killed in between, the run cache restores the stages whose entries are missing. A stage that the run cache
@@ -176,7 +176,7 @@ class _Turn(LockBase):
 
 @contextmanager
 def one_error() -> Iterator[None]:
-    """Raise an `InputError` instead of an error of DVC; its text is that of the causes, too."""
+    """Raise an `InputError` instead of an error of DVC; its message includes the underlying causes."""
     try:
         yield
     except DvcException as error:

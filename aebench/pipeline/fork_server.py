@@ -7,7 +7,7 @@ libraries in `PRELOADED` but no module of this project. The server forks, and th
 other command is passed to the real Python. Server and client are this file run as a program, so it imports only the standard
 library. Only Linux is supported: on other systems the libraries are not fork-safe.
 
-Each stage leads a session of its own. The session is killed when the client goes away or when the server's stdin is closed,
+Each stage runs in its own session. The session is killed when the client goes away or when the server's stdin is closed,
 as it is when the process that started the server dies. The server, not the stage, reports the exit status, so a stage that is
 killed ends at once even if processes that it started are left.
 """

@@ -74,7 +74,7 @@ def _problem(dataset: str, model: str, number: str, reports: "dict[str, Report]"
         return str(unknown("the data set", dataset, reports))
     models = _defined(REPORTS / dataset)
     if not models:
-        return f"{REPORTS / dataset / MACRO_FILES[0]} must have been written by the stage report, got no such file"
+        return f"{REPORTS / dataset / MACRO_FILES[0]} is missing: the stage report writes it; run `aebench run`"
     if model not in models:
         return str(unknown("the model", model, models))
     if number not in models[model]:

@@ -19,9 +19,10 @@ SECONDS_TO_WAIT = 10.0
 
 @contextmanager
 def only_run() -> Iterator[list[int]]:
-    """Wait until no other run works in this folder; yields the open files that keep others waiting.
+    """Wait until no other run works in this folder; yields the open files that keep other runs waiting.
 
-    The processes of a run inherit them, so those of a killed run have ended, too. Raises `InputError` after `SECONDS_TO_WAIT`.
+    The processes of a run inherit them, so the lock is released only when all processes of a killed run have ended. Raises
+    `InputError` after `SECONDS_TO_WAIT`.
     """
     if sys.platform == "win32":
         yield []
@@ -33,7 +34,9 @@ def only_run() -> Iterator[list[int]]:
             if time.monotonic() > end:
                 file.seek(0)
                 process = file.read().strip()
-                raise InputError(f"a folder must have one run at a time, got another: process {process} or one of its own")
+                raise InputError(
+                    f"another run is active in this folder (process {process} or one of its children): wait for it or stop it"
+                )
             time.sleep(0.1)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")

@@ -45,7 +45,7 @@ class Outcome:
             lines += [f"error: {stage}: {why}", f"  its output: {log(stage)}"]
             lines += [f"  not run: {', '.join(needing)}"] if needing else []
         if self.failures or self.interrupted:
-            lines.append("stages that have finished are kept: `aebench run` goes on from here")
+            lines.append("finished stages are kept: run `aebench run` again to continue")
         return lines
 
 

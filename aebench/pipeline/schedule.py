@@ -31,8 +31,8 @@ def run(
     """Call work(task) for every task, side by side; a failure stops only the tasks that depend on it.
 
     `capacity` maps resources to amounts, and must have cores; `needs` has what a task uses of them (default: one core). A task
-    that needs more than there is gets all there is. Among the tasks that may start, the one with the longest way to the end of
-    the graph goes first; `seconds` are the expected durations (default 1). If this thread is interrupted, `stop` must make
+    that asks for more than the capacity gets all of it. Among the tasks that may start, the one with the longest way to the end
+    of the graph goes first; `seconds` are the expected durations (default 1). If this thread is interrupted, `stop` must make
     running work end.
     """
     result, used = Result(), dict.fromkeys(capacity, 0)

@@ -1,6 +1,6 @@
 """Write `reports/`, the parts of its page (`runs/pages/`) and docs/lecture.md from the files of earlier stages.
 
-results.py          the only module that reads results
+results.py          reads the results of models and studies on a data set; other modules read only files in reports/
 sections.py         the questions of a report, in order
 tables/             numbers as CSV, Markdown, LaTeX and HTML
 figures/            the figures of a data set, one file per section

@@ -252,7 +252,7 @@ def _client() -> Iterator["MlflowClient"]:
 
 
 def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
-    """Let SQLite leave writing to the operating system, as ten commits per run would wait for the disk.
+    """Let SQLite leave writing to the operating system: otherwise each of about ten commits per run would wait for the disk.
 
     Only a failure of the whole system can damage the store, which `make track` then writes again.
     """

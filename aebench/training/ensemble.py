@@ -121,7 +121,8 @@ class Ensemble:
     def codes(self, x: Tensor, batch: int = 4096) -> Tensor:
         """Return the codes (S, n, k) of images (n, d), or of separate images per seed (S, n, d), computed in batches.
 
-        One thread is used, so that the codes on which the next layer of a stack is trained do not depend on their number.
+        One thread is used, so that the codes on which the next layer of a stack is trained do not depend on the number of
+        threads.
         """
         images = x if x.ndim == 3 else x.expand(len(self.seeds), *x.shape)
         pairs, threads = zip(self.replicas(), images, strict=True), torch.get_num_threads()

@@ -40,7 +40,7 @@ class Finetuning:
         return ((initialisation, fraction) for initialisation in INITIALISATIONS for fraction in fractions)
 
     def classifiers(self, initialisation: str) -> Ensemble:
-        """Return untrained classifiers. For `pretrained` the encoder's weights are not yet loaded."""
+        """Return untrained classifiers. With `pretrained`, the pretrained weights still have to be loaded."""
         classes = len(self.experiment.about.classes)
         return self._ensemble(lambda: Classifier(self._build(initialisation), classes))
 

@@ -1,8 +1,8 @@
 """How many seeds fit into memory when they are trained at once.
 
 A seed needs memory for its gradients, the two moments of Adam and the best weights (4 times its weights), for the noise of a
-block of batches, and for what the backward pass keeps of a batch. The last is measured on one batch of the first seed; the
-backward pass itself may need as much again. Results do not depend on how seeds are grouped, except for layers so narrow (16
+block of batches, and for the activations that the backward pass stores. The last is measured on one batch of the first seed;
+the backward pass itself may need as much again. Results do not depend on how seeds are grouped, except for layers so narrow (16
 units and fewer) that oneDNN multiplies one and several seeds by different kernels.
 """
 
