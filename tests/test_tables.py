@@ -12,7 +12,7 @@ from pathlib import Path
 import fake_runs
 import pytest
 
-from aebench import storage
+from aebench import config, storage
 from aebench.reporting import tables
 from aebench.reporting.results import read
 from aebench.reporting.tables import cost
@@ -28,10 +28,14 @@ NUMBER = re.compile(r"\\aebenchdefine\{fake\}\{(.*?)\}\{(.*?)\}\{(.*?)\}\{(.*?)\
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Tables of a fake project in which the name of one model has characters that are special in LaTeX."""
+    """Tables of a fake project in which the name of one model has characters that are special in LaTeX.
+
+    Such names are refused, so that titles and class names are the text that users choose freely.
+    """
     root = tmp_path_factory.mktemp("tables")
     fake_runs.write_fake_suite(root)
-    with chdir(root):
+    with chdir(root), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "check_names", lambda *_: None)
         fake_runs.write_conf(fake_runs.DATASET, fake_runs.BLOCKS | {HOSTILE: "{kind: vanilla, latent_dim: 8}"})
         fake_runs.write_run(fake_runs.DATASET, HOSTILE, 0.5, 8, fake_runs.SEEDS)
         fake_runs.write_params([fake_runs.DATASET], [*fake_runs.BLOCKS, HOSTILE])
