@@ -23,7 +23,7 @@ def write_conf(name: str, data: dict) -> None:
     """Write conf/<name>.yaml with these `data:` settings, as JSON, which is valid YAML."""
     config.CONF.mkdir(exist_ok=True)
     content = {"data": data, "training": TRAINING, "models": {"mean": {"kind": "mean_image"}}}
-    content |= {block: {} for block in config.MAY_BE_EMPTY}
+    content |= {block: {} for block in config.Dataset.may_be_empty}
     (config.CONF / f"{name}.yaml").write_text(json.dumps(content))
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from aebench import config, storage
-from aebench.config import RENAMED, Schema
+from aebench.config.schema import RENAMED, Schema
 from aebench.errors import InputError
 from aebench.pipeline import checks
 
@@ -165,7 +165,7 @@ def test_pretrainer_is_now_called_kind(project):
     assert message().startswith(f"{DIGITS}:stacks.stacked.layers.0.pretrainer is now called kind")
 
 
-@pytest.mark.parametrize("block", config.MAY_BE_EMPTY)
+@pytest.mark.parametrize("block", config.Dataset.may_be_empty)
 def test_a_missing_block_says_what_to_write(project, block):
     conf = storage.read_yaml(Path(DIGITS))
     del conf[block]

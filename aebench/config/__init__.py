@@ -4,56 +4,24 @@
 source, the models and the evaluation are plain dictionaries here; they are checked where they are used (`aebench.data`,
 `aebench.models`, `aebench.evaluation.settings`), so that reading a file imports neither torch nor scikit-learn. The schema of
 conf/papers/<paper>.yaml is in `aebench.papers.settings`.
-
-Error messages have the form `<file>:<path> must be <constraint>, got <value>`.
 """
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from aebench.config.schema import Schema, check, within
 from aebench.errors import InputError, check_names, did_you_mean, unknown
 from aebench.storage import RESERVED_DATASETS, RESERVED_MODELS, atomic_write, read_yaml
 
+__all__ = ["Schema", "check", "within"]
+
 SUITE_FILE = Path("params.yaml")
 CONF = Path("conf")
-RENAMED = {
-    "evaluation.processes": "compute.processes",
-    "evaluation.threads": "compute.threads",
-    "evaluation.device": "compute.device",
-    "evaluation.noise": "evaluation.robustness.corruption",
-    "evaluation.corruption": "evaluation.robustness.level",
-    "evaluation.jacobian_images": "evaluation.contraction.images",
-    "evaluation.spectra": "evaluation.contraction.spectra",
-    "evaluation.images": "evaluation.pictures.reconstructions",
-    "evaluation.scatter_per_class": "evaluation.pictures.scatter_per_class",
-    "evaluation.strange": "evaluation.out_of_distribution",
-    "evaluation.quantised": "evaluation.compression",
-    "evaluation.judge": "feature_classifier",
-    "evaluation.classification": "linear_probe",
-    "code": "latent_dim",
-    "start": "initialisation",
-    "noise": "corruption, and corruption is now called level",
-    "initial_corruption": "initial_level",
-    "pretrainer": "kind, with the kind of a model: vanilla, denoising, sparse or contractive",
-}
-"""Former key -> current key of conf/<dataset>.yaml."""
-KEY_OF = "a key of "
 DATASETS = f"{SUITE_FILE}:suite.datasets"
-T = TypeVar("T", bound=BaseModel)
-
-
-class Schema(BaseModel):
-    """Base class of settings: immutable, strictly typed, rejects unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
 MOST_THREADS = 1024
 """Largest number of threads, and of processes; beyond it systems refuse to start them."""
 Seed = Annotated[int, Field(ge=0, le=2**53)]
@@ -65,9 +33,9 @@ class Suite(Schema):
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
-    stacks: list[str] = []
-    studies: list[str] = []
-    papers: list[str] = []
+    stacks: list[str] = Field(default_factory=list)
+    studies: list[str] = Field(default_factory=list)
+    papers: list[str] = Field(default_factory=list)
     seeds: list[Seed] = Field(min_length=1)
 
     @property
@@ -129,7 +97,9 @@ class Training(Schema):
 
 
 class Dataset(Schema):
-    """The content of conf/<dataset>.yaml."""
+    """The content of conf/<dataset>.yaml. Blocks that may be empty are required, too, since DVC tracks them by name."""
+
+    may_be_empty: ClassVar = ("compute", "evaluation", "linear_probe", "feature_classifier")
 
     data: dict[str, Any]
     training: Training
@@ -138,10 +108,10 @@ class Dataset(Schema):
     linear_probe: dict[str, Any]
     feature_classifier: dict[str, Any]
     models: dict[str, dict[str, Any]] = Field(min_length=1)
-    stacks: dict[str, dict[str, Any]] = {}
-    studies: dict[str, dict[str, Any]] = {}
-    search: dict[str, Any] = {}
-    remarks: list[str] = []
+    stacks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    studies: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    search: dict[str, Any] = Field(default_factory=dict)
+    remarks: list[str] = Field(default_factory=list)
     """Sentences for the report that explain surprising results on this data set."""
 
     @property
@@ -152,10 +122,6 @@ class Dataset(Schema):
     def section_of(self, model: str) -> str:
         """Return the section of the file that contains the settings of `model`."""
         return "models" if model in self.models else "stacks"
-
-
-MAY_BE_EMPTY = ("compute", "evaluation", "linear_probe", "feature_classifier")
-"""Blocks with defaults for all keys. They are required nevertheless, since DVC tracks them by name."""
 
 
 def suite(file: Path = SUITE_FILE) -> Suite:
@@ -266,94 +232,3 @@ def conf_file(name: str, path: str = DATASETS) -> Path:
     if path == DATASETS and not did_you_mean(name, known):
         raise InputError(f"{file} must be a file, got none")
     raise unknown(path, name, known)
-
-
-def check(schema: type[T], settings: Any, path: str) -> T:
-    """Convert `settings` to `schema`; raises `InputError` for the first mistake. `path` is where the settings are written.
-
-    Unknown keys are reported before missing ones, because an unknown key may be a misspelling of the missing one.
-    """
-    try:
-        return schema.model_validate(settings)
-    except ValidationError as invalid:
-        errors = invalid.errors(include_url=False)
-        errors.sort(key=lambda error: error["type"] != "extra_forbidden")
-        raise _explain(errors, schema, settings, path) from None
-
-
-def within(path: str, error: InputError) -> InputError:
-    """Prepend `path` to the path in the message of an error in a nested block."""
-    text = str(error)
-    prefix = KEY_OF if text.startswith(KEY_OF) else ""
-    return InputError(f"{prefix}{path}.{text.removeprefix(prefix)}")
-
-
-def _explain(errors: list[dict[str, Any]], schema: type[BaseModel], settings: Any, path: str) -> InputError:
-    error, location = errors[0], _location(errors[0], settings)
-    if isinstance(inner := error.get("ctx", {}).get("error"), InputError):
-        return within(path, inner)
-    where, parent = _join(path, location), _join(path, location[:-1])
-    if error["type"] == "extra_forbidden":
-        return _unknown_key(where, parent, location[-1], _keys(schema, location[:-1]))
-    if error["loc"][-1:] == ("[key]",) and error["type"] == "literal_error":
-        return _unknown_key(where, parent, location[-1], _values(error))
-    if error["type"] == "missing":
-        hint = " (an empty block, {}, takes the defaults)" if schema is Dataset and location[-1] in MAY_BE_EMPTY else ""
-        return InputError(f"{where} must be given{hint}, got nothing")
-    same = [other for other in errors if _location(other, settings) == location]  # a union has one error per alternative
-    constraint = " or ".join([_constraint(same[0]), *(_constraint(other).removeprefix("must be ") for other in same[1:])])
-    hint = did_you_mean(error["input"], [value for other in same for value in _values(other)])
-    return InputError(f"{where} {constraint}, got {error['input']!r}{hint}")
-
-
-def _location(error: dict[str, Any], settings: Any) -> list[str | int]:
-    """Return the keys and indices from `settings` to the mistake, without pydantic's names for alternatives of a union."""
-    location = []
-    for part in error["loc"]:
-        if isinstance(settings, dict) and part != "[key]":
-            settings = settings.get(part)
-        elif isinstance(settings, list) and isinstance(part, int):
-            settings = settings[part]
-        else:
-            break
-        location.append(part)
-    return location
-
-
-def _join(path: str, location: Sequence[str | int]) -> str:
-    return (path + ("" if path.endswith(":") else ".") + ".".join(map(str, location))).rstrip(".:")
-
-
-def _unknown_key(where: str, parent: str, key: str, known: Sequence[str]) -> InputError:
-    for old, new in RENAMED.items():
-        if f".{where.replace(':', '.')}".endswith(f".{old}"):
-            return InputError(f"{where} is now called {new}")
-    return unknown(f"{KEY_OF}{parent}", key, known)
-
-
-def _keys(schema: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Return the keys of the block at `location`, which may pass through lists and dictionaries."""
-    for part in location:
-        if part in schema.model_fields:
-            schema = _schema_in(schema.model_fields[part].annotation)
-    return list(schema.model_fields)
-
-
-def _schema_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the schema in an annotation such as `list[Schema] | None`, if there is one."""
-    if hasattr(annotation, "model_fields"):
-        return annotation
-    return next(filter(None, map(_schema_in, get_args(annotation))), None)
-
-
-def _values(error: dict[str, Any]) -> list[str]:
-    """Return the allowed values of a literal; empty for other types."""
-    return re.findall("'([^']*)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
-
-
-def _constraint(error: dict[str, Any]) -> str:
-    """Return the constraint that is violated, as text that starts with "must"."""
-    if values := _values(error):
-        return "must be " + ("one of " if values[1:] else "") + ", ".join(values)
-    text = re.sub(" after validation, not .*", "", error["msg"].removeprefix("Value error, ").replace("should", "must"))
-    return text[max(text.find("must"), 0) :]
