@@ -3,14 +3,11 @@
 import argparse
 
 from aebench import errors
-from aebench.pipeline import remote
+from aebench.papers.run import run
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     arguments = vars(parser.parse_args())
     with errors.one_line():
-        if not remote.ran_on_cluster():
-            from aebench.papers.run import run
-
-            run(**arguments)
+        run(**arguments)
