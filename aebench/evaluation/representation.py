@@ -1,7 +1,7 @@
 """All arrays of one seed of one model on a data set, computed once and shared by all metrics.
 
 Randomness comes from the seed's stream `evaluation`, one step for each `aebench.randomness.Use`. Only the corruptions of
-arrays/robustness.py have streams of their own, which are the same for every seed.
+arrays/robustness.py have their own streams, which are the same for every seed.
 """
 
 from collections.abc import Iterator, Sequence

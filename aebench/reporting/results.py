@@ -251,7 +251,7 @@ def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Datas
     history, metrics, profiles, classification = (storage.read_columns(files[table]) for table in TABLES)
     seeds = tuple(int(seed) for seed in metrics.pop("seed"))
     del classification["seed"]
-    # Labelled images are drawn anew for each seed, so a deterministic model has several accuracies: its metric is the first.
+    # Labelled images are drawn again for each seed, so a deterministic model has several accuracies: its metric is the first.
     metrics |= {metric: values[: len(seeds)] for metric, values in classification.items() if metric in METRICS}
     layers = folder / "layers.csv"
     return ModelResults(

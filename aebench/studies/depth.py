@@ -27,7 +27,7 @@ from aebench.training.greedy import Pretrained
 
 
 def run(study: Depth, dataset: str, name: str, task: str) -> list[Point]:
-    """Pretrain all layers of a series, for all seeds of the suite, then measure each depth; `name` is that of the study."""
+    """Pretrain all layers of a series, for all seeds of the suite, then measure each depth; `name` is the name of the study."""
     path, pretrained = f"{config.conf_file(dataset)}:studies.{name}", task in study.pretraining
     kind, points = task if pretrained else next(iter(study.pretraining)), []
     stack = Experiment(dataset, f"{name}-{task}", study.stack(kind, len(study.latent_dims)), path)

@@ -24,7 +24,7 @@ from aebench.training.experiment import TRAINING_SPLITS, Experiment
 
 
 def run(study: Sweep, dataset: str, name: str, task: str) -> list[Point]:
-    """Train one model with one value, for all seeds of the suite, and measure it; `name` is that of the study."""
+    """Train one model with one value, for all seeds of the suite, and measure it; `name` is the name of the study."""
     model, value = next((m, v) for v in study.values for m in study.models if f"{m}={v:g}" == task)
     path = f"{config.conf_file(dataset)}:studies.{name}.models.{model}"
     experiment = Experiment(dataset, f"{name}-{task}", study.settings_at(model, value), path)

@@ -47,7 +47,7 @@ def pareto(points: np.ndarray) -> np.ndarray:
 
 
 def label(axes: "Axes", points: dict[str, tuple[float, float]]) -> None:
-    """Write each name beside its point, so that it covers neither another name nor a marker if there is room.
+    """Write each name next to its point, so that it covers neither another name nor a marker if there is room.
 
     The axes must have their final position, limits and scales. Four points around its centre represent a marker. adjustText
     stops after `ITERATIONS`: its default, a time limit, would make the figure depend on the speed of the machine.

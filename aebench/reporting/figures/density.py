@@ -117,7 +117,7 @@ def _posteriors_caption(results: Results) -> str:
     return (
         f"Two-dimensional codes of {images} test images (first seed). If a code is a distribution, q(z|x) is an ellipse of one "
         "standard deviation; otherwise the code is a point. Where ellipses overlap, training also covers codes between "
-        "those of different images. Small ellipses mean that codes carry much information about their images."
+        "different images. Small ellipses mean that codes carry much information about their images."
     )
 
 
@@ -150,7 +150,7 @@ FIGURES = {
         "Curves of the IWAE bound that rise with the number of samples above a dashed line, the ELBO, one panel per model.",
         "Lower bounds on log p(x), minus the ELBO; means over test images and seeds. The ELBO is below log p(x) by "
         "KL(q(z|x) ‖ p(z|x)), because q(z|x) is not the posterior. The IWAE bound approaches log p(x) as K increases, so the "
-        "grey area estimates this gap from below. A collapsed posterior has no gap: the decoder ignores the code. ELBOs of "
-        "Bernoulli and Gaussian observation models are not comparable, but gaps are.",
+        "grey area is, in expectation, a lower bound of this gap. A collapsed posterior has no gap: the decoder ignores the "
+        "code. ELBOs of Bernoulli and Gaussian observation models are not comparable, but gaps are.",
     ),
 }
