@@ -27,7 +27,7 @@ from aebench.evaluation.representation import represent_codes, view_of
 from aebench.evaluation.settings import evaluation
 from aebench.models.base import Images
 from aebench.reporting import claims
-from aebench.reporting.claims import REFUTED, SUPPORTED, Claim
+from aebench.reporting.claims import REFUTED, SUPPORTED, UNDECIDED, Claim
 from aebench.reporting.results import ModelResults, Results, StudyResults
 from aebench.studies.point import Point
 from aebench.studies.run import RUN
@@ -182,24 +182,26 @@ DEFECTS = {
 }
 SOUND = Defect({}, ())
 
+NOT_SUPPORTED, NOT_REFUTED = {REFUTED, UNDECIDED}, {SUPPORTED, UNDECIDED}
+"""Where the effect is at most twice as far from its bound as its half-width, another processor may leave the claim undecided."""
 CASES = [
-    ("dae_overfitting", SUPPORTED, "the pixels to mask are kept", REFUTED),
-    ("dae_error_few_images", REFUTED, "the encoder has no gradient", SUPPORTED),
-    ("dae_few_images", REFUTED, "the encoder has no gradient", SUPPORTED),
-    ("kl_sparser_with_weight", REFUTED, "the activations are averaged over units", SUPPORTED),
-    ("l1_sparser_with_weight", SUPPORTED, "the L1 penalty has the wrong sign", REFUTED),
-    ("l1_dead_units", SUPPORTED, "the L1 penalty has the wrong sign", REFUTED),
-    ("cae_dae_density", SUPPORTED, "the contraction has no gradient", REFUTED),
-    ("cae_dae_contracts", SUPPORTED, "the contraction has no gradient", REFUTED),
-    ("features_by_depth", REFUTED, "depths are counted from the top", SUPPORTED),
-    ("deeper_classifies_better", REFUTED, "depths are counted from the top", SUPPORTED),
-    ("dae_pretrains_better", REFUTED, "the encoder has no gradient", SUPPORTED),
-    ("pretraining_against_today_few", SUPPORTED, "layers are trained on codes of untrained layers", REFUTED),
-    ("mse_sum", REFUTED, "the KL is averaged over units", SUPPORTED),
-    ("mse_mean", REFUTED, "the KL has a weight of 0.001", SUPPORTED),
-    ("learnt_variance", SUPPORTED, "the variance has no gradient", REFUTED),
+    ("dae_overfitting", {SUPPORTED}, "the pixels to mask are kept", {REFUTED}),
+    ("dae_error_few_images", {REFUTED}, "the encoder has no gradient", {SUPPORTED}),
+    ("dae_few_images", NOT_SUPPORTED, "the encoder has no gradient", {SUPPORTED}),
+    ("kl_sparser_with_weight", {REFUTED}, "the activations are averaged over units", {SUPPORTED}),
+    ("l1_sparser_with_weight", {SUPPORTED}, "the L1 penalty has the wrong sign", {REFUTED}),
+    ("l1_dead_units", {SUPPORTED}, "the L1 penalty has the wrong sign", {REFUTED}),
+    ("cae_dae_density", {SUPPORTED}, "the contraction has no gradient", NOT_SUPPORTED),
+    ("cae_dae_contracts", {SUPPORTED}, "the contraction has no gradient", NOT_SUPPORTED),
+    ("features_by_depth", {REFUTED}, "depths are counted from the top", {SUPPORTED}),
+    ("deeper_classifies_better", {REFUTED}, "depths are counted from the top", {SUPPORTED}),
+    ("dae_pretrains_better", {REFUTED}, "the encoder has no gradient", {SUPPORTED}),
+    ("pretraining_against_today_few", NOT_REFUTED, "layers are trained on codes of untrained layers", {REFUTED}),
+    ("mse_sum", {REFUTED}, "the KL is averaged over units", {SUPPORTED}),
+    ("mse_mean", {REFUTED}, "the KL has a weight of 0.001", {SUPPORTED}),
+    ("learnt_variance", {SUPPORTED}, "the variance has no gradient", {REFUTED}),
 ]
-"""Claim, verdict on sound models, defect, verdict on broken models."""
+"""Claim, possible verdicts on sound models, defect, possible verdicts on broken models."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -322,8 +324,9 @@ def decide(name: str, defect: str = "") -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize(("claim", "sound", "defect", "wrong"), CASES, ids=[case[0] for case in CASES])
 def test_a_defect_turns_the_verdict_over(claim, sound, defect, wrong):
-    assert decide(claim) == sound
-    assert decide(claim, defect) == wrong
+    assert not sound & wrong
+    assert decide(claim) in sound
+    assert decide(claim, defect) in wrong
 
 
 def test_every_claim_about_a_study_has_a_broken_model():
