@@ -183,7 +183,7 @@ DEFECTS = {
 SOUND = Defect({}, ())
 
 NOT_SUPPORTED, NOT_REFUTED = {REFUTED, UNDECIDED}, {SUPPORTED, UNDECIDED}
-"""Where the effect is at most twice as far from its bound as its half-width, another processor may leave the claim undecided."""
+"""For effects at most two half-widths from their bound, which another processor may leave undecided."""
 CASES = [
     ("dae_overfitting", {SUPPORTED}, "the pixels to mask are kept", {REFUTED}),
     ("dae_error_few_images", {REFUTED}, "the encoder has no gradient", {SUPPORTED}),
