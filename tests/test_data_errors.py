@@ -122,7 +122,7 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     "no test set": (keys(test=None), EITHER),
     "classes twice": (keys(classes=["a", "a", "b"]), "data.classes must not contain duplicates, got ['a', 'a', 'b']"),
     "maximum 0": (keys(maximum=0), "data.maximum must be greater than 0, got 0"),
-    "test for MNIST": (lambda: MNIST | {"test": 5}, "data must be one of source, split_seed, validation, got 'test'"),
+    "test for MNIST": (lambda: MNIST | {"test": 5}, "data must be one of hold_out, source, split_seed, validation, got 'test'"),
     "no file": (keys(path="no.npz"), "no.npz must exist in ... or in AEBENCH_DATA_DIR, got none at no.npz"),
     "a folder": (lambda: as_idx() | {"images": "conf"}, "conf must be a readable file, got a folder"),
     "gzip cut short": (

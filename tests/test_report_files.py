@@ -69,13 +69,13 @@ def test_a_missing_file_is_reported_in_one_line_and_writes_nothing(fake_project,
         runpy.run_module("stages.report", run_name="__main__")
     error = capsys.readouterr().err
     assert stopped.value.code == 1
-    assert error.startswith(f"error: {missing} must have been written")
+    assert error.startswith(f"error: {missing} is missing")
     assert error.count("\n") == 1
     assert not REPORT.exists()
 
 
 def test_a_missing_section_or_table_is_an_input_error(fake_project):
-    with pytest.raises(InputError, match=r"runs/pages/fake\.html must have been written"):
+    with pytest.raises(InputError, match=r"runs/pages/fake\.html is missing"):
         page.write_index()
-    with pytest.raises(InputError, match=r"reports/fake/tables/comparison\.md must have been written"):
+    with pytest.raises(InputError, match=r"reports/fake/tables/comparison\.md is missing"):
         terminal.comparison(fake_runs.DATASET)
