@@ -161,13 +161,16 @@ def export(
     folder: Annotated[Path, typer.Argument(help="The folder to write.")],
     seed: Annotated[int | None, typer.Option(help="Default: the first seed.")] = None,
     to: Annotated[str, typer.Option(help="folder; torch or onnx also write an encoder and a decoder.")] = "folder",
+    value_range: Annotated[
+        tuple[float, float] | None, typer.Option(help="Values of black and white; default: those of the data set.")
+    ] = None,
 ) -> None:
     """Write one seed of a trained model, with a model card, to a folder that aebench.load reads anywhere."""
     from aebench.estimators import export as exporting
 
     if to not in exporting.FORMATS:
         raise unknown("--to", to, exporting.FORMATS)
-    exporting.export(name, folder, seed, to)
+    exporting.export(name, folder, seed, to, value_range)
     typer.echo(f"wrote {folder}: aebench.load({str(folder)!r})")
 
 

@@ -1,13 +1,19 @@
 """Fixtures for all tests, and those that several files use."""
 
+import shutil
 from contextlib import chdir
+from pathlib import Path
 
 import fake_runs
 import pytest
 import torch
+from project import ONE_OF_EACH, ROOT
 
+from aebench import config, data
 from aebench.data import external
 from aebench.pipeline.lock import Lock
+from aebench.storage import write_columns
+from aebench.training.experiment import Experiment
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +59,28 @@ def reported_twice(tmp_path_factory):
 def reported(reported_twice, monkeypatch):
     """The project that was reported twice as the working directory; tests do not change it."""
     monkeypatch.chdir(reported_twice[0])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A project whose models of smoke are trained, `vae` with two seeds and the others with one."""
+    root = tmp_path_factory.mktemp("trained")
+    shutil.copytree(ROOT / "conf", root / "conf")
+    shutil.copy(ROOT / "params.yaml", root)
+    with chdir(root):
+        config.select({"datasets": ["smoke"], "models": list(ONE_OF_EACH), "seeds": [3]})
+        data.prepare("smoke")
+        for model in ONE_OF_EACH:
+            Experiment("smoke", model).train()
+        config.select({"seeds": [3, 5]})
+        Experiment("smoke", "vae").train()
+        values = {"seed": [3, 5], "sse": [2.0, 4.0], "psnr": [float("inf")] * 2}
+        write_columns(Path("runs/smoke/vae/metrics.csv"), values)
+    return root
+
+
+@pytest.fixture
+def project(trained, monkeypatch):
+    """The project as the working directory."""
+    monkeypatch.chdir(trained)
+    return trained

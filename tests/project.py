@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+ONE_OF_EACH = ("mean", "raw", "random", "pca", "ae", "dae", "sae", "cae", "vae", "stacked")
+"""Models of conf/smoke.yaml, one of each kind."""
 
 
 class Project:

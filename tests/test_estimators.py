@@ -1,16 +1,13 @@
-"""Estimators: scikit-learn's own checks, the weights of the pipeline bit for bit, and what trained models can do."""
+"""Estimators: scikit-learn's own checks, the weights of the pipeline bit for bit, and their arguments."""
 
 import pickle
-import shutil
 import subprocess
 import sys
-from contextlib import chdir
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
+from project import ONE_OF_EACH, ROOT
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -19,44 +16,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import aebench
-from aebench import config, data
+from aebench import config
 from aebench.errors import InputError
 from aebench.estimators import NAMES, estimator
-from aebench.estimators.export import export
 from aebench.models import MODELS
-from aebench.storage import load_split, write_columns
-from aebench.training.experiment import Experiment
+from aebench.storage import load_split
 
-ROOT = Path(__file__).parent.parent
 DIGITS = load_digits().images
-TRAINED = ("mean", "raw", "random", "pca", "ae", "dae", "sae", "cae", "vae", "stacked")
-"""Models of conf/smoke.yaml, one of each kind."""
 SHORT = {"epochs": 2, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A project whose models of smoke are trained, `vae` with two seeds and the others with one."""
-    root = tmp_path_factory.mktemp("trained")
-    shutil.copytree(ROOT / "conf", root / "conf")
-    shutil.copy(ROOT / "params.yaml", root)
-    with chdir(root):
-        config.select({"datasets": ["smoke"], "models": list(TRAINED), "seeds": [3]})
-        data.prepare("smoke")
-        for model in TRAINED:
-            Experiment("smoke", model).train()
-        config.select({"seeds": [3, 5]})
-        Experiment("smoke", "vae").train()
-        values = {"seed": [3, 5], "sse": [2.0, 4.0], "psnr": [float("inf")] * 2}
-        write_columns(Path("runs/smoke/vae/metrics.csv"), values)
-    return root
-
-
-@pytest.fixture
-def project(trained, monkeypatch):
-    """The project as the working directory."""
-    monkeypatch.chdir(trained)
-    return trained
 
 
 def images():
@@ -117,7 +84,7 @@ def test_a_kind_of_another_package_has_an_estimator():
 # Training
 
 
-@pytest.mark.parametrize("model", TRAINED)
+@pytest.mark.parametrize("model", ONE_OF_EACH)
 def test_an_estimator_has_the_weights_of_the_pipeline(project, model):
     """Same settings, seed and images: equal bit for bit."""
     expected = aebench.load(f"smoke/{model}", value_range=(0, 1))
@@ -176,9 +143,18 @@ def test_the_score_is_minus_the_squared_error_on_the_scale_of_the_tables():
         ({"epochs": 0}, "VanillaAutoencoder.epochs must be greater than 0, got 0"),
         ({"latent_dim": "8"}, "VanillaAutoencoder.latent_dim must be a valid integer, got '8'"),
         ({"activation": "rellu"}, r"VanillaAutoencoder.activation must be one of .*, got 'rellu' \(did you mean 'relu'\?\)"),
-        ({"value_range": (1, 0)}, r"VanillaAutoencoder.value_range must be \(low, high\) with low < high, got \(1, 0\)"),
+        (
+            {"value_range": (1, 0)},
+            r"VanillaAutoencoder.value_range must be \(low, high\) with finite .*, got \(1, 0\)",
+        ),
         ({"value_range": (0, 8)}, r"images must be in \[0, 8\], got 0 to 16"),
-        ({"validation_fraction": 1.0}, r"VanillaAutoencoder.validation_fraction must be in \[0, 1\), got 1.0"),
+        (
+            {"value_range": (0, float("inf"))},
+            r"must be \(low, high\) with finite .*, got \(0, inf\)",
+        ),
+        ({"value_range": 5}, r"value_range must be \(low, high\) with finite numbers low < high, got 5"),
+        ({"random_state": -1}, "random_state must be None, an integer of at least 0 or a RandomState, got -1"),
+        ({"validation_fraction": 1.0}, r"VanillaAutoencoder.validation_fraction must be a number in \[0, 1\), got 1.0"),
     ],
 )
 def test_wrong_parameters_are_explained(parameters, message):
@@ -186,130 +162,49 @@ def test_wrong_parameters_are_explained(parameters, message):
         aebench.VanillaAutoencoder(**parameters).fit(DIGITS[:60])
 
 
-# Trained models
+def test_a_failed_fit_leaves_the_estimator_as_it_was():
+    model = aebench.PCA(latent_dim=4).fit(DIGITS)
+    codes = model.transform(DIGITS)
+    with pytest.raises(InputError, match=r"images must be \(n, 4, 4\), got \(1797, 8, 8\)"):
+        model.fit(DIGITS[:, :4, :4] / 16, validation=DIGITS)
+    assert (model.transform(DIGITS) == codes).all()
+    with pytest.raises(InputError, match=r"images must be in \[0, 16\], got 0 to 32"):
+        aebench.PCA(latent_dim=4).fit(DIGITS, validation=2 * DIGITS)
 
 
-def test_a_trained_model_is_loaded_in_two_lines(project):
-    model = aebench.load("smoke/vae", seed=5)
-    codes = model.transform(DIGITS[:5])
-    assert codes.shape == (5, 2) and model.inverse_transform(codes).shape == (5, 8, 8)
-    assert (codes == model.transform(np.uint8(DIGITS[:5]))).all()
-    assert (codes != aebench.load("smoke/vae").transform(DIGITS[:5])).any()
-    np.testing.assert_array_equal(codes, aebench.load("smoke/vae", 5, value_range=(0, 1)).transform(DIGITS[:5] / 16))
-    assert model.sample(7, random_state=0).shape == (7, 8, 8) and model.interpolate(DIGITS[:2], DIGITS[2:4], 5).shape == (
-        2,
-        5,
-        8,
-        8,
-    )
+def test_images_may_be_tensors_and_lists():
+    model = aebench.PCA(latent_dim=4).fit(DIGITS)
+    codes = model.transform(DIGITS)
+    for images in (torch.from_numpy(DIGITS).requires_grad_(), list(DIGITS), DIGITS.astype(np.uint8), DIGITS.reshape(-1, 64)):
+        np.testing.assert_array_equal(model.transform(images), codes)
 
 
-def test_interpolation_starts_and_ends_at_the_reconstructions(project):
-    model = aebench.load("smoke/ae")
-    lines = model.interpolate(DIGITS[:3], DIGITS[3:6], 4)
-    np.testing.assert_allclose(lines[:, 0], model.reconstruct(DIGITS[:3]), atol=1e-4)
-    np.testing.assert_allclose(lines[:, -1], model.reconstruct(DIGITS[3:6]), atol=1e-4)
+def test_colour_images_keep_their_shape():
+    colour = np.stack([DIGITS, DIGITS / 2, DIGITS / 4], -1)
+    model = aebench.PCA(latent_dim=64).fit(colour)
+    assert model.image_shape_ == (8, 8, 3)
+    np.testing.assert_allclose(model.reconstruct(colour), colour, atol=1e-3)
 
 
-def test_the_likelihood_is_a_bound_that_increases_with_samples(project):
-    model, x = aebench.load("smoke/vae"), DIGITS[:20]
-    mean, deviation = model.posterior(x)
-    assert (mean == model.transform(x)).all() and (deviation > 0).all()
-    few, many = (model.log_likelihood(x, samples, random_state=0).mean() for samples in (1, 500))
-    assert few < many < 0
-    assert (model.log_likelihood(x, 3, random_state=1) == model.log_likelihood(x, 3, random_state=1)).all()
+def test_a_subclass_stays_one_when_it_is_pickled():
+    model = pickle.loads(pickle.dumps(Doubled(latent_dim=2).fit(DIGITS)))
+    np.testing.assert_array_equal(model.transform(DIGITS), 2 * aebench.PCA(latent_dim=2).fit(DIGITS).transform(DIGITS))
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (
-            lambda: aebench.load("smoke/vaa"),
-            r"name \(for conf/smoke.yaml\) must be one of .*, got 'vaa' \(did you mean 'vae'\?\)",
-        ),
-        (lambda: aebench.load("smok/vae"), r"name must be one of .*, got 'smok' \(did you mean 'smoke'\?\)"),
-        (lambda: aebench.load("vae"), "name must be the name of a model, <dataset>/<model>, or a folder .*, got 'vae'"),
-        (lambda: aebench.load("smoke/pca_2"), "runs/smoke/pca_2/weights.safetensors is missing"),
-        (lambda: aebench.load("smoke/vae", seed=4), "seed of smoke/vae must be one of 3, 5, got 4"),
-        (lambda: aebench.load("smoke/ae").transform(DIGITS * 2), r"images must be in \[0, 16\], got 0 to 32"),
-        (lambda: aebench.load("smoke/ae").transform(DIGITS / 16), r"got fractions of at most 1; .* need value_range=\(0, 1\)"),
-        (lambda: aebench.load("smoke/ae").transform(DIGITS[:, 1:]), r"images must be \(n, 8, 8\), got \(1797, 7, 8\)"),
-        (lambda: aebench.load("smoke/ae").inverse_transform(DIGITS), r"codes must be \(n, 8\), got \(1797, 8, 8\)"),
-        (lambda: aebench.load("smoke/ae").sample(), "VanillaAutoencoder has no prior to sample from; fit a density"),
-        (lambda: aebench.load("smoke/ae").posterior(DIGITS), "has no posterior: its code is deterministic; use transform"),
-        (lambda: aebench.load("smoke/ae").log_likelihood(DIGITS), "has no likelihood; score is minus its squared error"),
-    ],
-)
-def test_what_a_model_cannot_do_is_explained(project, call, message):
-    with pytest.raises(InputError, match=message):
-        call()
+class Doubled(aebench.PCA):
+    def transform(self, X):
+        return 2 * super().transform(X)
 
 
-# Files
+def test_a_small_fraction_holds_out_one_image():
+    assert "validation.loss" in aebench.VanillaAutoencoder(validation_fraction=0.01, **SHORT).fit(DIGITS[:20]).history_
 
 
-IN_AN_EMPTY_FOLDER = """
-import sys, numpy as np, aebench
-model = aebench.load(sys.argv[1])
-codes = model.transform(sorted(__import__("pathlib").Path().glob("*.png")))
-np.savez("result.npz", codes=codes, pictures=model.inverse_transform(codes))
-"""
-
-
-def test_an_exported_model_is_used_without_the_project(project, tmp_path):
-    from PIL import Image
-
-    export("smoke/vae", tmp_path / "vae", seed=5)
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    expected = aebench.load("smoke/vae", seed=5, value_range=(0, 255))
-    pictures = np.uint8(DIGITS[:5] * 15)
-    for i, picture in enumerate(pictures):
-        Image.fromarray(picture).save(folder / f"{i}.png")
-    command = [sys.executable, "-c", IN_AN_EMPTY_FOLDER, tmp_path / "vae"]
-    subprocess.run(command, cwd=folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
-    with np.load(folder / "result.npz") as result:
-        np.testing.assert_allclose(result["codes"], expected.transform(pictures), atol=1e-5)
-        assert result["pictures"].shape == (5, 8, 8)
-
-
-def test_an_exported_folder_has_one_seed_and_a_card(project, tmp_path):
-    export("smoke/vae", tmp_path / "vae", seed=5)
-    with safe_open(tmp_path / "vae" / "weights.safetensors", "pt") as file:
-        assert {file.get_slice(name).get_shape()[0] for name in file.keys()} == {1}  # noqa: SIM118 (not a mapping)
-    model = aebench.load(tmp_path / "vae")
-    assert model.seed_ == 5 and model.about["metrics"] == {
-        "sse": {"value": 4.0, "mean": 3.0, "half_width": pytest.approx(12.7, abs=0.1), "n": 2},
-        "psnr": {"value": None, "mean": None, "half_width": None, "n": 2},
-    }
-    card = (tmp_path / "vae" / "README.md").read_text()
-    assert card.startswith("---\nlicense: cc-by-4.0\n") and "| 4.000 | 3.000 | 12.706 | 2 |" in card
-    export(str(tmp_path / "vae"), tmp_path / "copy")
-    assert (tmp_path / "copy" / "README.md").read_text() == card
-
-
-def test_export_overwrites_no_other_files(project, tmp_path):
-    (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(InputError, match="must be empty or written by aebench export, got the file thesis"):
-        export("smoke/vae", tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["pca", "random", "cae", "vae", "stacked"])
-def test_programs_for_torch_and_onnx_equal_the_model(project, tmp_path, model):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    expected, rows = aebench.load(f"smoke/{model}"), np.float32(DIGITS[:7].reshape(7, -1))
-    codes = expected.transform(rows)
-    pictures = expected.inverse_transform(codes).reshape(7, -1)
-    export(f"smoke/{model}", tmp_path, to="torch")
-    for name, given, result in (("encoder", rows, codes), ("decoder", codes, pictures)):
-        program = torch.export.load(tmp_path / f"{name}.pt2").module()
-        np.testing.assert_allclose(program(torch.from_numpy(given)).numpy(), result, atol=1e-4, rtol=1e-5)
-    export(f"smoke/{model}", tmp_path, to="onnx")
-    for name, given, result in (("encoder", rows, codes), ("decoder", codes, pictures)):
-        session = onnxruntime.InferenceSession(tmp_path / f"{name}.onnx")
-        (got,) = session.run(None, {session.get_inputs()[0].name: given})
-        np.testing.assert_allclose(got, result, atol=1e-4, rtol=1e-5)
+def test_using_a_model_leaves_torchs_random_numbers_as_they_were():
+    model = aebench.VanillaAutoencoder(**SHORT).fit(DIGITS[:60])
+    before = torch.get_rng_state()
+    model.transform(DIGITS[:60])
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_importing_the_package_imports_no_other_library():

@@ -285,9 +285,7 @@ def test_training_needs_no_test_file(project):
     try:
         project.run("python", "-m", "stages.train", "smoke", "dae")
         assert weights.read_bytes() == trained
-        assert "data/smoke/test.npz is missing" in project.run(
-            "python", "-m", "stages.evaluate", "smoke", "dae", status=1
-        )
+        assert "data/smoke/test.npz is missing" in project.run("python", "-m", "stages.evaluate", "smoke", "dae", status=1)
     finally:
         test.write_bytes(kept)
 

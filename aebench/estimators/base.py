@@ -11,16 +11,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aebench import config, objectives
-from aebench.data.picture import read_picture
 from aebench.errors import InputError
+from aebench.estimators import inputs
 from aebench.evaluation.arrays.density import importance_weights, standard_normal
 from aebench.evaluation.replicas import BLOCK
 from aebench.models import Autoencoder, Images, build
-from aebench.randomness import Streams
+from aebench.randomness import Streams, Use
 from aebench.storage import Trained
 from aebench.training.device import configure_device
 from aebench.training.ensemble import Ensemble
@@ -28,7 +27,6 @@ from aebench.training.minimise import TrainingLoop, minimise
 
 PARAMETERS = {"value_range": None, "validation_fraction": 0.1, "random_state": None, "verbose": False}
 """Parameters of every estimator, with their defaults."""
-LARGEST_SEED = 2**31
 
 
 class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -74,15 +72,22 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Raises `InputError`, a ValueError, if a parameter or an image is invalid.
         """
+        before = dict(self.__dict__)
+        try:
+            return self._fit(X, validation)
+        except BaseException:  # the estimator stays as it was
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _fit(self, X: Any, validation: Any) -> "Estimator":
         settings, training = self._settings(), self._training()
+        self.__dict__.pop("about", None)
         X = self._flattened(X, reset=True)
         self.value_range_ = self._range(X)
         x = torch.from_numpy(self._scaled(X))
-        self.seed_ = _integer(self.random_state)
-        if validation is None:
-            images = self._split(x)
-        else:
-            images = Images(x, torch.from_numpy(self._scaled(self._flattened(validation))))
+        self.seed_ = inputs.integer(self.random_state)
+        images = self._split(x) if validation is None else Images(x, self._images(validation, within=True))
         with _products(training) as device:
             ensemble = Ensemble(lambda: build(settings, x.shape[1], type(self).__name__), [self.seed_], device)
             history = ensemble.model.fit(ensemble, Images(*(part.to(device) for part in images)), self._minimise)
@@ -119,8 +124,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def sample(self, n: int = 1, random_state: Any = None) -> np.ndarray:
         """Return n images (n, *image shape), decoded from samples of the prior; raises `InputError` if there is none."""
         check_is_fitted(self)
-        generator = Streams(_integer(random_state)).torch("evaluation")
-        codes = self.module().prior(n, generator)
+        generator = Streams(inputs.integer(random_state)).torch("evaluation", Use.SAMPLES)
+        codes = self.module().prior(inputs.count(n, "n"), generator)
         if codes is None:
             raise InputError(
                 f"{type(self).__name__} has no prior to sample from; fit a density to the codes, such as "
@@ -137,16 +142,17 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def log_likelihood(self, X: Any, samples: int = 100, random_state: Any = None) -> np.ndarray:
         """Return a lower bound (n,) of log p(x) in nats, from `samples` importance samples (Burda et al. 2016, equation 8).
 
-        p is a probability or density of images in [0, 1]. Raises `InputError` if the model has no likelihood.
+        p is a probability or density of images in [0, 1]. Raises `InputError` if the model has no likelihood, or if images are
+        not within `value_range_`.
         """
         check_is_fitted(self)
-        x, model = self._images(X), self.module()
+        x, model = self._images(X, within=True), self.module()
         if model.nll(x[:1], torch.zeros(1, model.latent_dim)) is None:
             raise InputError(f"{type(self).__name__} has no likelihood; score is minus its squared error")
-        generator = Streams(_integer(random_state)).torch("evaluation")
-        bounds = []
+        generator = Streams(inputs.integer(random_state)).torch("evaluation", Use.DENSITY)
+        samples, bounds = inputs.count(samples, "samples"), []
         for row in x.split(1):
-            posterior = self._posterior(row)
+            posterior = model.posterior(row)
             noise = standard_normal(1, samples, self._n_features_out, generator, row.device)
             weights, *_ = importance_weights(row, posterior, model.nll, noise)
             bounds.append(weights.logsumexp(1) - np.log(samples))
@@ -154,7 +160,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def interpolate(self, first: Any, second: Any, steps: int = 8) -> np.ndarray:
         """Return images (n, steps, *image shape) along straight lines between the codes of images `first` and `second`."""
-        start, end = self.transform(first)[:, None], self.transform(second)[:, None]
+        check_is_fitted(self)
+        start, end = (self._apply("encode", self._images(images))[:, None] for images in (first, second))
+        if len(start) != len(end):
+            raise InputError(f"first and second must have the same number of images, got {len(start)} and {len(end)}")
         codes = start + np.linspace(0, 1, steps, dtype=np.float32)[:, None] * (end - start)
         pictures = self.inverse_transform(codes.reshape(-1, codes.shape[-1]))
         return pictures.reshape(len(codes), steps, *self.image_shape_)
@@ -162,7 +171,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def module(self) -> Autoencoder:
         """Return the model as a torch module on the CPU, without gradients. Its images are (n, d) in [0, 1]."""
         check_is_fitted(self)
-        model = build(self.trained_.settings, self.n_features_in_).requires_grad_(False)
+        with Streams(self.seed_).initialising():  # leaves torch's generator as it is
+            model = build(self.trained_.settings, self.n_features_in_).requires_grad_(False)
         model.load_state_dict({name: value[0] for name, value in self.trained_.state.items()})
         return model
 
@@ -174,6 +184,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def __reduce__(self) -> tuple:
         from aebench.estimators.factory import estimator
 
+        if type(self) is not estimator(self.kind):  # a subclass
+            return super().__reduce__()
         return _restored, (estimator, self.kind, self.__getstate__())
 
     def _settings(self) -> dict[str, Any]:
@@ -199,8 +211,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _flattened(self, X: Any, reset: bool = False) -> np.ndarray:
         """Check images (n, d) or (n, *image shape), or paths of pictures, and return them as (n, d) float32."""
-        if isinstance(X, (list, tuple)) and X and isinstance(X[0], (str, Path)):
-            X = self._opened(X)
+        X = self._opened([X] if isinstance(X, (str, Path)) else X) if inputs.are_paths(X) else inputs.array(X)
+        if not reset and np.shape(X) == self.image_shape_ and len(self.image_shape_) > 1:
+            raise InputError(f"images must be (n, {', '.join(map(str, self.image_shape_))}), got one image: use image[None]")
+        if np.size(X) == 0:
+            raise InputError(f"images must be at least one, with at least one value each, got shape {np.shape(X)}")
         shape = np.shape(X)[1:] if hasattr(X, "shape") and len(X.shape) > 2 else None
         if shape and not reset and shape != self.image_shape_:
             raise InputError(f"images must be (n, {', '.join(map(str, self.image_shape_))}), got {np.shape(X)}")
@@ -214,32 +229,24 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _opened(self, paths: Sequence[str | Path]) -> np.ndarray:
         """Read pictures with the shape of the trained images, and map their white to that of `value_range_`."""
         check_is_fitted(self)
-        pictures, (low, high) = [], self.value_range_
-        for path in paths:
-            picture, _ = read_picture(Path(path), grey=len(self.image_shape_) == 2, background=None)
-            pictures.append(np.asarray(picture, np.float32))
-            if pictures[-1].shape != self.image_shape_:
-                raise InputError(f"{path} must be a picture of shape {self.image_shape_}, got {pictures[-1].shape}")
-        return np.stack(pictures) / np.float32(255) * np.float32(high - low) + np.float32(low)
+        low, high = self.value_range_
+        return inputs.read_pictures(paths, self.image_shape_) * np.float32(high - low) + np.float32(low)
 
-    def _images(self, X: Any) -> torch.Tensor:
-        return torch.from_numpy(self._scaled(self._flattened(X)))
+    def _images(self, X: Any, within: bool = False) -> torch.Tensor:
+        return torch.from_numpy(self._scaled(self._flattened(X), within))
 
     def _range(self, X: np.ndarray) -> tuple[float, float]:
         if self.value_range is None:
             return float(X.min()), float(X.max())
-        low, high = map(float, self.value_range)
-        if not low < high:
-            raise InputError(f"{type(self).__name__}.value_range must be (low, high) with low < high, got {self.value_range}")
-        return low, high
+        return inputs.check_range(self.value_range, f"{type(self).__name__}.value_range")
 
-    def _scaled(self, X: np.ndarray) -> np.ndarray:
-        """Map values from `value_range_` to [0, 1]; those that are not in a given range are refused."""
+    def _scaled(self, X: np.ndarray, within: bool = False) -> np.ndarray:
+        """Map values from `value_range_` to [0, 1]; if that was given, or with `within`, other values are refused."""
         low, high = self.value_range_
-        if self.value_range is not None and (X.min() < low or X.max() > high):
+        if (within or self.value_range is not None) and (X.min() < low or X.max() > high):
             raise InputError(f"images must be in [{low:g}, {high:g}], got {X.min():g} to {X.max():g}")
-        if self.value_range is not None and X.max() <= 1 < high and (np.rint(X) != X).any():
-            got = "fractions of at most 1; images in [0, 1] need value_range=(0, 1)"
+        if self.value_range is not None and low <= 0 < X.max() <= 1 < high:
+            got = f"none above {X.max():g}; images in [0, 1] need value_range=(0, 1)"
             raise InputError(f"images must be in [{low:g}, {high:g}], got {got}")
         return X if (low, high) == (0, 1) else (X - np.float32(low)) / np.float32((high - low) or 1)
 
@@ -251,11 +258,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _split(self, x: torch.Tensor) -> Images:
         """Hold out a random part of the images for validation."""
-        if not 0 <= self.validation_fraction < 1:
-            name = f"{type(self).__name__}.validation_fraction"
-            raise InputError(f"{name} must be in [0, 1), got {self.validation_fraction}")
+        fraction = self.validation_fraction
+        if not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
+            raise InputError(f"{type(self).__name__}.validation_fraction must be a number in [0, 1), got {fraction!r}")
         order = torch.randperm(len(x), generator=Streams(self.seed_).torch("split"))
-        held_out = int(len(x) * self.validation_fraction)
+        held_out = max(1, int(len(x) * fraction)) if fraction else 0
         return Images(x[order[held_out:]], x[order[:held_out]])
 
     def _apply(self, method: str, rows: torch.Tensor) -> np.ndarray:
@@ -264,10 +271,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return torch.cat([function(part) for part in rows.split(BLOCK)]).numpy()
 
     def _posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        posterior = self.module().posterior(x)
-        if not posterior:
+        parts = [self.module().posterior(part) for part in x.split(BLOCK)]
+        if not parts[0]:
             raise InputError(f"{type(self).__name__} has no posterior: its code is deterministic; use transform")
-        return posterior
+        return tuple(map(torch.cat, zip(*parts, strict=True)))
 
 
 @contextmanager
@@ -279,13 +286,6 @@ def _products(training: config.Training) -> Iterator[torch.device]:
     finally:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
-
-
-def _integer(random_state: Any) -> int:
-    """An integer is a seed itself; None and a RandomState draw one."""
-    if isinstance(random_state, (int, np.integer)) and random_state >= 0:
-        return int(random_state)
-    return int(check_random_state(random_state).randint(LARGEST_SEED))
 
 
 def _lists(value: Any) -> Any:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from aebench import storage
-from aebench.errors import InputError
+from aebench.errors import InputError, unknown
 from aebench.estimators import files
 from aebench.estimators.base import Estimator
 from aebench.evaluation.metrics import METRICS
@@ -30,6 +30,7 @@ from aebench.reporting.templates import write
 
 Format = Literal["folder", "torch", "onnx"]
 FORMATS = get_args(Format)
+Range = tuple[float, float] | None
 TABLES = ("metrics.csv", "classification.csv")
 
 
@@ -48,24 +49,40 @@ class Program(nn.Module):
         return self.model.decode(rows) * self.scale + self.low
 
 
-def export(name: str, folder: Path, seed: int | None = None, to: Format = "folder") -> None:
+def export(
+    name: str | Path, folder: str | Path, seed: int | None = None, to: Format = "folder", value_range: Range = None
+) -> None:
     """Write the weights of one seed of `<dataset>/<model>`, or of a folder written by `export`, to `folder`.
 
-    Raises `InputError` if there is no such model, if `folder` contains other files, or if a library for the format is missing.
+    `value_range` is that of `load`. Raises `InputError` if there is no such model, if `folder` contains other files, or if a
+    library for the format is missing.
     """
-    foreign = sorted(path.name for path in folder.glob("*") if path.name not in FILES)
-    if foreign:
-        raise InputError(f"{folder} must be empty or written by aebench export, got the file {foreign[0]}")
-    model = files.load(name, seed)
-    programs = {} if to == "folder" else {method: program(model, method) for method in SIZES}
+    if to not in FORMATS:
+        raise unknown("to", to, FORMATS)
+    folder = Path(folder)
+    check_folder(folder)
+    model = files.load(name, seed, value_range)
+    metrics = model.about.get("metrics", None) or ({} if Path(name).is_dir() else measured(str(name), model.seed_))
     about = model.about | {"seed": model.seed_, "kind": model.kind, "latent_dim": model._n_features_out}
-    about["metrics"] = about.get("metrics") or measured(name, model.seed_)
+    about |= {"metrics": metrics, "value_range": list(model.value_range_)}
+    programs = {} if to == "folder" else {f"{method}r.{SUFFIXES[to]}": program(model, method) for method in SIZES}
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, exported in programs.items():
+        with storage.atomic_write(folder / file) as partial:
+            WRITERS[to](exported, partial)
+    for stale in PROGRAMS - programs.keys():
+        (folder / stale).unlink(missing_ok=True)
     storage.save_trained(folder / files.WEIGHTS, model.trained_)
     storage.write_json(folder / files.ABOUT, about)
-    for method, exported in programs.items():
-        with storage.atomic_write(folder / f"{method}r.{SUFFIXES[to]}") as partial:
-            WRITERS[to](exported, partial)
     write(folder / files.CARD, "card.md", about=about, settings=json.dumps(model.trained_.settings), metrics=METRICS, to=to)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `InputError` unless a folder is new, empty but for Git's files, or written by `export`."""
+    content = {path.name for path in folder.glob("*") if not path.name.startswith(".git")}
+    foreign = sorted(content if files.ABOUT not in content else content - FILES)
+    if foreign:
+        raise InputError(f"{folder} must be empty or written by aebench export, got the file {foreign[0]}")
 
 
 def program(model: Estimator, method: Literal["encode", "decode"]) -> "torch.export.ExportedProgram":
@@ -84,7 +101,7 @@ def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
     for file in map(storage.run_folder(*name.split("/")).__truediv__, TABLES):
         columns = storage.read_columns(file) if file.exists() else {}
         seeds = columns.get("seed", [])
-        for metric in [metric for metric in METRICS if metric in columns and metric not in metrics]:
+        for metric in [metric for metric in METRICS if metric in columns and metric not in metrics and seed in seeds]:
             mean = over_seeds(columns[metric])
             facts = {"value": columns[metric][seeds.index(seed)], "mean": mean.mean, "half_width": mean.half_width, "n": mean.n}
             metrics[metric] = {key: value if np.isfinite(value) else None for key, value in facts.items()}
@@ -121,4 +138,5 @@ WRITERS = {"torch": _write_torch, "onnx": _write_onnx}
 SUFFIXES = {"torch": "pt2", "onnx": "onnx"}
 SIZES = {"encode": "n_features_in_", "decode": "_n_features_out"}
 """Method -> attribute with the number of columns of its argument."""
-FILES = {files.WEIGHTS, files.ABOUT, files.CARD, *(f"{method}r.{suffix}" for method in SIZES for suffix in SUFFIXES.values())}
+PROGRAMS = {f"{method}r.{suffix}" for method in SIZES for suffix in SUFFIXES.values()}
+FILES = {files.WEIGHTS, files.ABOUT, files.CARD} | PROGRAMS

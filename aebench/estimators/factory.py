@@ -25,6 +25,8 @@ DEFAULTS = {
     "schedule": "cosine",
 }
 """Defaults of parameters that have none in the settings, or another one for data sets with a conf/<dataset>.yaml."""
+FOR_CLASSIFIERS = ("criterion",)
+"""Training settings that have no meaning for an autoencoder."""
 MODULE = "aebench.estimators"
 
 
@@ -36,7 +38,7 @@ def estimator(kind: str) -> type[Estimator]:
     """
     model = MODELS.find(kind, "kind")
     settings = [name for name in model.Settings.model_fields if name not in ("kind", "training")]
-    training = [] if issubclass(model, Baseline) else list(Training.model_fields)
+    training = [] if issubclass(model, Baseline) else [name for name in Training.model_fields if name not in FOR_CLASSIFIERS]
     parameters = [_parameter(name, model.Settings) for name in settings]
     parameters += [_parameter(name, Training) for name in training if name not in settings]
     parameters += [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=PARAMETERS[name]) for name in PARAMETERS]

@@ -14,9 +14,12 @@ from aebench import config, data, storage
 from aebench.errors import InputError, unknown
 from aebench.estimators.base import Estimator
 from aebench.estimators.factory import estimator
+from aebench.estimators.inputs import check_range
 from aebench.models import build
 
 WEIGHTS, ABOUT, CARD = "weights.safetensors", "about.json", "README.md"
+FACTS = ("name", "training", "value_range", "title", "shape", "classes", "source", "licence")
+"""What about.json has for `load`."""
 NAME = "name of a model, <dataset>/<model>, or a folder written by aebench export"
 
 
@@ -35,10 +38,31 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
     Raises `InputError`, a ValueError, for an unknown model or seed.
     """
     folder = Path(name)
-    exported = (folder / ABOUT).is_file()
-    about = storage.read_json(folder / ABOUT) if exported else describe(str(name))
-    trained = storage.load_trained((folder if exported else storage.run_folder(*str(name).split("/"))) / WEIGHTS)
+    if not (folder / ABOUT).is_file():
+        about, trained = describe(str(name)), storage.load_trained(storage.run_folder(*str(name).split("/")) / WEIGHTS)
+        check_settings(str(name), trained)
+    else:
+        about, trained = read_export(folder)
     return fitted(of_seed(trained, seed, str(name)), about, value_range)
+
+
+def read_export(folder: Path) -> tuple[dict[str, Any], storage.Trained]:
+    """Return what is known about an exported model, and its weights; raises `InputError` if a file is damaged."""
+    try:
+        about, trained = storage.read_json(folder / ABOUT), storage.load_trained(folder / WEIGHTS)
+        return {name: about[name] for name in (*FACTS, "metrics")}, trained
+    except InputError:
+        raise
+    except Exception as damage:  # errors of many types
+        got = f"{type(damage).__name__}: {damage}"
+        raise InputError(f"{folder} must have the files that aebench export wrote, got {got}") from None
+
+
+def check_settings(name: str, trained: storage.Trained) -> None:
+    """Raise `InputError` if a model's settings in conf have changed since it was trained."""
+    dataset, _, model = name.partition("/")
+    if config.dataset(dataset).all_models[model] != trained.settings:
+        raise InputError(f"{name} must be trained with the settings of {config.conf_file(dataset)}: run `aebench run`")
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -66,7 +90,7 @@ def describe(name: str) -> dict[str, Any]:
 def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Trained:
     """Keep the weights of one seed, by default the first. A model that does not depend on the seed has one for all."""
     seed = trained.seeds[0] if seed is None else seed
-    if seed not in trained.seeds:
+    if seed not in trained.seeds or not isinstance(seed, int):
         raise InputError(f"seed of {name} must be one of {', '.join(map(str, trained.seeds))}, got {seed}")
     position = trained.seeds.index(seed)
     return replace(trained, seeds=(seed,), state={name: value[position][None] for name, value in trained.state.items()})
@@ -74,16 +98,17 @@ def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Tr
 
 def fitted(trained: storage.Trained, about: dict[str, Any], value_range: tuple[float, float] | None = None) -> Estimator:
     """Return the estimator with the weights of one seed."""
-    value_range = value_range or about["value_range"]
+    value_range = about["value_range"] if value_range is None else value_range
     if value_range is None:
         raise InputError(f"value_range must be given for {about['name']}, whose conf has no data.maximum, got nothing")
+    value_range = check_range(value_range, "value_range")
     kind = estimator(trained.settings["kind"])
     settings = {name: value for name, value in trained.settings.items() if name in kind.model_parameters}
     training = {name: value for name, value in about["training"].items() if name in kind.training_parameters}
-    model = kind(**settings | training, value_range=tuple(value_range), random_state=trained.seeds[0])
+    model = kind(**settings | training, value_range=value_range, random_state=trained.seeds[0])
     model.trained_, model.seed_ = trained, trained.seeds[0]
     model.image_shape_ = tuple(trained.shape)
-    model.value_range_ = tuple(map(float, value_range))
+    model.value_range_ = value_range
     built = build(trained.settings, storage.About("", model.image_shape_, (), "", "").pixels)
     model.n_features_in_, model._n_features_out = built.pixels, built.latent_dim
     model.history_, model.best_epoch_, model.about = {}, None, about

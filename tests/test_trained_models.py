@@ -1,0 +1,188 @@
+"""Trained models: loaded in two lines, used, explained, exported, and used without the project."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from project import ROOT
+from safetensors import safe_open
+from sklearn.datasets import load_digits
+from torch.distributions import Normal
+
+import aebench
+from aebench import config
+from aebench.errors import InputError
+from aebench.estimators.export import export
+from aebench.evaluation.arrays.density import standard_normal
+from aebench.randomness import Streams, Use
+
+DIGITS = load_digits().images
+
+
+def test_a_trained_model_is_loaded_in_two_lines(project):
+    model = aebench.load("smoke/vae", seed=5)
+    codes = model.transform(DIGITS[:5])
+    assert codes.shape == (5, 2) and model.inverse_transform(codes).shape == (5, 8, 8)
+    assert (codes == model.transform(np.uint8(DIGITS[:5]))).all()
+    assert (codes != aebench.load("smoke/vae").transform(DIGITS[:5])).any()
+    np.testing.assert_array_equal(codes, aebench.load("smoke/vae", 5, value_range=(0, 1)).transform(DIGITS[:5] / 16))
+    assert model.sample(7, random_state=0).shape == (7, 8, 8) and model.interpolate(DIGITS[:2], DIGITS[2:4], 5).shape == (
+        2,
+        5,
+        8,
+        8,
+    )
+
+
+def test_interpolation_starts_and_ends_at_the_reconstructions(project):
+    model = aebench.load("smoke/ae")
+    lines = model.interpolate(DIGITS[:3], DIGITS[3:6], 4)
+    np.testing.assert_allclose(lines[:, 0], model.reconstruct(DIGITS[:3]), atol=1e-4)
+    np.testing.assert_allclose(lines[:, -1], model.reconstruct(DIGITS[3:6]), atol=1e-4)
+
+
+def test_the_likelihood_is_an_average_of_importance_weights(project):
+    model, x, samples = aebench.load("smoke/vae"), DIGITS[:6], 3
+    mean, deviation = map(torch.from_numpy, model.posterior(x))
+    assert (mean.numpy() == model.transform(x)).all()
+    noise = standard_normal(len(x), samples, 2, Streams(0).torch("evaluation", Use.DENSITY), "cpu")
+    posterior = Normal(mean[:, None].double(), deviation[:, None].double())
+    z = posterior.mean + posterior.stddev * noise
+    pixels = torch.sigmoid(model.module().decoder(z.float())).double()
+    cross_entropy = torch.nn.functional.binary_cross_entropy(
+        pixels, torch.from_numpy(x.reshape(6, 1, 64) / 16).expand_as(pixels), reduction="none"
+    )
+    weights = -cross_entropy.sum(-1) + (Normal(0, 1).log_prob(z) - posterior.log_prob(z)).sum(-1)
+    expected = torch.logsumexp(weights, 1) - np.log(samples)
+    np.testing.assert_allclose(model.log_likelihood(x, samples, random_state=0), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: aebench.load("smoke/vaa"),
+            r"name \(for conf/smoke.yaml\) must be one of .*, got 'vaa' \(did you mean 'vae'\?\)",
+        ),
+        (lambda: aebench.load("smok/vae"), r"name must be one of .*, got 'smok' \(did you mean 'smoke'\?\)"),
+        (lambda: aebench.load("vae"), "name must be the name of a model, <dataset>/<model>, or a folder .*, got 'vae'"),
+        (lambda: aebench.load("smoke/pca_2"), "runs/smoke/pca_2/weights.safetensors is missing"),
+        (lambda: aebench.load("smoke/vae", seed=4), "seed of smoke/vae must be one of 3, 5, got 4"),
+        (lambda: aebench.load("smoke/ae").transform(DIGITS * 2), r"images must be in \[0, 16\], got 0 to 32"),
+        (lambda: aebench.load("smoke/ae").transform(DIGITS / 16), r"got none above 1; .* need value_range=\(0, 1\)"),
+        (lambda: aebench.load("smoke/ae").transform(DIGITS[:, 1:]), r"images must be \(n, 8, 8\), got \(1797, 7, 8\)"),
+        (lambda: aebench.load("smoke/ae").inverse_transform(DIGITS), r"codes must be \(n, 8\), got \(1797, 8, 8\)"),
+        (lambda: aebench.load("smoke/ae", value_range=()), r"value_range must be \(low, high\) with .*, got \(\)"),
+        (
+            lambda: aebench.load("smoke/ae").transform(DIGITS[0]),
+            r"got one image: use image\[None\]",
+        ),
+        (lambda: aebench.load("smoke/ae").transform(DIGITS[:0]), "images must be at least one, with at least one value each"),
+        (lambda: aebench.load("smoke/ae").transform("nothing.png"), "nothing.png must be a readable file, got no such file"),
+        (
+            lambda: aebench.load("smoke/ae").interpolate(DIGITS[:2], DIGITS[:3]),
+            "the same number of images, got 2 and 3",
+        ),
+        (lambda: aebench.load("smoke/vae").sample(0), "n must be an integer of at least 1, got 0"),
+        (lambda: aebench.load("smoke/vae").log_likelihood(DIGITS, 0), "samples must be an integer of at least 1, got 0"),
+        (lambda: aebench.load("smoke/ae").sample(), "VanillaAutoencoder has no prior to sample from; fit a density"),
+        (lambda: aebench.load("smoke/ae").posterior(DIGITS), "has no posterior: its code is deterministic; use transform"),
+        (lambda: aebench.load("smoke/ae").log_likelihood(DIGITS), "has no likelihood; score is minus its squared error"),
+    ],
+)
+def test_what_a_model_cannot_do_is_explained(project, call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+# Files
+
+
+IN_AN_EMPTY_FOLDER = """
+import sys, numpy as np, aebench
+model = aebench.load(sys.argv[1])
+codes = model.transform(sorted(__import__("pathlib").Path().glob("*.png")))
+np.savez("result.npz", codes=codes, pictures=model.inverse_transform(codes))
+"""
+
+
+def test_an_exported_model_is_used_without_the_project(project, tmp_path):
+    from PIL import Image
+
+    export("smoke/vae", tmp_path / "vae", seed=5)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    expected = aebench.load("smoke/vae", seed=5, value_range=(0, 255))
+    pictures = np.uint8(DIGITS[:5] * 15)
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{i}.png")
+    command = [sys.executable, "-c", IN_AN_EMPTY_FOLDER, tmp_path / "vae"]
+    subprocess.run(command, cwd=folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
+    with np.load(folder / "result.npz") as result:
+        np.testing.assert_allclose(result["codes"], expected.transform(pictures), atol=1e-5)
+        assert result["pictures"].shape == (5, 8, 8)
+
+
+def test_an_exported_folder_has_one_seed_and_a_card(project, tmp_path):
+    export("smoke/vae", tmp_path / "vae", seed=5)
+    with safe_open(tmp_path / "vae" / "weights.safetensors", "pt") as file:
+        assert {file.get_slice(name).get_shape()[0] for name in file.keys()} == {1}  # noqa: SIM118 (not a mapping)
+    model = aebench.load(tmp_path / "vae")
+    assert model.seed_ == 5 and model.about["metrics"] == {
+        "sse": {"value": 4.0, "mean": 3.0, "half_width": pytest.approx(12.7, abs=0.1), "n": 2},
+        "psnr": {"value": None, "mean": None, "half_width": None, "n": 2},
+    }
+    card = (tmp_path / "vae" / "README.md").read_text()
+    assert card.startswith('---\nlicense: "cc-by-4.0"\n') and "| 4.000 | 3.000 | 12.706 | 2 |" in card
+    export(str(tmp_path / "vae"), tmp_path / "copy")
+    assert (tmp_path / "copy" / "README.md").read_text() == card
+
+
+def test_an_export_of_another_model_leaves_no_programs_of_the_first(project, tmp_path):
+    export("smoke/vae", tmp_path)
+    (tmp_path / "encoder.onnx").write_bytes(b"of vae")
+    export("smoke/ae", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"weights.safetensors", "about.json", "README.md"}
+    (tmp_path / "about.json").write_text("{}")
+    with pytest.raises(InputError, match="must have the files that aebench export wrote, got KeyError"):
+        aebench.load(tmp_path)
+
+
+def test_weights_of_other_settings_are_refused(project, monkeypatch):
+    changed = config.dataset("smoke")
+    changed.models["ae"]["hidden"] = [12]
+    monkeypatch.setattr(config, "dataset", lambda *_: changed)
+    with pytest.raises(InputError, match=r"smoke/ae must be trained with the settings of conf/smoke.yaml: run `aebench run`"):
+        aebench.load("smoke/ae")
+
+
+def test_a_readme_that_export_did_not_write_is_kept(project, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"got the file README\.md"):
+        export("smoke/vae", tmp_path)
+
+
+def test_export_overwrites_no_other_files(project, tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match="must be empty or written by aebench export, got the file thesis"):
+        export("smoke/vae", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["pca", "random", "cae", "vae", "stacked"])
+def test_programs_for_torch_and_onnx_equal_the_model(project, tmp_path, model):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    expected, rows = aebench.load(f"smoke/{model}"), np.float32(DIGITS[:7].reshape(7, -1))
+    codes = expected.transform(rows)
+    pictures = expected.inverse_transform(codes).reshape(7, -1)
+    export(f"smoke/{model}", tmp_path, to="torch")
+    for name, given, result in (("encoder", rows, codes), ("decoder", codes, pictures)):
+        program = torch.export.load(tmp_path / f"{name}.pt2").module()
+        np.testing.assert_allclose(program(torch.from_numpy(given)).numpy(), result, atol=1e-4, rtol=1e-5)
+    export(f"smoke/{model}", tmp_path, to="onnx")
+    for name, given, result in (("encoder", rows, codes), ("decoder", codes, pictures)):
+        session = onnxruntime.InferenceSession(tmp_path / f"{name}.onnx")
+        (got,) = session.run(None, {session.get_inputs()[0].name: given})
+        np.testing.assert_allclose(got, result, atol=1e-4, rtol=1e-5)
