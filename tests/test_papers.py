@@ -315,7 +315,7 @@ def test_the_report_shows_published_numbers_ours_and_what_differs(project):
 
 
 def test_the_page_has_a_section_of_papers_with_results(fake_project):
-    write(rows=[PAPER["rows"][0], PAPER["rows"][1] | {"adapted": "Adam < SGD."}])
+    write(rows=[PAPER["rows"][0], PAPER["rows"][1] | {"adapted": "Adam < SGD.", "published": 0.1}])
     file = page.section_file(fake_runs.DATASET)
     file.parent.mkdir(parents=True)
     file.write_text("<p>a data set</p>")
@@ -349,6 +349,7 @@ def results(band, value, kind="paper", **changes):
         ([None, 3.0], [3.0], {"adapted": "Adam."}, "adapted, within band"),
         ([None, 3.0], [3.1], {"adapted": "Adam."}, "not reproduced"),
         ([None, 3.0], [float("nan")], {}, "not reproduced"),
+        ([None, 3.0], [2.0], {"published": None}, "no published number"),
         ([None, 3.0], [2.0], {"kind": "record", "adapted": "SiLU."}, "reached"),
         ([None, 3.0], [3.1], {"kind": "record"}, "not reached"),
     ],

@@ -22,12 +22,12 @@ from aebench.reporting.tables.columns import MISSING, Column, number
 from aebench.statistics import Estimate, estimate
 
 REPRODUCED, ADAPTED, NOT_REPRODUCED = "reproduced", "adapted, within band", "not reproduced"
-REACHED, NOT_REACHED, NO_BAND = "reached", "not reached", "no band"
+REACHED, NOT_REACHED, NO_BAND, NOT_PUBLISHED = "reached", "not reached", "no band", "no published number"
 VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED)
 NOTE = (
     "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
     f"compares the mean with the band: {REPRODUCED}, by the protocol of the paper; {ADAPTED}, by one that differs as stated "
-    f"below; {NOT_REPRODUCED}. A record, the best that a stated recipe reaches, is {REACHED} or {NOT_REACHED}. Wall times are "
+    f"below; {NOT_REPRODUCED}. A row with {NOT_PUBLISHED} has no verdict. A record, the best that a stated recipe reaches, is {REACHED} or {NOT_REACHED}. Wall times are "
     "those of all seeds of a run, which may have several rows."
 )
 
@@ -60,6 +60,8 @@ class PaperResults:
             return NO_BAND
         if self.paper.kind == "record":
             return REACHED if self.within(row) else NOT_REACHED
+        if row.published is None:
+            return NOT_PUBLISHED
         return (ADAPTED if row.adapted else REPRODUCED) if self.within(row) else NOT_REPRODUCED
 
     @cached_property
@@ -71,7 +73,7 @@ class PaperResults:
         return [
             Column("row", [row.title for row in rows]),
             Column("measure", [quantity(row) for row in rows]),
-            Column("published", [MISSING if row.published is None else f"{row.published:g}" for row in rows], "right"),
+            Column("published", [MISSING if row.published is None else f"{row.published}" for row in rows], "right"),
             Column("ours", [printed(self.estimate(row), measure.decimals) for row, measure in pairs], "right"),
             Column("n", [str(self.estimate(row).n) for row in rows], "right"),
             Column("band", [band(row) for row in rows]),
