@@ -27,8 +27,8 @@ VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED)
 NOTE = (
     "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
     f"compares the mean with the band: {REPRODUCED}, by the protocol of the paper; {ADAPTED}, by one that differs as stated "
-    f"below; {NOT_REPRODUCED}. A row with {NOT_PUBLISHED} has no verdict. A record, the best that a stated recipe reaches, is {REACHED} or {NOT_REACHED}. Wall times are "
-    "those of all seeds of a run, which may have several rows."
+    f"below; {NOT_REPRODUCED}. A row with {NOT_PUBLISHED} has no verdict. A record, the best that a stated recipe reaches, is "
+    f"{REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have several rows."
 )
 
 
