@@ -9,15 +9,9 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Return the version, `load`, an estimator or the package `estimators`; each is imported on first use."""
+    """Return the version, `load` or an estimator; each is imported on first use."""
     if name == "__version__":
         return import_module("importlib.metadata").version("aebench")
-    if name == "estimators":
-        return import_module("aebench.estimators")
     if name == "load" or name[:1].isupper():
         return getattr(import_module("aebench.estimators"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return ["__version__", "estimators", *import_module("aebench.estimators").__all__]

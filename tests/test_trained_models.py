@@ -80,7 +80,7 @@ def test_the_likelihood_is_an_average_of_importance_weights(project):
             r"got one image: use image\[None\]",
         ),
         (lambda: aebench.load("smoke/ae").transform(DIGITS[:0]), "images must be at least one, with at least one value each"),
-        (lambda: aebench.load("smoke/ae").transform("nothing.png"), "nothing.png must be a readable file, got no such file"),
+        (lambda: aebench.load("smoke/ae").transform("nothing.png"), "nothing.png must be a picture, got no such file"),
         (
             lambda: aebench.load("smoke/ae").interpolate(DIGITS[:2], DIGITS[:3]),
             "the same number of images, got 2 and 3",

@@ -39,7 +39,7 @@ def locate(path: str) -> Path:
 def regular(file: Path) -> Path:
     """Return `file`; raises `InputError` unless it is a regular file: a named pipe or a device may never end."""
     if not file.is_file():
-        got = "a folder" if file.is_dir() else "a pipe, socket or device" if file.exists() else "no such file"
+        got = "a folder" if file.is_dir() else "a pipe, socket or device"
         raise InputError(f"{file} must be a readable file, got {got}")
     return file
 

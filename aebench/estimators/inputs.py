@@ -19,6 +19,8 @@ def read_pictures(paths: Sequence[str | Path], shape: tuple[int, ...]) -> np.nda
     """Read pictures of a shape (height, width[, channels]) as (n, *shape) float32 in [0, 1]; they are not resized."""
     pictures = []
     for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"{path} must be a picture, got no such file")
         picture, _ = read_picture(Path(path), grey=shape[2:] in ((), (1,)), background=None)
         pixels = np.asarray(picture if shape[2:] in ((), (1,)) else picture.convert("RGB"), np.float32)
         if pixels.size != np.prod(shape) or pixels.shape[:2] != shape[:2]:
