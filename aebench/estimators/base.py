@@ -212,18 +212,19 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _flattened(self, X: Any, reset: bool = False) -> np.ndarray:
         """Check images (n, d) or (n, *image shape), or paths of pictures, and return them as (n, d) float32."""
         X = self._opened([X] if isinstance(X, (str, Path)) else X) if inputs.are_paths(X) else inputs.array(X)
-        if not reset and np.shape(X) == self.image_shape_ and len(self.image_shape_) > 1:
-            raise InputError(f"images must be (n, {', '.join(map(str, self.image_shape_))}), got one image: use image[None]")
-        if np.size(X) == 0:
+        shape = tuple(getattr(X, "shape", ()))
+        if not reset and shape == self.image_shape_ and len(shape) > 1:
+            raise InputError(f"images must be (n, {', '.join(map(str, shape))}), got one image: use image[None]")
+        if (len(shape) > 2 and 0 in shape) or (isinstance(X, (list, tuple)) and not X):
             raise InputError(f"images must be at least one, with at least one value each, got shape {np.shape(X)}")
-        shape = np.shape(X)[1:] if hasattr(X, "shape") and len(X.shape) > 2 else None
-        if shape and not reset and shape != self.image_shape_:
-            raise InputError(f"images must be (n, {', '.join(map(str, self.image_shape_))}), got {np.shape(X)}")
-        X = np.reshape(X, (len(X), -1)) if shape else X
+        image_shape = shape[1:] if len(shape) > 2 else ()
+        if image_shape and not reset and image_shape != self.image_shape_:
+            raise InputError(f"images must be (n, {', '.join(map(str, self.image_shape_))}), got {shape}")
+        X = X.reshape(len(X), -1) if image_shape else X
         least = {"ensure_min_samples": 1 + reset, "ensure_min_features": 1 + reset}
         X = validate_data(self, X, reset=reset, dtype=np.float32, order="C", **least)
         if reset:
-            self.image_shape_ = shape or X.shape[1:]
+            self.image_shape_ = image_shape or X.shape[1:]
         return X
 
     def _opened(self, paths: Sequence[str | Path]) -> np.ndarray:
