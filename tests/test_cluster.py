@@ -195,7 +195,7 @@ def test_a_stage_of_a_killed_worker_runs_on_another_one_and_one_of_a_killed_clie
     time.sleep(1)
     assert empty_cluster.stages(first), "the stage ended before its worker was killed"
     empty_cluster.kill(first)
-    wait_for(lambda: not empty_cluster.stages(first), 10)
+    wait_for(lambda: not empty_cluster.stages(first))
     output = client.communicate(timeout=120)[0]
     assert client.returncode == 0 and "train@smoke-ae ran" in output, output
     assert "training:" in (long.folder / ".dvc/tmp/logs/train@smoke-ae.log").read_text()
@@ -230,9 +230,7 @@ def test_a_worker_must_have_the_same_code(project, empty_cluster, tmp_path):
 @pytest.mark.slow
 def test_a_resource_that_no_worker_offers_is_an_error_at_once(project, empty_cluster):
     empty_cluster.start("w1")
-    project.replace(
-        "dvc.yaml", "    cmd: python -m stages.train ", "    meta: {resources: {gpu: 1}}\n    cmd: python -m stages.train "
-    )
+    project.replace("dvc.yaml", "    meta: {prefers: {gpu: 1}}\n", "    meta: {resources: {gpu: 1}}\n")  # of `train`
     try:
         begin, env = time.monotonic(), {"AEBENCH_SCHEDULER": empty_cluster.address}
         output = stage(project, "train@smoke-pca", "smoke", "pca", status=1, AEBENCH_WORKER_WAIT="600", **env)

@@ -211,7 +211,7 @@ def test_ctrl_c_stops_the_commands_and_keeps_what_has_finished(tmp_path):
     wait_for((pipeline.folder / "pid").exists)
     os.kill(run.pid, signal.SIGINT)
     output = run.communicate(timeout=20)[0]
-    assert "finished are kept" in output and "Traceback" not in output
+    assert "finished stages are kept" in output and "Traceback" not in output
     assert not Path("/proc", (pipeline.folder / "pid").read_text().strip()).exists()
     pipeline.write(stage("a") | stage("b", "a"))
     assert "1 unchanged" in pipeline.run()
