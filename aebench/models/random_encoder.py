@@ -38,9 +38,8 @@ class RandomEncoder(Baseline):
         for replica in ensemble.replicas():
             h = replica("encode", images.both)
             h = torch.cat([h, torch.ones_like(h[:, :1])], 1)
-            rounding = (
-                max(h.shape) * torch.finfo(h.dtype).eps
-            )  # singular values below this fraction of the largest are rounding noise
+            # Singular values below this fraction of the largest are rounding noise.
+            rounding = max(h.shape) * torch.finfo(h.dtype).eps
             inputs, targets = h.double().cpu(), images.both.double().cpu()
             solution = torch.linalg.lstsq(inputs, targets, rcond=rounding, driver="gelsd").solution  # by SVD: the rank is exact
             replica.state["readout"].copy_(solution + 0.0)  # turns -0 into 0: the sign varies where a pixel is always 0
