@@ -1,8 +1,10 @@
 """scikit-learn estimators: one for each kind of model, with the settings of the model and of training as parameters.
 
-from aebench import DenoisingAutoencoder, load
-codes = DenoisingAutoencoder(latent_dim=8, level=0.2, epochs=20, random_state=0).fit_transform(images)
-codes = load("digits/dae", seed=0).transform(images)      # trained by the pipeline
+Train a model, or load one that the pipeline has trained:
+
+    from aebench import DenoisingAutoencoder, load
+    codes = DenoisingAutoencoder(latent_dim=8, level=0.2, epochs=20, random_state=0).fit_transform(images)
+    codes = load("digits/dae", seed=0).transform(images)
 """
 
 from functools import cache

@@ -272,7 +272,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return torch.cat([function(part) for part in rows.split(BLOCK)]).numpy()
 
     def _posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        parts = [self.module().posterior(part) for part in x.split(BLOCK)]
+        model = self.module()
+        parts = [model.posterior(part) for part in x.split(BLOCK)]
         if not parts[0]:
             raise InputError(f"{type(self).__name__} has no posterior: its code is deterministic; use transform")
         return tuple(map(torch.cat, zip(*parts, strict=True)))

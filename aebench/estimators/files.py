@@ -1,12 +1,15 @@
 """Trained models in files: `load` reads those of the pipeline and those written by `export`.
 
-<folder>/weights.safetensors   weights of one seed, with the model's settings
-<folder>/about.json            data set, image shape, classes, value of white, metrics and origin
-<folder>/README.md             model card
-<folder>/encoder.onnx, ...     optional, see `aebench.estimators.export`
+An exported model is a folder:
+
+    weights.safetensors   weights of one seed, with the model's settings
+    about.json            data set, image shape, classes, values of black and white, settings of training, metrics
+    README.md             model card
+    encoder.onnx, ...     optional, see `aebench.estimators.export`
 """
 
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,6 @@ from aebench.errors import InputError, unknown
 from aebench.estimators.base import Estimator
 from aebench.estimators.factory import estimator
 from aebench.estimators.inputs import check_range
-from aebench.models import build
 
 WEIGHTS, ABOUT, CARD = "weights.safetensors", "about.json", "README.md"
 FACTS = ("name", "training", "value_range", "title", "shape", "classes", "source", "licence")
@@ -77,14 +79,7 @@ def describe(name: str) -> dict[str, Any]:
     about, white = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data").white
     path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
     training = config.training(conf, conf.all_models[model], path).model_dump()
-    facts = {
-        "name": name,
-        "training": training,
-        "title": about.title,
-        "shape": list(about.shape),
-        "classes": list(about.classes),
-    }
-    return facts | {"source": about.source, "licence": about.licence, "value_range": white and [0, white]}
+    return {"name": name, "training": training, "value_range": white and (0, white), **asdict(about)}
 
 
 def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Trained:
@@ -107,9 +102,8 @@ def fitted(trained: storage.Trained, about: dict[str, Any], value_range: tuple[f
     training = {name: value for name, value in about["training"].items() if name in kind.training_parameters}
     model = kind(**settings | training, value_range=value_range, random_state=trained.seeds[0])
     model.trained_, model.seed_ = trained, trained.seeds[0]
-    model.image_shape_ = tuple(trained.shape)
-    model.value_range_ = value_range
-    built = build(trained.settings, storage.About("", model.image_shape_, (), "", "").pixels)
-    model.n_features_in_, model._n_features_out = built.pixels, built.latent_dim
+    model.image_shape_, model.value_range_ = tuple(trained.shape), value_range
+    model.n_features_in_ = math.prod(trained.shape)
+    model._n_features_out = model.module().latent_dim
     model.history_, model.best_epoch_, model.about = {}, None, about
     return model
