@@ -73,7 +73,7 @@ MEASURES = {
     "knn_3_error": Measure(partial(knn_error, 3), "3-NN error", "%", 2),
     "knn_5_error": Measure(partial(knn_error, 5), "5-NN error", "%", 2),
     "linear_probe_error": Measure(linear_probe_error, "Linear probe error", "%", 2),
-    "jacobian": Measure(jacobian, "Jacobian", "code per pixel", 3, "view"),
+    "jacobian": Measure(jacobian, "Jacobian", "norm", 3, "view"),
     "saturated": Measure(saturated, "Saturated", "%", 2, "view"),
     "classification_error": Measure(classification_error, "Classification error", "%", 2, "classifier"),
 }
