@@ -1,13 +1,12 @@
 """Fixtures for all tests, and those that several files use."""
 
-import shutil
 from contextlib import chdir
 from pathlib import Path
 
 import fake_runs
 import pytest
 import torch
-from project import ONE_OF_EACH, ROOT
+from project import ONE_OF_EACH, copy_settings
 
 from aebench import config, data
 from aebench.data import external
@@ -65,8 +64,7 @@ def reported(reported_twice, monkeypatch):
 def trained(tmp_path_factory):
     """A project whose models of smoke are trained, `vae` with two seeds and the others with one."""
     root = tmp_path_factory.mktemp("trained")
-    shutil.copytree(ROOT / "conf", root / "conf")
-    shutil.copy(ROOT / "params.yaml", root)
+    copy_settings(root)
     with chdir(root):
         config.select({"datasets": ["smoke"], "models": list(ONE_OF_EACH), "seeds": [3]})
         data.prepare("smoke")

@@ -13,6 +13,12 @@ ONE_OF_EACH = ("mean", "raw", "random", "pca", "ae", "dae", "sae", "cae", "vae",
 """Models of conf/smoke.yaml, one of each kind."""
 
 
+def copy_settings(folder):
+    """Copy the repository's settings, conf/ and params.yaml, to a folder."""
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    shutil.copy(ROOT / "params.yaml", folder)
+
+
 class Project:
     """Runs commands in a clone, with the clone's own `aebench` and `stages`."""
 

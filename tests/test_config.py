@@ -1,28 +1,26 @@
 """Mistakes in settings are reported in one line with path, constraint, value and nearest name, before anything runs."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from project import ROOT, copy_settings
 
 from aebench import config, storage
 from aebench.config.schema import RENAMED, Schema
 from aebench.errors import InputError
 from aebench.pipeline import checks
 
-ROOT = Path(__file__).parent.parent
 DIGITS = "conf/digits.yaml"
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with the settings of the repository."""
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    copy_settings(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

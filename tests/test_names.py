@@ -1,18 +1,17 @@
 """Names that a file system, a shell, DVC or the pipeline cannot take are refused in one line, before anything runs."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from project import ROOT, copy_settings
 
 from aebench import config, scaffold, storage
 from aebench.errors import InputError, check_names
 from aebench.pipeline import checks
 
-ROOT = Path(__file__).parent.parent
 DIGITS = "conf/digits.yaml"
 BAD = ["dae0.4", "ae'q", "ae$x", "ae;echo hi", "ae*", "my data", "a-b", "b-ae", "-x", "", " ", "a b", "..", ".", "a/b", "a\\b"]
 BAD += [
@@ -42,8 +41,7 @@ RULE = "names of 1 to 64 letters, digits and underscores that begin with a lette
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with the settings of the repository."""
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    copy_settings(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
