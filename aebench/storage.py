@@ -36,6 +36,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 from ruamel.yaml import YAML, YAMLError
@@ -51,6 +52,8 @@ CODE = RUNS / "code"
 REPORTS = Path("reports")
 CHECKPOINTS = Path(".checkpoints")
 SPLITS = ("train", "validation", "test")
+ZIP64 = 2**30
+"""Size of an array in bytes from which a ZIP64 header is written; without one, the limit is 2^31."""
 RESERVED_DATASETS = ("code", "feature_classifiers", "lecture", "pages", "papers")
 """Folders of runs/ and reports/ that belong to no data set."""
 RESERVED_MODELS = ("prepare", "studies")
@@ -196,9 +199,14 @@ def read_json(path: Path) -> Any:
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write an uncompressed npz file."""
-    with atomic_write(path) as partial, partial.open("wb") as stream:
-        np.savez(stream, **arrays)
+    """Write an uncompressed npz file, with the same bytes on every version of Python.
+
+    `numpy.savez` writes ZIP64 headers for arrays of any size, and Python before 3.11.4 writes these differently.
+    """
+    with atomic_write(path) as partial, ZipFile(partial, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=array.nbytes >= ZIP64) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
