@@ -102,6 +102,26 @@ def test_each_stage_on_a_gpu_gets_a_free_one(shown, monkeypatch):
     assert run(runner, '[ "$CUDA_VISIBLE_DEVICES" = 2,5 ]', "both") == 0  # both are free again
 
 
+@pytest.mark.parametrize("order", [["g1", "g2"], ["g2", "g1"]])
+def test_gpus_are_given_in_their_order_whichever_was_free_first(shown, monkeypatch, order, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    runner = commands(shown, gpus=["5", "2"], on_gpu={"g1": 1, "g2": 1, "both": 2})
+
+    def use(stage):
+        end = tmp_path / stage
+        run(runner, f"echo $CUDA_VISIBLE_DEVICES; until [ -e {end} ]; do sleep 0.02; done", stage)
+
+    threads = {stage: threading.Thread(target=use, args=[stage]) for stage in ("g1", "g2")}
+    for stage, gpu in (("g1", "5"), ("g2", "2")):
+        threads[stage].start()
+        while (stage, gpu) not in shown:
+            time.sleep(0.01)
+    for stage in order:
+        (tmp_path / stage).touch()
+        threads[stage].join()
+    assert run(runner, '[ "$CUDA_VISIBLE_DEVICES" = 5,2 ]', "both") == 0
+
+
 def test_visible_gpus_are_those_of_the_environment_or_of_the_driver(monkeypatch, tmp_path):
     from aebench.pipeline import runner
 

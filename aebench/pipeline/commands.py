@@ -38,7 +38,8 @@ class Commands:
         self.statuses: dict[str, int] = {}
         self.stopped = False
         self._started, self._show = started, show
-        self._free, self._on_gpu, self._inherited = list(gpus), dict(on_gpu or {}), tuple(inherited)
+        self._gpus, self._on_gpu, self._inherited = list(gpus), dict(on_gpu or {}), tuple(inherited)
+        self._free = list(self._gpus)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
 
@@ -59,7 +60,7 @@ class Commands:
         finally:
             with self._lock:
                 self._running.pop(stage, None)
-                self._free = gpus + self._free
+                self._free = sorted(gpus + self._free, key=self._gpus.index)
         self.statuses[stage] = status
         return status
 
