@@ -104,7 +104,10 @@ class History:
 
 @dataclass(frozen=True)
 class Trained:
-    """The weights of a model for S seeds, stacked on the first axis, and the arguments with which the model is built."""
+    """The weights of a model for S seeds, stacked on the first axis, and the arguments with which the model is built.
+
+    For a single layer of a stack, `settings` are facts about its training instead (training/greedy.py).
+    """
 
     settings: dict[str, Any]
     shape: tuple[int, ...]

@@ -314,7 +314,7 @@ def test_select_of_an_unknown_name_leaves_the_file_unchanged(project):
     before = Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match=r"^--datasets must be one of .*did you mean 'smoke'"):
         config.select({"datasets": ["smok"]})
-    with pytest.raises(InputError, match=r"^params.yaml:suite.models .* got 'pac' \(did you mean 'pca'\?\)"):
+    with pytest.raises(InputError, match=r"^--models .* got 'pac' \(did you mean 'pca'\?\)"):
         config.select({"models": ["pac"]})
     assert Path("params.yaml").read_bytes() == before
     assert not list(Path().glob("*.partial"))

@@ -38,7 +38,7 @@ def kind(request):
     return request.param
 
 
-def test_shapes_and_range_of_code_and_reconstruction(kind):
+def test_codes_and_reconstructions_have_the_right_shapes(kind):
     ensemble, _ = fitted(kind)
     (model,) = ensemble.replicas()
     x = random_images(7)

@@ -350,8 +350,8 @@ def results(band, value, kind="paper", **changes):
         ([None, 3.0], [3.1], {"adapted": "Adam."}, "not reproduced"),
         ([None, 3.0], [float("nan")], {}, "not reproduced"),
         ([None, 3.0], [2.0], {"published": None}, "no published number"),
-        ([None, 3.0], [2.0], {"kind": "record", "adapted": "SiLU."}, "reached"),
-        ([None, 3.0], [3.1], {"kind": "record"}, "not reached"),
+        ([None, 3.0], [2.0], {"kind": "record", "adapted": "SiLU."}, "target reached"),
+        ([None, 3.0], [3.1], {"kind": "record"}, "target not reached"),
     ],
 )
 def test_a_verdict_compares_the_mean_over_seeds_with_the_band(band, value, changes, verdict):
@@ -407,7 +407,10 @@ def changed_row(**changes):
             changed_run(model={"kind": "vanilla", "latent_dim": 2, "training": {"epoch": 2}}),
             "a key of conf/papers/small.yaml:runs.ae.model.training must be one of",
         ),
-        ({"runs": {"a b": PAPER["runs"]["ae"]}}, "runs must have names of letters, digits and underscores, got 'a b'"),
+        (
+            {"runs": {"a b": PAPER["runs"]["ae"]}},
+            "runs must have names of 1 to 64 letters, digits and underscores that begin with a letter, got 'a b'",
+        ),
         (changed_row(run="pcs"), "rows.0.run must be one of ae, pca, got 'pcs' (did you mean 'pca'?)"),
         (
             changed_row(measure="ssr"),

@@ -166,7 +166,8 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
             for name in selected.datasets:
                 models(name, selected)
         except InputError as error:
-            raise InputError(str(error).replace(str(partial), str(file))) from None
+            text = str(error).replace(str(partial), str(file))
+            raise InputError(text.replace(f"{file}:suite.models", "--models") if "models" in changes else text) from None
     return selected
 
 

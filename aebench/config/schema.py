@@ -27,7 +27,7 @@ RENAMED = {
     "evaluation.classification": "linear_probe",
     "code": "latent_dim",
     "start": "initialisation",
-    "noise": "corruption, and corruption is now called level",
+    "noise": "corruption; the former corruption is now called level",
     "initial_corruption": "initial_level",
     "pretrainer": "kind, with the kind of a model: vanilla, denoising, sparse or contractive",
 }

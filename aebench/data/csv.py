@@ -1,6 +1,6 @@
 """CSV files with one image per line; one column is the label, the others are the pixels in row-major order.
 
-pandas reads the lines. It uses surplus values as row names, and fills missing ones with NaN, without a word; the header is
+pandas reads the lines. It uses surplus values as row names, and fills missing ones with NaN, silently; the header is
 therefore read here, and a table that does not fit it is read a second time to find the line at fault.
 """
 

@@ -25,7 +25,7 @@ BYTES_PER_VALUE = 5
 NAMED = 3
 """Number of files that a note names."""
 HIDDEN, BESIDE = "hidden files and folders", "files beside the subfolders"
-DEEPER, BROKEN = "files in folders inside the subfolders", "what is no file"
+DEEPER, BROKEN = "files in folders inside the subfolders", "broken links and special files"
 FRAMES = "frames or pages after the first"
 
 

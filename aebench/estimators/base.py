@@ -1,4 +1,4 @@
-"""The base class of estimators: fit, transform and inverse_transform, and what a trained autoencoder can do besides.
+"""The base class of estimators: fit, transform and inverse_transform, and the other methods of a trained autoencoder.
 
 Images enter in the user's values and are mapped linearly from `value_range_` to [0, 1], the range of all models.
 """

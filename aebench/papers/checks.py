@@ -1,21 +1,16 @@
 """Check the settings of a paper that its schema does not cover: those of data and models, and names of runs and measures."""
 
-import re
-
 from aebench import config, data, models
-from aebench.errors import InputError, unknown
+from aebench.errors import InputError, check_names, unknown
 from aebench.papers.measures import MEASURES
 from aebench.papers.settings import Paper, Run
-
-NAME = re.compile(r"\w+")
 
 
 def check(paper: Paper, path: str) -> None:
     """Raise `InputError` for the first invalid setting; `path` is the file, followed by a colon."""
     pixels = data.check(paper.data, f"{path}data").pixels
+    check_names(paper.runs, f"{path}runs")
     for name, run in paper.runs.items():
-        if not NAME.fullmatch(name):
-            raise InputError(f"{path}runs must have names of letters, digits and underscores, got {name!r}")
         _check_run(paper, run, f"{path}runs.{name}", pixels)
     for i, row in enumerate(paper.rows):
         if row.run not in paper.runs:

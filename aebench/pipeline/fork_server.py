@@ -78,21 +78,10 @@ def serve(address: str) -> None:
             for key, _ in events.select():
                 if key.fileobj is server:
                     client, _ = server.accept()
-                    request, descriptors = _receive(client)
-                    if not request:  # the client has gone
+                    process = _fork(client, (server, events, *(other for _, other in stages.values())))
+                    if process is None:  # the client has gone
                         client.close()
                         continue
-                    for name in PRELOADED + CLIENT_OF_CLUSTER * ("AEBENCH_SCHEDULER" in os.environ):
-                        with suppress(ImportError):
-                            importlib.import_module(name)
-                    gc.freeze()  # a collection in a child would copy the memory that it shares with the server
-                    process = os.fork()
-                    if process == 0:
-                        for held in (server, events, client, *(client for _, client in stages.values())):
-                            held.close()
-                        os._exit(_run_stage(request, descriptors))
-                    for descriptor in descriptors:
-                        os.close(descriptor)
                     stages[watched := os.pidfd_open(process)] = process, client
                     events.register(watched, selectors.EVENT_READ)
                     events.register(client, selectors.EVENT_READ, process)
@@ -113,6 +102,28 @@ def serve(address: str) -> None:
                         events.unregister(client)
                     with suppress(OSError), client:
                         client.sendall(bytes([shell_status(status)]))
+
+
+def _fork(client: socket.socket, held: Sequence[socket.socket | selectors.BaseSelector]) -> int | None:
+    """Run the stage that a client requests in a process of its own and return its id; None if the client has gone.
+
+    `held` is closed in the new process.
+    """
+    request, descriptors = _receive(client)
+    if not request:
+        return None
+    for name in PRELOADED + CLIENT_OF_CLUSTER * ("AEBENCH_SCHEDULER" in os.environ):
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()  # a collection in a child would copy the memory that it shares with the server
+    process = os.fork()
+    if process == 0:
+        for each in (*held, client):
+            each.close()
+        os._exit(_run_stage(request, descriptors))
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return process
 
 
 def shell_status(status: int) -> int:

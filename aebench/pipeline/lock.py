@@ -32,7 +32,7 @@ Stages = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """The entry of a stage that ran; `dataset` and `model` are "" if it does not run on a single one, as a study.
+    """The entry of a stage that ran; `dataset` and `model` are "" if it does not run on a single one, such as a study.
 
     `deps` and `outs` map path -> md5; `params` maps file -> key -> value.
     """
@@ -71,7 +71,7 @@ class Lock:
         return {name: Entry.parse(entry) for name, entry in self.stages.items()}
 
     def current(self, dataset: str, models: Iterable[str] = ()) -> list[Entry]:
-        """The entries of a data set and these of its models; `dataset` "" selects the stages that run on no single data set.
+        """The entries of a data set and those of its models; `dataset` "" selects the stages that run on no single data set.
 
         Entries of renamed stages are excluded: DVC keeps the entry of a stage that is no longer in dvc.yaml, and a later entry
         then has the same outputs.

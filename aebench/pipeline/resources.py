@@ -1,7 +1,7 @@
 """What a stage uses of a machine or of a worker of a cluster: `meta` in dvc.yaml.
 
     meta: {prefers: {gpu: 1}}              a GPU if there is one, otherwise none
-    meta: {resources: {gpu: 1, cores: 2}}  a GPU in any case: without one, the stage is an error
+    meta: {resources: {gpu: 1, cores: 2}}  requires a GPU: without one, the stage fails
 
 A stage prefers no GPU if its settings say `device: cpu`. DVC ignores `meta`: stages that have run stay valid if it changes.
 """

@@ -7,9 +7,10 @@ resumed from its checkpoint by the next run.
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
     With a dask scheduler, the default is the number of threads of its workers. `datasets` are the data sets of the suite.
     """
     on_cluster = bool(os.environ.get(remote.SCHEDULER))
-    jobs, console, outcome = jobs or (_threads() if on_cluster else cores()), console or Console(stderr=True), Outcome()
+    jobs, console = jobs or (_threads() if on_cluster else cores()), console or Console(stderr=True)
     with only_run() as held, fork_server.python(held) as folders, _environment(folders, jobs):
         repair.prepare_lock(datasets)
         durations, gpus = Durations(), [] if on_cluster else visible_gpus()
@@ -65,38 +66,49 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
             needs = stages.needs(capacity)
             on_gpu = {stage: int(needed.get(resources.GPU, 0)) for stage, needed in needs.items()}
             commands = Commands(display.start, display.status, gpus, on_gpu, held)
-
-            def execute(stage: str, command: str | list[str], arguments: dict[str, Any]) -> int:
-                if not on_cluster and not resources.covered(needs[stage], [capacity]):
-                    raise resources.lacking("this machine", needs[stage], [capacity])
-                return commands.execute(stage, command, arguments)
-
-            stages.execute = execute
-
-            def work(stage: str) -> None:
-                started, state = time.monotonic(), "failed"
-                try:
-                    changed = stages.run(stage)
-                    state = "ran" if stage in commands.statuses else "restored" if changed else "unchanged"
-                    if state == "ran":
-                        durations.record(stage, time.monotonic() - started)
-                finally:
-                    display.finish(stage, "stopped" if commands.stopped and state == "failed" else state)
-
-            expected = durations.of(stages.graph)
+            stages.execute = commands.execute if on_cluster else partial(_execute, commands, needs, capacity)
+            work, expected = partial(_run_stage, stages, commands, display, durations), durations.of(stages.graph)
             try:
                 with display.shown():
                     result = schedule.run(stages.graph, work, capacity, needs, expected, commands.stop)
-                for stage, error in result.failures.items():
-                    status = commands.statuses.get(stage)
-                    message = str(error) if isinstance(error, InputError) else repr(error)
-                    outcome.failures[stage] = reason(stage, status) if status else message
-                outcome.skipped = result.skipped
+                outcome = Outcome(_reasons(result.failures, commands), result.skipped)
             except KeyboardInterrupt:
-                outcome.interrupted = True
+                outcome = Outcome(interrupted=True)
             durations.save()
         console.print(display.summary(), highlight=False)
     return outcome
+
+
+def _execute(
+    commands: Commands,
+    needs: Mapping[str, resources.Amounts],
+    capacity: Mapping[str, int],
+    stage: str,
+    command: str | list[str],
+    arguments: dict[str, Any],
+) -> int:
+    """Run the command of a stage on this machine, which must have the resources that the stage requires."""
+    if not resources.covered(needs[stage], [capacity]):
+        raise resources.lacking("this machine", needs[stage], [capacity])
+    return commands.execute(stage, command, arguments)
+
+
+def _run_stage(stages: DvcStages, commands: Commands, display: Display, durations: Durations, stage: str) -> None:
+    """Run a stage, show how it ended, and record how long it took."""
+    started, state = time.monotonic(), "failed"
+    try:
+        changed = stages.run(stage)
+        state = "ran" if stage in commands.statuses else "restored" if changed else "unchanged"
+        if state == "ran":
+            durations.record(stage, time.monotonic() - started)
+    finally:
+        display.finish(stage, "stopped" if commands.stopped and state == "failed" else state)
+
+
+def _reasons(failures: Mapping[str, BaseException], commands: Commands) -> dict[str, str]:
+    """Why each stage failed, in one line."""
+    texts = {stage: str(error) if isinstance(error, InputError) else repr(error) for stage, error in failures.items()}
+    return {stage: reason(stage, commands.statuses[stage]) if commands.statuses.get(stage) else texts[stage] for stage in texts}
 
 
 def _threads() -> int:

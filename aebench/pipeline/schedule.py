@@ -3,6 +3,7 @@
 This module knows neither DVC nor processes. A task is a name, and its work is a function that runs in a thread.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -35,12 +36,8 @@ def run(
     of the graph goes first; `seconds` are the expected durations (default 1). If this thread is interrupted, `stop` must make
     running work end.
     """
-    result, used = Result(), dict.fromkeys(capacity, 0)
-    ways, order = longest_ways(graph, seconds or {}), {task: position for position, task in enumerate(graph)}
-    needed = {task: {"cores": 1} | dict((needs or {}).get(task, {})) for task in graph}
-    needed = {
-        task: {name: min(n, capacity[name]) for name, n in own.items() if name in capacity} for task, own in needed.items()
-    }
+    result, free, order = Result(), Counter(capacity), {task: position for position, task in enumerate(graph)}
+    ways, needed = longest_ways(graph, seconds or {}), _needed(graph, capacity, needs or {})
     ready: list[str] = []
     running: dict[Future[None], str] = {}
     sorter = TopologicalSorter(graph)
@@ -55,13 +52,13 @@ def run(
                     else:
                         ready.append(task)
                 for task in sorted(ready, key=lambda task: (-ways[task], order[task])):
-                    if all(used[name] + amount <= capacity[name] for name, amount in needed[task].items()):
+                    if needed[task] <= free:
                         ready.remove(task)
                         running[pool.submit(work, task)] = task
-                        used = {name: used[name] + needed[task].get(name, 0) for name in used}
+                        free -= needed[task]
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     task = running.pop(future)
-                    used = {name: used[name] - needed[task].get(name, 0) for name in used}
+                    free += needed[task]
                     if error := future.exception():
                         result.failures[task] = error
                     sorter.done(task)
@@ -69,6 +66,12 @@ def run(
             stop()
             raise
     return result
+
+
+def _needed(graph: Graph, capacity: Mapping[str, int], needs: Mapping[str, Mapping[str, int]]) -> dict[str, Counter]:
+    """What each task uses of the resources in `capacity`, at most all of it."""
+    wanted = {task: {"cores": 1} | dict(needs.get(task, {})) for task in graph}
+    return {task: Counter({name: min(own.get(name, 0), n) for name, n in capacity.items()}) for task, own in wanted.items()}
 
 
 def longest_ways(graph: Graph, seconds: Mapping[str, float]) -> dict[str, float]:

@@ -70,7 +70,7 @@ class Missing:
 def execute(job: Job, topic: str) -> Done | Missing:
     """Run a stage on this worker, or return which of its files are missing here.
 
-    Raises `InputError` if this worker's code or libraries are others than those of the client.
+    Raises `InputError` if this worker's code or libraries differ from those of the client.
     """
     worker = distributed.get_worker()
     if lacking := missing(list(job.files.values()), worker):

@@ -22,13 +22,13 @@ from aebench.reporting.tables.columns import MISSING, Column, number
 from aebench.statistics import Estimate, estimate
 
 REPRODUCED, ADAPTED, NOT_REPRODUCED = "reproduced", "adapted, within band", "not reproduced"
-REACHED, NOT_REACHED, NO_BAND, NOT_PUBLISHED = "reached", "not reached", "no band", "no published number"
+REACHED, NOT_REACHED, NO_BAND, NOT_PUBLISHED = "target reached", "target not reached", "no band", "no published number"
 VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED)
 NOTE = (
     "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
     f"compares the mean with the band: {REPRODUCED}, by the protocol of the paper; {ADAPTED}, by one that differs as stated "
-    f"below; {NOT_REPRODUCED}. A row with {NOT_PUBLISHED} has no verdict. A record, the best that a stated recipe reaches, is "
-    f"{REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have several rows."
+    f"below; {NOT_REPRODUCED}. A row with {NOT_PUBLISHED} has no verdict. The verdict on a record, the best that a recipe "
+    f"reaches, is {REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have several rows."
 )
 
 

@@ -1,6 +1,7 @@
 """An experiment: one model on one data set, trained with all seeds of the suite.
 
-The stages train, pretrain, finetune and study use this module. It reads training and validation images, never test images.
+Used by the stages train, pretrain, finetune, classify and study, and by `aebench tune`. It reads training and validation
+images, never test images.
 """
 
 import time
