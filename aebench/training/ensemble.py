@@ -118,6 +118,10 @@ class Ensemble:
         part.buffers = {name: value[mine] for name, value in self.buffers.items()}
         return part
 
+    def finite(self) -> Tensor:
+        """Return for each seed (S,) whether all its weights and buffers are finite."""
+        return torch.stack([value.flatten(1).isfinite().all(1) for value in self.state.values()]).all(0)
+
     def codes(self, x: Tensor, batch: int = 4096) -> Tensor:
         """Return the codes (S, n, k) of images (n, d), or of separate images per seed (S, n, d), computed in batches.
 
