@@ -137,8 +137,9 @@ def bounds(log_weights: "Tensor", samples: int | None = None) -> "Tensor":
 
 
 def half_width(log_weights: "Tensor") -> float:
-    """Half-width of Student's 95 % interval of the mean of `bounds` over images."""
-    return estimate(bounds(log_weights).tolist()).half_width
+    """Half-width of Student's 95 % interval of the mean of `bounds` over images; NaN if one of them is not finite."""
+    values = bounds(log_weights)
+    return estimate(values.tolist()).half_width if values.isfinite().all() else math.nan
 
 
 def effective_share(log_weights: "Tensor") -> float:
