@@ -104,7 +104,7 @@ def test_codes_that_are_not_finite_have_no_accuracy():
 
 def test_an_estimator_says_that_training_failed():
     estimator = aebench.VanillaAutoencoder(latent_dim=2, hidden=[16], learning_rate=1e30, random_state=0)
-    with pytest.raises(InputError, match=r"VanillaAutoencoder.learning_rate must be small enough for a finite loss, got 1e\+30"):
+    with pytest.raises(InputError, match=r"learning_rate must be small enough for a finite loss, got 1e\+30"):
         estimator.fit(np.random.default_rng(0).random((40, 16)).astype(np.float32))
 
 
