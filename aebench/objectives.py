@@ -12,6 +12,8 @@ from torch.nn.functional import softplus
 
 ROWS = 4096
 """Number of rows that are multiplied in their own dtype before sums continue in float64."""
+LARGEST = 1e15
+"""Values from here on count as too large to be squared: float32 ends at 3e38, and squares are summed over pixels."""
 
 
 def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
@@ -116,6 +118,11 @@ def squared_norm(rows: Tensor) -> Tensor:
     """
     rows = rows.float() if rows.dtype == torch.bfloat16 else rows
     return rows.square().sum((-1, -2))
+
+
+def bounded(*values: Tensor) -> bool:
+    """Whether all values are finite and below `LARGEST` in absolute value, so that float32 holds sums of their squares."""
+    return all(bool((value.abs() < LARGEST).all()) for value in values)
 
 
 def principal_axes(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:

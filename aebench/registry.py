@@ -36,6 +36,16 @@ class Registry(Mapping[str, Any]):
         """Mapping from names to "module:attribute"; imports nothing."""
         return {e.name: e.value for e in entry_points(group=self.group)} | self._builtin
 
+    @property
+    def notes(self) -> list[str]:
+        """One line for each plug-in that is ignored because its name is built in."""
+        clashes = [e for e in entry_points(group=self.group) if e.name in self._builtin]
+        return [f"{e.value} is ignored: the name {e.name} of {self.group} is built in" for e in clashes]
+
+    def is_builtin(self, kind: type) -> bool:
+        """Whether a class is in the same module as a built-in one."""
+        return kind.__module__ in {target.partition(":")[0] for target in self._builtin.values()}
+
     def __getitem__(self, name: str) -> Any:
         target = self.targets.get(name, name)
         if ":" not in target:

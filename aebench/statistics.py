@@ -41,8 +41,8 @@ class Estimate:
 def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
     """Estimate the mean of one value per seed, with Student's confidence interval."""
     sample = np.asarray(values, dtype=float)
-    if len(sample) == 1:
-        return Estimate(float(sample[0]), float("nan"), float("nan"), 1)
+    if len(sample) < 2:
+        return Estimate(float(sample[0]) if len(sample) else math.nan, math.nan, math.nan, len(sample))
     sd = float(sample.std(ddof=1))
     quantile = stats.t.ppf((1 + level) / 2, len(sample) - 1)
     return Estimate(float(sample.mean()), sd, float(quantile * sd / np.sqrt(len(sample))), len(sample))
@@ -64,11 +64,11 @@ class Comparison:
 
     @property
     def seeds(self) -> float:
-        """Number of seeds, at least 2, at which one test at 5 % has a power of 80 %; NaN for an effect of 0.
+        """Number of seeds, at least 2, at which one test at 5 % has a power of 80 %; NaN for an effect of 0 or NaN.
 
         `statsmodels.stats.power.TTestPower` does not converge for effects above 5 and is 2 to 10 times slower.
         """
-        if self.effect == 0:
+        if self.effect == 0 or math.isnan(self.effect):
             return math.nan
         normal = ((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / self.effect) ** 2
         if normal > LARGE:
@@ -82,7 +82,7 @@ def compare(samples: Mapping[str, Sequence[float]]) -> list[Comparison]:
     """Compare all pairs of samples: one value per seed, in the same order, or a single value that holds for all seeds.
 
     A seed gives every model the same batches, noise and labels, so samples are paired by seed. Constant differences need no
-    test: p is 1 if they are 0, and 0 otherwise.
+    test: p is 1 if they are 0, and 0 otherwise. A seed with NaN is left out of the pairs with that sample.
     """
     tests = _paired_tests(samples)
     return [Comparison(*pair, estimate(values), p, _effect(values)) for pair, (values, p) in tests.items()]
@@ -97,7 +97,7 @@ def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "highe
     if len(samples) < 2 or max(map(len, samples.values())) < 2:
         return set()
     sign = {"lower": 1, "higher": -1}[better]
-    first = min(samples, key=lambda name: sign * np.mean(samples[name]))
+    first = min(samples, key=lambda name: sign * np.nanmean(samples[name]))
     different = {frozenset(pair) for pair, (_, p) in _paired_tests(samples).items() if p <= level}
     return {name for name in samples if frozenset((name, first)) not in different}
 
@@ -114,12 +114,18 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def _paired_tests(samples: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
-    """Differences and adjusted p value of every pair."""
+    """Differences, without NaN, and adjusted p value of every pair; p is 1 if too few seeds are left to test."""
     pairs = {(a, b): np.subtract(*np.broadcast_arrays(samples[a], samples[b])) for a, b in combinations(samples, 2)}
     if not pairs:
         return {}
-    adjusted = holm([_p_value(differences) for differences in pairs.values()])
-    return {pair: (differences, float(p)) for (pair, differences), p in zip(pairs.items(), adjusted, strict=True)}
+    given = {pair: differences[~np.isnan(differences)] for pair, differences in pairs.items()}
+    adjusted = holm([_p_value(values) if _testable(values, len(pairs[pair])) else 1.0 for pair, values in given.items()])
+    return {pair: (differences, float(p)) for (pair, differences), p in zip(given.items(), adjusted, strict=True)}
+
+
+def _testable(differences: np.ndarray, seeds: int) -> bool:
+    """Whether two differences are left, or the only one of two samples with a single value."""
+    return len(differences) >= min(2, seeds)
 
 
 def _p_value(differences: np.ndarray) -> float:
@@ -141,6 +147,8 @@ def _is_constant(differences: np.ndarray) -> bool:
 
 
 def _effect(differences: np.ndarray) -> float:
+    if not len(differences):
+        return math.nan
     mean = float(differences.mean())
     if _is_constant(differences):
         return 0.0 if _is_zero(mean) else float(np.copysign(np.inf, mean))

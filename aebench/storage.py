@@ -92,13 +92,14 @@ class History:
 
     `train.*` are running means over the mini-batches of an epoch, `validation.*` are computed at its end, `*.loss` is the
     sum of the terms. `best` (S,) is the epoch (from 1) whose weights were kept, `updates` (S,) the number of optimiser
-    steps, `earlier` the seconds spent by interrupted processes up to their last checkpoint. A model with a closed form has
-    no epochs: `History()`.
+    steps, `failed` (S,) the epoch in which the loss of a seed was no longer finite, or 0, and `earlier` the seconds spent by
+    interrupted processes up to their last checkpoint. A model with a closed form has no epochs: `History()`.
     """
 
     terms: dict[str, np.ndarray] = field(default_factory=dict)
     best: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     updates: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    failed: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     earlier: float = 0.0
 
 
@@ -106,7 +107,8 @@ class History:
 class Trained:
     """The weights of a model for S seeds, stacked on the first axis, and the arguments with which the model is built.
 
-    For a single layer of a stack, `settings` are facts about its training instead (training/greedy.py).
+    The weights of a seed that failed are NaN. For a single layer of a stack, `settings` are facts about its training instead
+    (training/greedy.py).
     """
 
     settings: dict[str, Any]
@@ -119,8 +121,8 @@ class Trained:
 class Cost:
     """The cost of training: `seconds` (wall time) and `peak_memory` (bytes; 0 if not measured) of all seeds together.
 
-    `processor` is the model name of the CPU or GPU and `blas` the library behind its matrix products: two machines give the
-    same weights only if both agree.
+    `failed` is described in `History`. `processor` is the model name of the CPU or GPU and `blas` the library behind its matrix
+    products: two machines give the same weights only if both agree.
     """
 
     seconds: float
@@ -130,6 +132,7 @@ class Cost:
     epochs: list[int] = field(default_factory=list)
     best: list[int] = field(default_factory=list)
     updates: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
     peak_memory: int = 0
     device: str = "cpu"
     threads: int = 1

@@ -23,7 +23,8 @@ LAYERS = [
     {"reporting"},
     {"estimators"},
     {"tracking"},
-    {"pipeline", "testing", "scaffold"},
+    {"testing"},
+    {"pipeline", "scaffold"},
     {"cli"},
 ]
 """A module imports only from lower layers and from its own part. `pipeline.lock` is below the rest of `pipeline`."""

@@ -114,6 +114,15 @@ def test_codes_are_standardised_by_training_codes_not_by_test_codes():
         assert results[name].confusion[-1].sum() == expected[name].confusion[-1].sum() + 100
 
 
+def test_codes_are_standardised_by_training_codes_not_by_validation_codes():
+    """One validation code far away, of a label that no probe with few labels looks at, changes no prediction."""
+    train, (codes, labels), test = three_splits(0.5)
+    far = (torch.cat([codes, torch.full((1, codes.shape[1]), 1e6)]), torch.cat([labels, labels[:1]]))
+    expected, results = (probes(arguments(train, validation, test)) for validation in ((codes, labels), far))
+    for name in ("10 per class", "0.05", "0.2"):
+        np.testing.assert_array_equal(results[name].confusion, expected[name].confusion)
+
+
 def test_test_images_do_not_influence_the_penalty():
     train, validation, (codes, labels) = three_splits(0.5)
     expected, other = (probes(arguments(train, validation, test)) for test in ((codes, labels), (-codes, labels.flip(0))))

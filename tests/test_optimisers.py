@@ -120,6 +120,24 @@ def test_constant_and_cosine_do_not_change_within_an_epoch(epochs):
             assert factor(settings(epochs=epochs, schedule="cosine"), epoch, batch, 5) == expected
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_the_learning_rate_of_every_update_follows_the_schedule_from_the_first_epoch(schedule, monkeypatch):
+    """The rates with which the optimiser steps, in 3 epochs of 4 batches."""
+    training, rates, step = settings(epochs=3, schedule=schedule, learning_rate=0.02), [], torch.optim.Adam.step
+
+    def record(self, *args):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", record)
+    minimise(make_ensemble("vanilla"), images(), training)
+    if schedule == "cosine":
+        expected = [0.02 * (1 + math.cos(math.pi * epoch / 3)) / 2 for epoch in range(3) for _ in range(4)]
+    else:
+        expected = [0.02 * one_cycle(update, 12) for update in range(12)]
+    assert rates == pytest.approx(expected, rel=1e-12)
+
+
 def labelled_images():
     """Images whose class is whether the first pixel is above its median, and validation images."""
     x = random_images(144)

@@ -10,6 +10,7 @@ images. If this is impossible (a class has a single image) or unnecessary (all t
 the same fraction of the validation images, with at least one image of each class.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -22,6 +23,7 @@ from torch import Tensor
 from aebench.classifiers.logistic import Axes, Problem, predict
 from aebench.config import Schema
 from aebench.data.splits import shares, stratified_subset
+from aebench.objectives import bounded
 from aebench.randomness import Streams
 
 FOLDS = 5
@@ -72,12 +74,15 @@ class ProbeResult:
 
     labels: int
     penalty: float
+    """NaN if no probe could be fitted, as the codes are not finite or too large to be squared."""
     confusion: np.ndarray
-    """Numbers of test images (C, C) by true class (rows) and predicted class (columns)."""
+    """Numbers of test images (C, C) by true class (rows) and predicted class (columns); 0 if no probe could be fitted."""
 
     @property
     def accuracy(self) -> float:
-        """Test accuracy in %."""
+        """Test accuracy in %; NaN if no probe could be fitted."""
+        if not self.confusion.any():
+            return math.nan
         return 100 * float(self.confusion.trace() / self.confusion.sum())
 
 
@@ -85,12 +90,19 @@ def probe(
     train: LabelledCodes, validation: LabelledCodes, test: LabelledCodes, settings: LinearProbeSettings, seed: int
 ) -> dict[str, ProbeResult]:
     """Fit and test a probe for every number of labels; results are keyed by the names of `settings.amounts`."""
+    if not bounded(train.codes, validation.codes, test.codes):
+        return {name: _unfitted(train.labels, amount, seed) for name, amount in settings.amounts.items()}
     axes, results = Axes.of(train.codes), {}
     train, validation, test = (LabelledCodes(axes(codes), labels) for codes, labels in (train, validation, test))
     for name, amount in settings.amounts.items():
         fitted = fit(train, validation, axes, amount, settings.penalties, seed)
         results[name] = ProbeResult(fitted.labels, fitted.penalty, confusion(fitted, test))
     return results
+
+
+def _unfitted(labels: Tensor, amount: float | int, seed: int) -> ProbeResult:
+    count, classes = len(labelled_subset(labels.cpu().numpy(), amount, seed)), int(labels.max()) + 1
+    return ProbeResult(count, math.nan, np.zeros((classes, classes), int))
 
 
 def confusion(fitted: FittedProbe, test: LabelledCodes) -> np.ndarray:

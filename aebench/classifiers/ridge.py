@@ -4,6 +4,7 @@ The predicted class is the one with the largest output. Unlike the linear probe 
 hyperparameter to choose, so it is cheap enough to be fitted often.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,5 +20,9 @@ def fit(codes: "np.ndarray", labels: "np.ndarray") -> "RidgeClassifier":
 
 
 def ridge_accuracy(codes: "np.ndarray", labels: "np.ndarray", queries: "np.ndarray", query_labels: "np.ndarray") -> float:
-    """Accuracy in % on `queries` (m, k) of a probe fitted to `codes` (n, k)."""
+    """Accuracy in % on `queries` (m, k) of a probe fitted to `codes` (n, k); NaN if a code is not finite."""
+    import numpy as np
+
+    if not (np.isfinite(codes).all() and np.isfinite(queries).all()):
+        return math.nan
     return 100 * float((fit(codes, labels).predict(queries) == query_labels).mean())

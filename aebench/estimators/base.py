@@ -91,6 +91,9 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         with _products(training) as device:
             ensemble = Ensemble(lambda: build(settings, x.shape[1], type(self).__name__), [self.seed_], device)
             history = ensemble.model.fit(ensemble, Images(*(part.to(device) for part in images)), self._minimise)
+        if history.failed.any():
+            got = f"{training.learning_rate:g}: the loss was not finite in epoch {history.failed[0]}"
+            raise InputError(f"{type(self).__name__}.learning_rate must be small enough for a finite loss, got {got}")
         self.trained_ = Trained(settings, self.image_shape_, (self.seed_,), {n: v.cpu() for n, v in ensemble.state.items()})
         self._n_features_out = ensemble.model.latent_dim
         self.history_ = {name: values[:, 0] for name, values in history.terms.items()}

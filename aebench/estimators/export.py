@@ -25,7 +25,7 @@ from aebench.errors import InputError, unknown
 from aebench.estimators import files
 from aebench.estimators.base import Estimator
 from aebench.evaluation.metrics import METRICS
-from aebench.reporting.results import over_seeds
+from aebench.reporting.results import over_seeds, with_values
 from aebench.reporting.templates import write
 
 Format = Literal["folder", "torch", "onnx"]
@@ -102,7 +102,7 @@ def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
         columns = storage.read_columns(file) if file.exists() else {}
         seeds = columns.get("seed", [])
         for metric in [metric for metric in METRICS if metric in columns and metric not in metrics and seed in seeds]:
-            mean = over_seeds(columns[metric])
+            mean = over_seeds(columns[metric], with_values(v for name, v in columns.items() if name != "seed"))
             facts = {"value": columns[metric][seeds.index(seed)], "mean": mean.mean, "half_width": mean.half_width, "n": mean.n}
             metrics[metric] = {key: value if np.isfinite(value) else None for key, value in facts.items()}
     return metrics

@@ -18,6 +18,7 @@ from aebench.errors import InputError, unknown
 from aebench.estimators.base import Estimator
 from aebench.estimators.factory import estimator
 from aebench.estimators.inputs import check_range
+from aebench.evaluation.replicas import first_trained
 
 WEIGHTS, ABOUT, CARD = "weights.safetensors", "about.json", "README.md"
 FACTS = ("name", "training", "value_range", "title", "shape", "classes", "source", "licence")
@@ -33,7 +34,7 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
     name : str or Path
         `<dataset>/<model>`, trained by the pipeline in the current folder, or the path of a folder written by `aebench export`.
     seed : int or None
-        One of the seeds with which the model was trained; None is the first.
+        One of the seeds with which the model was trained; None is the first that did not fail.
     value_range : (low, high) or None
         Values of black and white in the images that will be given; None: those of the data set, such as (0, 255).
 
@@ -83,11 +84,13 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Trained:
-    """Keep the weights of one seed, by default the first. A model that does not depend on the seed has one for all."""
-    seed = trained.seeds[0] if seed is None else seed
+    """Keep the weights of one seed, by default the first that did not fail. A deterministic model has one for all."""
+    seed = trained.seeds[first_trained(trained)] if seed is None else seed
     if seed not in trained.seeds or not isinstance(seed, int):
         raise InputError(f"seed of {name} must be one of {', '.join(map(str, trained.seeds))}, got {seed}")
     position = trained.seeds.index(seed)
+    if any(bool(value[position].isnan().any()) for value in trained.state.values()):
+        raise InputError(f"seed of {name} must be one whose training did not fail, got {seed}: its loss was not finite")
     return replace(trained, seeds=(seed,), state={name: value[position][None] for name, value in trained.state.items()})
 
 

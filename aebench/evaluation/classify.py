@@ -2,14 +2,15 @@
 
 classification.csv   the seed and the accuracies in %: `linear_probe`, `linear_probe_by_labels/<labels>` and, for a fine-tuned
                      model, `<initialisation>.<fraction>`
-linear_probe.json    `amounts`: the number of labels and the penalty of each seed, for every amount of labels; `confusion`
-                     (C, C): numbers of test images by true class (rows) and predicted class (columns), for the probe with the
-                     most labels, summed over seeds
+linear_probe.json    `amounts`: the number of labels and the penalty of each seed (null if no probe could be fitted), for every
+                     amount of labels; `confusion` (C, C): numbers of test images by true class (rows) and predicted class
+                     (columns), for the probe with the most labels, summed over seeds
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from math import isnan
 
 import torch
 from tqdm import tqdm
@@ -38,7 +39,7 @@ def classify(dataset: str, model: str) -> None:
     storage.write_columns(folder / "classification.csv", {"seed": seeds} | columns)
     most = max(results[0], key=lambda name: results[0][name].labels)
     amounts = {
-        name: {"labels": first.labels, "penalties": [result[name].penalty for result in results]}
+        name: {"labels": first.labels, "penalties": [None if isnan(r[name].penalty) else r[name].penalty for r in results]}
         for name, first in results[0].items()
     }
     confusion = sum(result[most].confusion for result in results).tolist()
@@ -80,8 +81,9 @@ def finetuned(finetuning: Finetuning) -> dict[str, list[float]]:
 
 
 def accuracies(classifiers: Ensemble, images: torch.Tensor, labels: torch.Tensor) -> list[float]:
-    """Accuracy of the classifier of each seed in %, for images (n, d) with labels (n,)."""
-    return (100 * (classifiers.codes(images).argmax(2) == labels).double().mean(1)).tolist()
+    """Accuracy of the classifier of each seed in %, for images (n, d) with labels (n,); NaN if its training failed."""
+    accuracy = 100 * (classifiers.codes(images).argmax(2) == labels).double().mean(1)
+    return accuracy.where(classifiers.finite(), torch.nan).tolist()
 
 
 def _images(split: storage.Split, device: torch.device) -> torch.Tensor:

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from aebench.evaluation.arrays.generation import Normal
-from aebench.evaluation.replicas import in_blocks, load_ensemble
+from aebench.evaluation.replicas import first_trained, in_blocks, load_ensemble
 from aebench.evaluation.representation import Representation
 from aebench.evaluation.settings import REACH, TAIL, Pictures
 from aebench.randomness import Streams, Use
@@ -48,9 +48,9 @@ def pictures(trained: Trained, first: Representation, settings: Pictures) -> dic
     arrays |= scatter(first, settings.scatter_per_class) | tsne_map(first, settings.scatter_per_class)
     if first.retrieval is not None:
         arrays |= {"hits": first.retrieval.images, "hits_correct": first.retrieval.correct}
-    replica = next(load_ensemble(trained, first.images.device).replicas())
+    replica = list(load_ensemble(trained, first.images.device).replicas())[first_trained(trained)]
     if _worth_decoding(first):
-        arrays |= _decoded(replica, first, trained.seeds[0])
+        arrays |= _decoded(replica, first, trained.seeds[first_trained(trained)])
     arrays |= filters(replica, first.images.shape[1])
     arrays |= posterior(replica, first.images[:POSTERIORS], first.labels[:POSTERIORS])
     return {name: value.cpu().numpy() for name, value in arrays.items()}

@@ -39,6 +39,12 @@ def load_ensemble(trained: Trained, device: "torch.device") -> "Ensemble":
     return ensemble
 
 
+def first_trained(trained: Trained) -> int:
+    """Return the position of the first seed whose training did not fail, which the figures show; 0 if all failed."""
+    failed = [any(bool(value[s].isnan().any()) for value in trained.state.values()) for s in range(len(trained.seeds))]
+    return failed.index(False) if False in failed else 0
+
+
 def in_blocks(replica: "Replica", method: str, rows: "Tensor") -> "Tensor":
     """Apply a method of the model to rows (n, ...), `BLOCK` rows at a time."""
     import torch

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aebench.evaluation.replicas import configure_compute, load_ensemble
+from aebench.evaluation.replicas import configure_compute, first_trained, load_ensemble
 from aebench.evaluation.settings import Evaluation, compute, evaluation
 from aebench.evaluation.view import View, evenly_spaced
 from aebench.storage import SPLITS, Split, Trained, load_split
@@ -79,12 +79,12 @@ def views(
     import torch
 
     images, labels = (torch.cat([torch.from_numpy(getattr(s, part)) for s in reference]) for part in ("images", "labels"))
-    replicas = list(load_ensemble(trained, device).replicas())
+    replicas, first = list(load_ensemble(trained, device).replicas()), first_trained(trained)
     for i in range(len(replicas)) if indices is None else indices:
         yield View(
             replica=replicas[i],
             seed=trained.seeds[i],
-            first=i == 0,
+            first=i == first,
             shape=tuple(trained.shape),
             settings=settings,
             images=torch.from_numpy(test.images).to(device),

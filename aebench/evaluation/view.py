@@ -21,8 +21,8 @@ class View:
     """A replica, the test images (n, d) with labels (n,), and the reference images (r, d) with labels (r,).
 
     The reference consists of the training images followed by `validation` validation images. `first` is true for the first
-    seed, which the figures show; `shape` is the shape of an image. Without a `feature_classifier`, generated images are not
-    evaluated.
+    seed that did not fail, which the figures show; `shape` is the shape of an image. Without a `feature_classifier`, generated
+    images are not evaluated.
     """
 
     replica: "Replica"
@@ -54,6 +54,16 @@ class View:
     def reference_codes(self) -> "Tensor":
         """Codes (r, k) of the reference images."""
         return self.encode(self.reference)
+
+    @cached_property
+    def measurable(self) -> bool:
+        """Whether all codes, and the reconstructions of the test images, are finite and not too large to be squared.
+
+        They are not if training failed, whose weights are NaN, or if it ended with huge weights. There are no metrics then.
+        """
+        from aebench.objectives import bounded
+
+        return bounded(self.codes, self.reference_codes, self.decode(self.codes))
 
     def generator(self, use: Use, device: "torch.device | str" = "cpu") -> "torch.Generator":
         """Return the seed's stream `evaluation` for one use."""

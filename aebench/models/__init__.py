@@ -6,8 +6,11 @@ defines its other settings. Other packages add kinds through the entry point gro
 
 from typing import Any
 
+import torch
+
 from aebench import config
 from aebench.errors import InputError
+from aebench.models import plugins
 from aebench.models.base import Autoencoder, Images
 from aebench.registry import Registry
 
@@ -32,7 +35,13 @@ MODELS = Registry(
 
 def find(settings: dict[str, Any], path: str) -> type[Autoencoder]:
     """Return the class named by the `kind` of a model's settings; errors name `path`, where the settings are written."""
-    return MODELS.find(str(settings.get("kind")), f"{path}.kind")
+    name = str(settings.get("kind"))
+    try:
+        return MODELS.find(name, f"{path}.kind")
+    except InputError:
+        raise
+    except Exception as error:  # of any type, such as a syntax error: the module of a plug-in is imported
+        raise plugins.failure(MODELS.targets.get(name, name), "", plugins.EXPECTED["import"], error) from error
 
 
 def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoencoder:
@@ -40,6 +49,13 @@ def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoen
     kind = find(settings, path)
     checked = config.check(kind.Settings, settings, path)
     try:
-        return kind(checked, pixels)
+        return kind(checked, pixels) if MODELS.is_builtin(kind) else _build_other(kind, checked, pixels)
     except InputError as error:
         raise config.within(path, error) from None
+
+
+def _build_other(kind: type[Autoencoder], settings: Any, pixels: int) -> Autoencoder:
+    """Build a model of another package; on the meta device, where sizes are checked, its exceptions are left as they are."""
+    if torch.get_default_device().type == "meta":
+        return kind(settings, pixels)
+    return plugins.guarded(kind, "__init__", lambda: kind(settings, pixels))

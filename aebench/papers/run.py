@@ -6,6 +6,7 @@ interrupted is resumed from its checkpoint.
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -162,15 +163,16 @@ class Job:
         return self.histories[-1]
 
     def measure(self, trained: storage.Trained) -> dict[str, list[float]]:
-        """Return measure -> one value per seed, of codes and reconstructions; see `Measure.subject`."""
+        """Return measure -> one value per seed, NaN if it failed, of codes and reconstructions; see `Measure.subject`."""
         device, splits, values = configure_compute(self.paper.compute), self.data.splits, {}
         reference = (splits["train"], splits["validation"])
         for subject, (split, represent) in SUBJECTS.items():
             names = [name for name in self.run.measures if MEASURES[name].subject == subject]
             for view in views(trained, reference, splits[split], Evaluation(), device) if names else ():
-                given = represent(view)
+                given = represent(view) if view.measurable else None
                 for name in names:
-                    values.setdefault(name, []).append(MEASURES[name].measure(given))
+                    value = math.nan if given is None else MEASURES[name].measure(given)
+                    values.setdefault(name, []).append(value)
         return values
 
     def measure_classifiers(self, classifiers: Ensemble) -> dict[str, list[float]]:

@@ -1,6 +1,9 @@
 """The stage `check`: validate all settings before any other stage runs, and hash the code of each stage and model."""
 
-from aebench import config, data, models, papers, storage, studies
+import sys
+from typing import Any
+
+from aebench import config, data, models, papers, storage, studies, testing
 from aebench.classifiers.feature_classifier import FeatureClassifierSettings
 from aebench.classifiers.linear_probe import LinearProbeSettings
 from aebench.config import Suite
@@ -39,6 +42,8 @@ def check() -> str:
     code |= {f"papers/{paper}": stage_hashes.hash_paper(paper) for paper in suite.papers}
     for name, hashes in code.items():
         storage.write_json(storage.CODE / f"{name}.json", hashes)
+    for note in models.MODELS.notes:
+        print(f"note: {note}", file=sys.stderr)
     listed = f"; papers {', '.join(suite.papers)}" if suite.papers else ""
     return f"settings are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}{listed}"
 
@@ -67,3 +72,11 @@ def check_dataset(dataset: str, suite: Suite) -> None:
         if source.pixels is not None:
             check_size(settings, source.pixels, where)
             models.build(settings, source.pixels, where)
+        if not models.MODELS.is_builtin(kind):
+            check_other(settings, where)
+
+
+def check_other(settings: dict[str, Any], path: str) -> None:
+    """Raise `InputError` if a model that is not built in fails one of its model checks: such a model is not trained."""
+    if problem := testing.first_problem(settings, path):
+        raise InputError(f"{path} must be a model that passes aebench check-model, got {problem}")

@@ -137,6 +137,8 @@ def table(results: Results) -> "DataFrame":
 
 def _result(results: Results, test: Test) -> TestResult:
     samples = {name: _values(results, name) for name in test.quantities}
+    if len(kept := _kept(results, test)) < len(results.seeds):
+        samples = {n: v if v is None or len(v) < len(results.seeds) else v[kept] for n, v in samples.items()}
     missing = [name for name, values in samples.items() if values is None or not np.isfinite(values).all()]
     if missing:
         return TestResult(test, Estimate(np.nan, np.nan, np.nan, 0), NOT_TESTED, f"not measured: {', '.join(missing)}")
@@ -145,6 +147,14 @@ def _result(results: Results, test: Test) -> TestResult:
     if effect.n == 1 and not all(_exact(results, name) for name in test.quantities):
         return TestResult(test, effect, UNDECIDED, "one seed has no interval")
     return TestResult(test, effect, outcome(effect, test.above, test.below))
+
+
+def _kept(results: Results, test: Test) -> list[int]:
+    """The positions of the seeds that did not fail in any model of a test; of all seeds if there are none."""
+    names = {quantity.partition(":")[0] for quantity in test.quantities}
+    models = [model for model in results.models if model.name in names and len(model.measured) == len(results.seeds)]
+    everything = range(len(results.seeds))
+    return [s for s in everything if all(model.measured[s] for model in models)] or list(everything)
 
 
 def _exact(results: Results, quantity: str) -> bool:

@@ -1,8 +1,8 @@
 """Read the results of a suite on a data set; tables, figures, claims, page and MLflow use no other reader."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,24 @@ FILES = (*TABLES, "cost.json", "linear_probe.json", "inference.json", "pictures.
 """A model has results when all of these exist in its folder; a stack also has layers.csv."""
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
-    """The mean of one value per seed with its 95 % interval.
+def over_seeds(values: Sequence[float], measured: Sequence[bool] | None = None) -> Estimate:
+    """The mean of one value per seed with its 95 % interval, without the seeds that are not `measured`.
 
     If a value is infinite (the PSNR of a perfect reconstruction) or NaN (not measured), there is a mean but no interval. A
     quantity that was measured for the first seed only, such as the quality of a t-SNE map, has n = 1.
     """
+    if measured is not None and len(measured) == len(values):
+        values = np.asarray(values)[list(measured)]
     if np.isnan(values[1:]).all():
         values = values[:1]
     if np.isfinite(values).all():
         return estimate(values)
     return Estimate(float(np.mean(values)), float("nan"), float("nan"), len(values))
+
+
+def with_values(columns: Iterable[Sequence[float]]) -> list[bool]:
+    """For each seed, whether any of the columns, with one value per seed, has a value: a seed that failed has only NaN."""
+    return [not np.isnan(values).all() for values in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class ModelResults:
     layers            the columns of layers.csv; empty unless the model was pretrained layer by layer
     history           the columns of history.csv
     throughput        images per second
+
+    A seed that failed has no values: its samples are NaN.
     """
 
     name: str
@@ -76,15 +85,39 @@ class ModelResults:
     throughput: dict[str, float]
 
     @cached_property
+    def measured(self) -> tuple[bool, ...]:
+        """For each seed, whether it has values."""
+        return tuple(with_values(self.samples.values()))
+
+    @property
+    def failure(self) -> str:
+        """A sentence about the seeds without values, empty if there are none."""
+        if all(self.measured):
+            return ""
+        causes: dict[str, list[str]] = {}
+        epochs = self.cost.failed or [0] * len(self.seeds)
+        for seed, epoch, measured in zip(self.seeds, epochs, self.measured, strict=True):
+            if not measured:
+                cause = f"the loss was not finite in epoch {epoch}" if epoch else "codes or reconstructions were too large"
+                causes.setdefault(cause, []).append(str(seed))
+        reasons = "; ".join(f"{cause} (seed{'s' * (len(seeds) > 1)} {', '.join(seeds)})" for cause, seeds in causes.items())
+        count = f"{self.measured.count(False)} of {len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
+        return f"{self.name}: {count} failed and {'have' if len(self.seeds) > 1 else 'has'} no values: {reasons}."
+
+    @cached_property
     def scores(self) -> dict[str, Estimate]:
         """Metric -> estimate over seeds."""
-        return {name: over_seeds(values) for name, values in self.samples.items()}
+        return {name: self.estimate(values) for name, values in self.samples.items()}
+
+    def estimate(self, values: Sequence[float]) -> Estimate:
+        """The mean of one value per seed over the seeds that did not fail."""
+        return over_seeds(values, self.measured)
 
     @cached_property
     def profiles(self) -> dict[str, dict[str, Estimate]]:
         """Profile -> position -> estimate over seeds."""
         return {
-            name: {position: over_seeds(values) for position, values in positions.items()}
+            name: {position: self.estimate(values) for position, values in positions.items()}
             for name, positions in self.profile_samples.items()
         }
 
@@ -122,6 +155,11 @@ class StudyResults:
     study: Study
     samples: dict[str, dict[str, dict[str, list[float]]]]
 
+    def estimate(self, series: str, position: str, quantity: str) -> Estimate | None:
+        """The mean over seeds that did not fail, which have a quantity of this point; None if there is no such quantity."""
+        point = self.samples[series][position]
+        return over_seeds(point[quantity], with_values(point.values())) if quantity in point else None
+
     @cached_property
     def quantities(self) -> list[str]:
         """The quantities, in their order."""
@@ -129,8 +167,9 @@ class StudyResults:
 
     def curve(self, series: str, quantity: str) -> tuple[list[float], list[Estimate]]:
         """Positions of a series and the estimates of a quantity there."""
-        points = {position: values[quantity] for position, values in self.samples[series].items() if quantity in values}
-        return list(map(float, points)), list(map(over_seeds, points.values()))
+        points = {position: self.estimate(series, position, quantity) for position in self.samples[series]}
+        points = {position: estimate for position, estimate in points.items() if estimate}
+        return list(map(float, points)), list(points.values())
 
     def values(self, series: str, name: str) -> list[float] | None:
         """One value per seed of `<position>/<quantity>` of a series; None if there is no such quantity."""
@@ -174,6 +213,11 @@ class Results:
         return feature_classifier.summary(file) if file.exists() else None
 
     @property
+    def measured(self) -> "Results":
+        """The results without the models of which all seeds failed."""
+        return replace(self, models=[model for model in self.models if any(model.measured)])
+
+    @property
     def folder(self) -> Path:
         """reports/<dataset>."""
         return storage.REPORTS / self.dataset
@@ -189,10 +233,14 @@ class Results:
         return self.folder / "pdf"
 
     def groups(self, metric: str) -> list[dict[str, list[float]]]:
-        """For each latent dimension, model -> one value per seed; a model with a value that is not finite is left out."""
+        """For each latent dimension, model -> one value per seed, NaN for a seed that failed.
+
+        A model with a value that is not finite is left out, and so is one with a single seed that did not fail.
+        """
         groups: dict[int, dict[str, list[float]]] = {}
         for model in self.models:
-            if np.isfinite(model.samples[metric]).all():
+            values = np.array(model.samples[metric])[list(model.measured)]
+            if np.isfinite(values).all() and len(values) >= min(2, len(model.seeds)):
                 groups.setdefault(model.cost.latent_dim, {})[model.name] = model.samples[metric]
         return list(groups.values())
 

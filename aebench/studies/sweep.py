@@ -5,6 +5,7 @@ stays the same, to within rounding. The n images are a random subset for each se
 them. All validation images are still used, for early stopping and to choose the penalty of the probe with all labels.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +15,7 @@ from aebench.data.splits import stratified_subset
 from aebench.errors import InputError
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.evaluation.replicas import configure_compute
-from aebench.evaluation.representation import represent_codes, views
+from aebench.evaluation.representation import Representation, represent_codes, views
 from aebench.evaluation.settings import compute, evaluation
 from aebench.storage import Split, Trained
 from aebench.studies.point import Point
@@ -61,7 +62,7 @@ def _epochs(experiment: Experiment, images: int) -> int:
 def _measure(
     study: Sweep, experiment: Experiment, ensemble: Ensemble, subsets: list[Sequence[int]] | None
 ) -> dict[str, list[float]]:
-    """Return quantity -> one value per seed, on test images."""
+    """Return quantity -> one value per seed, on test images; NaN for a seed that failed."""
     dataset, device = experiment.dataset, configure_compute(compute(experiment.dataset))
     trained = Trained(experiment.settings, experiment.about.shape, experiment.seeds, ensemble.state)
     train, validation = (storage.load_split(dataset, split) for split in TRAINING_SPLITS)
@@ -72,7 +73,11 @@ def _measure(
         (view,) = views(trained, reference, test, evaluation(dataset), device, None, [i])
         representation = represent_codes(view)
         for quantity in study.metrics:
-            name, _, position = quantity.partition("/")
-            value = PROFILES[name].measure(representation)[position] if position else METRICS[name].measure(representation)
-            values[quantity].append(value)
+            values[quantity].append(_value(quantity, representation) if view.measurable else math.nan)
     return values
+
+
+def _value(quantity: str, representation: Representation) -> float:
+    """Return a metric, or a profile at a position: `<profile>/<position>`."""
+    name, _, position = quantity.partition("/")
+    return PROFILES[name].measure(representation)[position] if position else METRICS[name].measure(representation)

@@ -65,15 +65,31 @@ def check_model(kind: str, settings: dict[str, Any] | None = None, oracle: Oracl
 
 def report(settings: dict[str, Any], path: str = "models", name: str = "", oracle: Oracle | None = None) -> Report:
     """Run every check on the model with these settings; `path` says in error messages where the settings are."""
-    try:
-        case = Case(settings, PIXELS, path, oracle)
-    except InputError:
-        case = Case(settings, MANY_PIXELS, path, oracle)
+    case = _case(settings, path, oracle)
     return Report(name or settings.get("kind", path), {check: _run(check, case) for check in CHECKS})
+
+
+def first_problem(settings: dict[str, Any], path: str) -> str:
+    """Return the first problem of a model, that of its methods before that of their values; empty if there is none."""
+    try:
+        _case(settings, path).encode_and_decode()
+    except InputError as error:
+        return str(error)
+    problems = report(settings, path).problems
+    return problems[0] if problems else ""
+
+
+def _case(settings: dict[str, Any], path: str, oracle: Oracle | None = None) -> Case:
+    try:
+        return Case(settings, PIXELS, path, oracle)
+    except InputError:
+        return Case(settings, MANY_PIXELS, path, oracle)
 
 
 def _run(check: str, case: Case) -> Problems:
     try:
         return CHECKS[check](case)
+    except InputError as error:  # of the model, in one line
+        return {ALL_TERMS: str(error)}
     except Exception as error:
         return {ALL_TERMS: f"{type(error).__name__}: {' '.join(str(error).split())}"}

@@ -49,6 +49,11 @@ class Case:
         model.load_state_dict({name: value[0] for name, value in self._ensemble.state.items()})
         return model
 
+    def encode_and_decode(self) -> None:
+        """Encode and decode images with the initial weights; raises `InputError` if a result has a wrong shape."""
+        replica = next(self._ensemble.replicas())
+        replica("decode", replica("encode", _images(RAGGED, self.pixels, Streams(SEED).torch("split")).float()))
+
     @property
     def unpenalised(self) -> bool:
         """Whether the settings give a penalty the weight 0."""

@@ -33,7 +33,7 @@ from aebench import config, storage
 from aebench.errors import InputError
 from aebench.pipeline.lock import Lock
 from aebench.reporting import results
-from aebench.tracking.records import ALL, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
+from aebench.tracking.records import ALL, FAILED, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
 
 if sys.platform != "win32":
     import fcntl
@@ -165,14 +165,14 @@ def _log(client: "MlflowClient", experiment: str, model: TrackedModel, record: R
     """Log one run; its duration is the training time, and its end time determines the order of seeds in the UI."""
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
-    tags = model.tags | parent | {STATE: "unfinished"}
+    tags = model.tags | parent | {STATE: "unfinished"} | ({FAILED: record.failed} if record.failed else {})
     name = record.name + (f" ({model.experiment})" if model.experiment else "")
     run_id = client.create_run(experiment, end - round(1000 * record.seconds), tags, name).info.run_id
     client.log_inputs(run_id, [DatasetInput(Dataset(**model.data))])
     metrics = [Metric(name, value, model.time, step) for name, value, step in record.points()]
     params = [Param(name, value) for name, value in (model.params | {"seed": record.seed}).items()]
     client.log_batch(run_id, metrics, params)  # the client splits it into calls of 1000 metrics, MLflow's limit
-    client.set_terminated(run_id, end_time=end)
+    client.set_terminated(run_id, "FAILED" if record.failed and record.seed != ALL else "FINISHED", end)
     return run_id
 
 

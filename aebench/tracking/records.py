@@ -10,26 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from aebench import storage
 from aebench.evaluation.metrics import METRICS
-from aebench.reporting.results import TABLES, ModelResults, over_seeds
+from aebench.reporting.results import TABLES, ModelResults
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 ALL = "all"
 """Value of the parameter `seed` in a summary."""
-MODEL, FINGERPRINT = "aebench.model", "aebench.fingerprint"
+MODEL, FINGERPRINT, FAILED = "aebench.model", "aebench.fingerprint", "aebench.failed"
 EXPERIMENT = "dvc.experiment"
 
 
 @dataclass(frozen=True)
 class Record:
-    """The content of one run. `curves` has one row per epoch and one column per split and loss term."""
+    """The content of one run. `curves` has one row per epoch and one column per split and loss term.
+
+    `failed` says why the run has no values, or which seeds have none; "" if all have.
+    """
 
     name: str
     seed: str
     seconds: float
     scores: dict[str, float]
     curves: "DataFrame"
+    failed: str = ""
 
     def points(self) -> list[tuple[str, float, int]]:
         """List (metric, value, step), without NaN and infinities, which MLflow cannot store or plot."""
@@ -112,7 +116,8 @@ class TrackedModel:
         samples = {f"test/{name}": values for name, values in self.results.samples.items()} | self.classification
         scores = {name: values[index] for name, values in samples.items()} | {"train/seconds": self._seconds}
         curves = self.history[self.history["seed"] == seed].drop(columns="seed").set_index("epoch")
-        return Record(f"{self.name} seed {seed}", str(seed), self._seconds, scores, curves)
+        failed = "" if self.results.measured[index] else self.results.failure
+        return Record(f"{self.name} seed {seed}", str(seed), self._seconds, scores, curves, failed)
 
     def _summary(self) -> Record:
         """Mean, standard deviation and 95 % interval over seeds; mean curves over the epochs that all seeds have in common.
@@ -122,14 +127,14 @@ class TrackedModel:
         profiles = {f"{name}/{at}": score.mean for name, axis in self.results.profiles.items() for at, score in axis.items()}
         profiles = {name: mean for name, mean in profiles.items() if f"classify/{name}" not in self.classification}
         scores = {f"profile/{_plain(name)}": mean for name, mean in profiles.items()}
-        scores |= {name: over_seeds(values).mean for name, values in self.classification.items()}
+        scores |= {name: self.results.estimate(values).mean for name, values in self.classification.items()}
         for name, score in self.results.scores.items():
             scores[f"test/{name}"] = score.mean
             scores |= {f"{name}.{part}": getattr(score, part) for part in ("sd", "low", "high")}
         scores["train/seconds"] = self._seconds
         epochs = self.history.drop(columns="seed").groupby("epoch")
         curves = epochs.mean()[epochs.size() == len(self.results.seeds)]
-        return Record(self.name, ALL, self.results.cost.seconds, scores, curves)
+        return Record(self.name, ALL, self.results.cost.seconds, scores, curves, self.results.failure)
 
 
 def _plain(name: str) -> str:

@@ -76,7 +76,7 @@ def _pack(loop: "TrainingLoop") -> dict[str, torch.Tensor]:
     groups = {
         "state": loop.ensemble.state,
         "best": loop.best_state,
-        "seeds": {name: getattr(loop, name) for name in ("best_loss", "best_epoch", "updates")},
+        "seeds": {name: getattr(loop, name) for name in ("best_loss", "best_epoch", "updates", "failed")},
         "history": {name: torch.stack(epochs) for name, epochs in loop.history.items()},
         "adam": loop.moments,
     }

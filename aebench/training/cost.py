@@ -26,6 +26,7 @@ def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> 
         epochs=[] if losses is None else (losses == losses).sum(0).tolist(),  # NaN after a seed has stopped
         best=history.best.tolist(),
         updates=history.updates.tolist(),
+        failed=history.failed.tolist(),
         peak_memory=_peak_memory(ensemble.device),
         facts=ensemble.model.facts,
         **environment(ensemble.device, threads),

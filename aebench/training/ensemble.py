@@ -11,12 +11,15 @@ Results for the models in conf/ did not differ.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from aebench.models import MODELS, plugins
+from aebench.models.classifier import Classifier
 from aebench.randomness import Streams
 
 LANES = 16  # float32 numbers in the widest vector register: 64 bytes, AVX-512
@@ -28,9 +31,10 @@ class _Call(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
+        self.builtin = isinstance(model, Classifier) or MODELS.is_builtin(type(model))
 
     def forward(self, method: str, *args: Any) -> Any:
-        return getattr(self.model, method)(*args)
+        return getattr(self.model, method)(*args) if self.builtin else plugins.call(self.model, method, *args)
 
 
 class Replica:
@@ -118,6 +122,10 @@ class Ensemble:
         part.buffers = {name: value[mine] for name, value in self.buffers.items()}
         return part
 
+    def finite(self) -> Tensor:
+        """Return for each seed (S,) whether all its weights and buffers are finite."""
+        return torch.stack([value.flatten(1).isfinite().all(1) for value in self.state.values()]).all(0)
+
     def codes(self, x: Tensor, batch: int = 4096) -> Tensor:
         """Return the codes (S, n, k) of images (n, d), or of separate images per seed (S, n, d), computed in batches.
 
@@ -143,7 +151,8 @@ class Ensemble:
 
     def draw(self, n: int, generators: Sequence[torch.Generator], progress: float = 1.0) -> tuple[Tensor, ...]:
         """Draw the noise of every seed for n images, stacked to (S, n, ...)."""
-        draws = [self.model.draw(n, generator, progress) for generator in generators]
+        draw = self.model.draw if self._call.builtin else partial(plugins.call, self.model, "draw")
+        draws = [draw(n, generator, progress) for generator in generators]
         return tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:

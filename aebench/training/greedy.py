@@ -9,6 +9,7 @@ The hash covers seeds, code, data, and the settings of the layer and of those be
 
 import hashlib
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -97,15 +98,17 @@ def _train(experiment: Experiment, i: int, layer: Ensemble, images: models.Image
     history = experiment.minimise(layer, images, layers[i].get("training", {}), layers)
     seconds = history.earlier + time.perf_counter() - start
     facts = {"digest": _digest(experiment, i), "seconds": seconds, "updates": int(history.updates.max())}
+    facts |= {"failed": history.failed.tolist()}
     storage.save_history(history_file, experiment.seeds, history)
     storage.save_trained(weights_file, storage.Trained(facts, (images.train.shape[-1],), experiment.seeds, layer.state))
 
 
 def _losses(experiment: Experiment, i: int) -> list[float]:
-    """Return the validation loss of each seed at the selected epoch."""
-    columns = storage.read_columns(_files(experiment, i)[1])
+    """Return the validation loss of each seed at the selected epoch; NaN for a seed that failed."""
+    columns, failed = storage.read_columns(_files(experiment, i)[1]), _load(experiment, i).settings["failed"]
     seeds, losses = (np.array(columns[name]) for name in ("seed", "validation.loss"))
-    return [float(losses[seeds == seed].min()) for seed in experiment.seeds]
+    pairs = zip(experiment.seeds, failed, strict=True)
+    return [math.nan if epoch else float(losses[seeds == seed].min()) for seed, epoch in pairs]
 
 
 def _probe_accuracies(codes: Tensor, queries: Tensor, labels: list[np.ndarray]) -> list[float]:

@@ -3,12 +3,13 @@
 Images stay on the device. Each seed has its own order of images and its own noise. Each epoch uses the images once, in
 random order; the last batch may be smaller, and epoch means are weighted by batch size. After each epoch every seed is
 validated, and its weights with the lowest validation loss, or error, are kept; a seed without improvement for `patience` epochs
-stops.
-Without validation images the final weights are kept. Random streams are indexed by epoch, so an interrupted training run can
-be resumed with bit-identical results.
+stops. Without validation images the final weights are kept. A seed fails, and stops, in the first epoch whose loss is NaN or
+infinite; its weights become NaN, and the other seeds go on. Random streams are indexed by epoch, so an interrupted training run
+can be resumed with bit-identical results.
 """
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -90,18 +91,18 @@ def _joined(histories: Sequence[History]) -> History:
         return np.pad(values, [(0, epochs - len(values)), (0, 0)], constant_values=math.nan)
 
     terms = {name: np.concatenate([padded(h.terms[name]) for h in histories], 1) for name in histories[0].terms}
-    best, updates = (np.concatenate([getattr(history, name) for history in histories]) for name in ("best", "updates"))
-    return History(terms, best, updates, sum(history.earlier for history in histories))
+    by_seed = (np.concatenate([getattr(history, name) for history in histories]) for name in ("best", "updates", "failed"))
+    return History(terms, *by_seed, sum(history.earlier for history in histories))
 
 
 class TrainingLoop:
     """The state of a training run between two epochs.
 
     The ensemble holds the current weights of the `active` seeds (positions in `seeds`); `best_state` holds the best weights
-    of all seeds. The active seeds are divided among the threads. Each thread trains its own seeds, so the results do not depend
-    on the number of threads; only a single seed is trained with several threads in each product. Threads within a product wait
-    for each other, and on a busy machine they are slower than one thread. `earlier` is the time in seconds that interrupted
-    processes spent on this training run.
+    of all seeds, NaN for those that failed in the epoch `failed` (0: not). The active seeds are divided among the threads. Each
+    thread trains its own seeds, so the results do not depend on the number of threads; only a single seed is trained with
+    several threads in each product. Threads within a product wait for each other, and on a busy machine they are slower than
+    one thread. `earlier` is the time in seconds that interrupted processes spent on this training run.
     """
 
     def __init__(self, ensemble: Ensemble, images: Images, settings: Training):
@@ -111,7 +112,7 @@ class TrainingLoop:
         self.best_state = {name: value.clone() for name, value in ensemble.state.items()}
         self.best_loss = torch.full((len(self.seeds),), math.inf, dtype=torch.float64)
         self.best_epoch = torch.zeros(len(self.seeds), dtype=torch.int64)
-        self.updates = torch.zeros(len(self.seeds), dtype=torch.int64)
+        self.updates, self.failed = torch.zeros(2, len(self.seeds), dtype=torch.int64)
         self.history: dict[str, list[Tensor]] = {}
         self.set_active(range(len(self.seeds)))
 
@@ -133,10 +134,10 @@ class TrainingLoop:
         self.epoch += 1
         self.updates[self.active] += self.settings.batches(self.images.train.shape[-2])
         train, validation = map(_concatenated, zip(*results, strict=True))
-        self._record("train", train)
+        finite = self._record("train", train)
         if validation:
             error = validation.pop(ERROR, None)
-            self._record("validation", validation)
+            finite = finite & self._record("validation", validation)
             if error is not None:
                 self._append(f"validation.{ERROR}", error)
             self._keep_best(sum(validation.values()) if error is None else error)
@@ -144,19 +145,21 @@ class TrainingLoop:
             self.best_epoch[self.active] = self.epoch
             if self.epoch == self.settings.epochs:
                 self._keep_best(torch.tensor(-math.inf))
+                finite = finite & self.ensemble.finite().cpu()
+        self._fail([s for s, is_finite in zip(self.active, finite.tolist(), strict=True) if not is_finite])
         self._stop()
 
     def progress(self) -> str:
         """Return the text for the progress bar: mean losses and the number of active seeds."""
         losses = {name.removesuffix(".loss"): epochs[-1] for name, epochs in self.history.items() if name.endswith(".loss")}
-        means = ", ".join(f"{split} {np.nanmean(loss):.4g}" for split, loss in losses.items())
+        means = ", ".join(f"{split} {loss.nanmean().item():.4g}" for split, loss in losses.items())
         return f"{means}, seeds {len(self.active)}/{len(self.seeds)}"
 
     def finish(self) -> History:
         """Load the best weights of each seed into the ensemble and return the history."""
         self.ensemble.set_state(self.seeds, self.best_state)
         terms = {name: torch.stack(epochs).numpy() for name, epochs in self.history.items()}
-        return History(terms, self.best_epoch.numpy(), self.updates.numpy(), self.earlier)
+        return History(terms, self.best_epoch.numpy(), self.updates.numpy(), self.failed.numpy(), self.earlier)
 
     @property
     def moments(self) -> dict[str, Tensor]:
@@ -171,9 +174,11 @@ class TrainingLoop:
             mine = slice(start, start := start + len(group.ensemble.seeds))
             group.set_moments({key: value[mine] if value.ndim else value.clone() for key, value in values.items()})
 
-    def _record(self, split: str, terms: dict[str, Tensor]) -> None:
+    def _record(self, split: str, terms: dict[str, Tensor]) -> Tensor:
+        """Record the terms (active seeds,) and their sum, the loss; return whether the loss of each seed is finite."""
         for name, values in (terms | {"loss": sum(terms.values())}).items():
             self._append(f"{split}.{name}", values)
+        return self.history[f"{split}.loss"][-1][self.active].isfinite()
 
     def _append(self, name: str, values: Tensor) -> None:
         by_seed = torch.full((len(self.seeds),), math.nan, dtype=torch.float64)
@@ -189,10 +194,19 @@ class TrainingLoop:
         for name, value in self.ensemble.state.items():
             self.best_state[name][seeds] = value[better]
 
+    def _fail(self, seeds: list[int]) -> None:
+        """Mark seeds (positions in `seeds`) as failed in this epoch: no weights of them are kept."""
+        self.failed[seeds], self.best_epoch[seeds] = self.epoch, 0
+        for s in seeds:
+            tqdm.write(f"seed {self.seeds[s]} failed in epoch {self.epoch}: its loss was not finite", file=sys.stderr)
+            for value in self.best_state.values():
+                if value.is_floating_point():
+                    value[s] = math.nan
+
     def _stop(self) -> None:
-        """Remove the seeds that have finished; the others keep the state of their optimiser."""
+        """Remove the seeds that have finished or failed; the others keep the state of their optimiser."""
         patience = self.settings.patience or self.settings.epochs
-        going = [p for p, s in enumerate(self.active) if self.epoch - self.best_epoch[s] < patience]
+        going = [p for p, s in enumerate(self.active) if self.epoch - self.best_epoch[s] < patience and not self.failed[s]]
         if self.epoch == self.settings.epochs:
             going = []
         if len(going) == len(self.active):

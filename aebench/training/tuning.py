@@ -4,6 +4,7 @@ The criterion is the model's own loss on validation images; test images are neve
 weight of a penalty or the level of a corruption. Settings that were chosen in another way are commented in conf/<dataset>.yaml.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -28,7 +29,7 @@ class SearchSettings(Schema):
 
 @dataclass(frozen=True)
 class Trial:
-    """A learning rate of a model and the lowest validation loss reached with it; NaN if training diverged."""
+    """A learning rate of a model and the lowest validation loss reached with it; NaN if training failed."""
 
     model: str
     learning_rate: float
@@ -36,10 +37,11 @@ class Trial:
 
 
 def summary(trials: list[Trial]) -> str:
-    """Return the trials of one model as a line of text that ends with the best learning rate."""
-    best = min(trials, key=lambda trial: np.nan_to_num(trial.loss, nan=np.inf))
+    """Return the trials of one model as a line of text that ends with the best learning rate, if there is one."""
     losses = ", ".join(f"{trial.learning_rate:g}: {trial.loss:.4g}" for trial in trials)
-    return f"{best.model}: {losses}; best {best.learning_rate:g}"
+    finite = [trial for trial in trials if math.isfinite(trial.loss)]
+    best = f"best {min(finite, key=lambda trial: trial.loss).learning_rate:g}" if finite else "training failed with every rate"
+    return f"{trials[0].model}: {losses}; {best}"
 
 
 def write(dataset: str, trials: list[Trial]) -> Path:
@@ -66,4 +68,4 @@ def run(dataset: str, model: str) -> Iterator[Trial]:
         history = ensemble.model.fit(ensemble, experiment.images, train)
         if not history.terms:
             return
-        yield Trial(model, rate, float(np.min(history.terms["validation.loss"])))
+        yield Trial(model, rate, math.nan if history.failed[0] else float(np.min(history.terms["validation.loss"])))

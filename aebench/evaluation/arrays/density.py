@@ -16,6 +16,7 @@ from functools import partial
 
 import torch
 from torch import Generator, Tensor
+from torch.linalg import LinAlgError
 
 from aebench.evaluation.arrays.expost_density import ExpostDensity
 from aebench.evaluation.replicas import BLOCK
@@ -34,7 +35,8 @@ class Densities:
 
     `log_weights` (m, K), `nll` = E_q -log p(x|z) (m,) and `kl` = D[q ‖ N(0, I)] (m,) belong to the model's own likelihood and
     are NaN for a model without a posterior or likelihood. `expost_log_weights` (m, L) and the variance per pixel of the
-    observation model, `variance`, belong to the ex-post density. `posterior_variance` (k,) is the variance of q(z|x), averaged
+    observation model, `variance`, belong to the ex-post density; they are NaN where the decoder is so steep that its Jacobian
+    cannot be squared in float64. `posterior_variance` (k,) is the variance of q(z|x), averaged
     over all test images; 0 for a model without a posterior. `effective_beta` is defined in `aebench.models.variational`; NaN
     for a model without a divergence.
     """
@@ -53,7 +55,11 @@ def density(view: View) -> Densities:
     x = evenly_spaced(view.images, view.settings.density.images)
     beta = view.replica("effective_beta")
     beta = math.nan if beta is None else float(beta)
-    return Densities(*_own(view, x), *_expost(view, x), posterior_variance(view), beta)
+    try:
+        expost = _expost(view, x)
+    except LinAlgError:
+        expost = x.new_full((len(x), view.settings.density.draws), math.nan, dtype=torch.float64), math.nan
+    return Densities(*_own(view, x), *expost, posterior_variance(view), beta)
 
 
 def importance_weights(

@@ -50,13 +50,15 @@ class Generated:
 
 
 def generation(view: View) -> Generated | None:
-    """Generate images with every sampler; None without a feature classifier."""
+    """Generate images with every sampler; None without a feature classifier or if a decoded sample is not finite."""
     if view.feature_classifier is None:
         return None
     settings, train = view.settings.generation, view.reference[: -view.validation]
     n = min(settings.samples, len(view.images), len(train))
     order = view.generator(Use.GENERATION)
     samples = {name: _features(view, view.decode(codes)) for name, codes in sampled_codes(view, n)}
+    if not all(bool(sampled.images.isfinite().all()) for sampled in samples.values()):
+        return None
     real, training = (_features(view, _subset(images, n, order)) for images in (view.images, train))
     return Generated(real, samples | {"training images": training})
 
@@ -75,7 +77,8 @@ def sampled_codes(view: View, n: int) -> Iterator[tuple[str, Tensor]]:
     if leading:
         few = _subset(codes, settings.mixture_codes, view.generator(Use.GENERATION))
         training = (few - normal.mean) @ normal.axes[:, :leading]
-        scores[:, :leading] = sampled_mixture(training, n, settings, view.generator(Use.GENERATION))
+        if bool((training[:, 0] != training[0, 0]).any()):  # equal if the few codes that differ are not among them
+            scores[:, :leading] = sampled_mixture(training, n, settings, view.generator(Use.GENERATION))
     yield "mixture", normal.codes(scores)
 
 

@@ -83,7 +83,10 @@ def active_units(r: Representation) -> float:
 
 
 def aggregate_kl(r: Representation) -> float:
-    """KL of q(z) as defined above, >= 0 and at most the divergence of q(z) itself; NaN if S is singular to 1 in 10^10."""
+    """KL of q(z) as defined above, >= 0 and at most the divergence of q(z) itself.
+
+    NaN if S is singular to 1 in 10^10 or not finite.
+    """
     import torch
 
     from aebench.objectives import general_gaussian_kl
@@ -91,6 +94,8 @@ def aggregate_kl(r: Representation) -> float:
     codes = r.codes.double()
     mean, identity = codes.mean(0), torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
     covariance = (codes - mean).T @ (codes - mean) / len(codes) + torch.diag(r.density.posterior_variance)
+    if not covariance.isfinite().all():
+        return math.nan
     variances = torch.linalg.eigvalsh(covariance)
     singular = bool(variances[0] <= SINGULAR * variances[-1])
     return math.nan if singular else float(general_gaussian_kl(mean, covariance, torch.zeros_like(mean), identity))
@@ -132,8 +137,9 @@ def bounds(log_weights: "Tensor", samples: int | None = None) -> "Tensor":
 
 
 def half_width(log_weights: "Tensor") -> float:
-    """Half-width of Student's 95 % interval of the mean of `bounds` over images."""
-    return estimate(bounds(log_weights).tolist()).half_width
+    """Half-width of Student's 95 % interval of the mean of `bounds` over images; NaN if one of them is not finite."""
+    values = bounds(log_weights)
+    return estimate(values.tolist()).half_width if values.isfinite().all() else math.nan
 
 
 def effective_share(log_weights: "Tensor") -> float:

@@ -61,7 +61,7 @@ def write(results: Results) -> None:
 
 
 def _write(results: Results, name: str) -> None:
-    figure = figures(results)[name]
+    figure, shown = figures(results)[name], results.measured
     files = (results.figures / f"{name}.png", results.prints / f"{name}.pdf")
     with canvas.style():
-        canvas.publish(figure.draw(results), files, f"{results.about.title}: {figure.title}")
+        canvas.publish(figure.draw(shown) if shown.models else None, files, f"{results.about.title}: {figure.title}")

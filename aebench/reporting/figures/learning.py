@@ -4,6 +4,7 @@ Models have different loss terms, so panels share the axis of epochs but not tha
 ends where fewer than half of the seeds are still training, because their median would not be comparable.
 """
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ DIGITS = 6
 
 
 def losses(results: Results) -> "DataFrame":
-    """One row per model, split, seed and epoch; splits without a recorded loss are omitted."""
+    """One row per model, split, seed and epoch with a finite loss; splits without a recorded loss are omitted."""
     from pandas import DataFrame
 
     lines = [
@@ -30,6 +31,7 @@ def losses(results: Results) -> "DataFrame":
         for model, split in product(results.models, STYLES)
         if f"{split}.loss" in model.history
         for seed, epoch, loss in zip(*(model.history[name] for name in ("seed", "epoch", f"{split}.loss")), strict=True)
+        if math.isfinite(loss)
     ]
     return DataFrame(lines, columns=["model", "split", "seed", "epoch", "loss"])
 

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def reconstructions(results: Results) -> "Figure":
-    """The original images, then one row per model, labelled with its squared error."""
-    rows = [results.models[0].pictures["images"], *(model.pictures["reconstructions"] for model in results.models)]
-    return canvas.strips(rows, ["original", *map(_label, results.models)], results.about.shape)
+def reconstructions(results: Results) -> "Figure | None":
+    """The original images, then one row per model whose first seed did not fail, labelled with its squared error."""
+    models = [model for model in results.models if "reconstructions" in model.pictures]
+    if not models:
+        return None
+    rows = [models[0].pictures["images"], *(model.pictures["reconstructions"] for model in models)]
+    return canvas.strips(rows, ["original", *map(_label, models)], results.about.shape)
 
 
 def _label(model: ModelResults) -> str:

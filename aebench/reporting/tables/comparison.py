@@ -32,7 +32,7 @@ def measured(results: Results) -> "DataFrame":
     for i, model in enumerate(results.models):
         row = {"model": model.name, "latent_dim": model.cost.latent_dim}
         row |= {f"{name}.{field}": value for name, score in model.scores.items() for field, value in vars(score).items()}
-        row |= {"parameters": model.cost.parameters, "n": len(model.seeds)}
+        row |= {"parameters": model.cost.parameters, "n": sum(model.measured)}
         rows.append(row | {f"{name}.best": best[i] for name, best in results.best.items()})
     return DataFrame(rows)
 
@@ -49,9 +49,10 @@ def columns(frame: "DataFrame") -> list[Column]:
 
 
 def notes(results: Results) -> list[str]:
-    """Notes on the columns, on ± and on bold numbers."""
+    """Notes on seeds that failed, on the columns, on ± and on bold numbers."""
     many, robustness, contraction = len(results.seeds) > 1, results.evaluation.robustness, results.evaluation.contraction
     return [
+        *(model.failure for model in results.models if model.failure),
         *(questions.explanation(metric) for metric in METRICS.values() if metric.main),
         f"Corrupted images: {robustness.corruption.replace('_', ' ')} at level {robustness.level}, drawn once per seed, the "
         f"same for every model. Jacobians are averaged over the first {contraction.images} test images.",

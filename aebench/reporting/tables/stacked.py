@@ -52,14 +52,19 @@ def _labels(model: ModelResults) -> Table:
     first, *others = dict.fromkeys(name.partition(".")[0] for name in samples)
     columns = [Column("labels", [f"{100 * fraction:g}" for fraction in fractions], "right", "%")]
     for initialisation in (first, *others):
-        accuracies = [over_seeds(samples[f"{initialisation}.{fraction}"]) for fraction in fractions]
+        accuracies = [_without_failed(samples[f"{initialisation}.{fraction}"]) for fraction in fractions]
         columns.append(measures(f"classify/{initialisation}", f"{initialisation} ↑", accuracies, 2, "%"))
     for other in others:
-        differences = [over_seeds(samples[f"{first}.{f}"] - samples[f"{other}.{f}"]) for f in fractions]
+        differences = [_without_failed(samples[f"{first}.{f}"] - samples[f"{other}.{f}"]) for f in fractions]
         columns.append(measures(f"classify/{first} - {other}", f"{first} - {other}", differences, 2, "percentage points"))
     title = f"{model.name}, fine-tuned as a classifier, by fraction of labels"
     return Table(f"{model.name}_labels", "stacked", title, LABELS_NOTE, columns, model.name, tuple(map(str, fractions)))
 
 
 def _estimate(sample: list[float] | None) -> Estimate:
-    return NOTHING if sample is None else over_seeds(sample)
+    return NOTHING if sample is None else _without_failed(np.array(sample))
+
+
+def _without_failed(sample: np.ndarray) -> Estimate:
+    """The mean over seeds; NaN is the loss or accuracy of a seed whose training failed."""
+    return over_seeds(sample, ~np.isnan(sample))

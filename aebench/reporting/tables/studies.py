@@ -1,6 +1,6 @@
 """One table per study, with one row per series and position."""
 
-from aebench.reporting.results import Results, StudyResults, over_seeds
+from aebench.reporting.results import Results, StudyResults
 from aebench.reporting.tables.columns import NOTHING, Column, Table, measures
 
 
@@ -16,8 +16,7 @@ def _table(name: str, study: StudyResults) -> Table:
         Column(study.study.axis, [position for _, position in points], "right"),
     ]
     for quantity in study.quantities:
-        samples = [study.samples[series][position].get(quantity) for series, position in points]
-        estimates = [NOTHING if sample is None else over_seeds(sample) for sample in samples]
+        estimates = [study.estimate(series, position, quantity) or NOTHING for series, position in points]
         shown = study.study.describe(quantity)
         columns.append(measures(f"study/{quantity}", shown.title, estimates, shown.decimals, shown.unit))
     rows = tuple(f"{series}/{position}" for series, position in points)
