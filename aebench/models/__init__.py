@@ -11,7 +11,7 @@ from aebench.errors import InputError
 from aebench.models.base import Autoencoder, Images
 from aebench.registry import Registry
 
-__all__ = ["MODELS", "Autoencoder", "Images", "build", "find"]
+__all__ = ["MODELS", "Autoencoder", "Images", "build", "find", "modules"]
 
 MODELS = Registry(
     "aebench.models",
@@ -26,6 +26,7 @@ MODELS = Registry(
         "contractive": "aebench.models.contractive:Contractive",
         "stacked": "aebench.models.stacked:Stacked",
         "variational": "aebench.models.variational:Variational",
+        "external": "aebench.models.external:External",
     },
 )
 
@@ -33,6 +34,13 @@ MODELS = Registry(
 def find(settings: dict[str, Any], path: str) -> type[Autoencoder]:
     """Return the class named by the `kind` of a model's settings; errors name `path`, where the settings are written."""
     return MODELS.find(str(settings.get("kind")), f"{path}.kind")
+
+
+def modules(settings: dict[str, Any], path: str) -> tuple[str, ...]:
+    """Names of the modules whose code determines a model: that of its kind and, for an external model, that of its loader."""
+    kind = find(settings, path)
+    loader = str(settings.get("load")).partition(":")[:1] if "load" in kind.Settings.model_fields else ()
+    return (kind.__module__, *loader)
 
 
 def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoencoder:

@@ -32,7 +32,7 @@ def measured(results: Results) -> "DataFrame":
     for i, model in enumerate(results.models):
         row = {"model": model.name, "latent_dim": model.cost.latent_dim}
         row |= {f"{name}.{field}": value for name, score in model.scores.items() for field, value in vars(score).items()}
-        row |= {"parameters": model.cost.parameters, "n": len(model.seeds)}
+        row |= {"parameters": model.parameters, "n": len(model.seeds)}
         rows.append(row | {f"{name}.best": best[i] for name, best in results.best.items()})
     return DataFrame(rows)
 
@@ -56,6 +56,7 @@ def notes(results: Results) -> list[str]:
         f"Corrupted images: {robustness.corruption.replace('_', ' ')} at level {robustness.level}, drawn once per seed, the "
         f"same for every model. Jacobians are averaged over the first {contraction.images} test images.",
         *_feature_classifier(results),
+        *external(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",
         DETERMINISTIC if many else "Only one seed was run, so there are no intervals.",
         "Epochs and hyper-parameters were chosen on validation images; test images were used only for the final evaluation.",
@@ -63,6 +64,17 @@ def notes(results: Results) -> list[str]:
         if many
         else "No number is bold: with one seed, differences cannot be tested.",
     ]
+
+
+def external(results: Results) -> list[str]:
+    """A note on each external model: where it is from, its fingerprint, and why some of its metrics are not measured."""
+    notes = []
+    for model in filter(lambda model: model.fingerprint, results.models):
+        lacking = [f"{name} ({reason})" for name, reason in model.cost.facts.items() if name.startswith("no ")]
+        source = f"{model.settings['load']}, fingerprint {model.fingerprint}"
+        notes.append(f"{model.name} is an external model ({source}), which was not trained here.")
+        notes += [f"It has {', '.join(lacking)}, so metrics that need it are not measured."] if lacking else []
+    return [" ".join(notes)] if notes else []
 
 
 def _feature_classifier(results: Results) -> list[str]:
