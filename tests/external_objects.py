@@ -19,7 +19,8 @@ def pca():
 
 
 def nmf():
-    return NMF(4, init="nndsvda", max_iter=50, tol=0.01).fit(images())
+    """A model that was fitted to float64 refuses float32."""
+    return NMF(4, init="nndsvda", max_iter=50, tol=0.01).fit(images().astype(float))
 
 
 class Linear(nn.Module):

@@ -13,10 +13,12 @@ import torch
 from project import copy_settings
 from torch import nn
 
-from aebench import config, data, reporting
+import aebench
+from aebench import cli, config, data, reporting
 from aebench.classifiers import feature_classifier
 from aebench.code_hashes import code_hashes
 from aebench.errors import InputError
+from aebench.estimators.export import export
 from aebench.evaluation.classify import classify
 from aebench.evaluation.evaluate import evaluate
 from aebench.evaluation.metrics import METRICS
@@ -24,6 +26,8 @@ from aebench.models import build, modules
 from aebench.models.external.adapter import DECODER, DECODER_DERIVATIVE, ENCODER_DERIVATIVE, Adapter
 from aebench.pipeline.lock import Lock
 from aebench.reporting import results
+from aebench.reporting.judge import judge
+from aebench.storage import load_split
 from aebench.training.ensemble import Ensemble
 from aebench.training.experiment import Experiment
 
@@ -131,6 +135,44 @@ def test_tables_mark_external_models_with_their_fingerprint_and_what_they_lack(j
     costs = {row["model"]: row for row in csv.DictReader((folder / "tables/cost.csv").open())}
     assert costs["external_selected"]["seconds.mean"] == "" != costs["pca"]["seconds.mean"]
     assert len({model.fingerprint for model in judged.values()}) == 1 + len(OBJECTS)
+
+
+@pytest.mark.slow
+def test_judge_adds_a_row_with_the_numbers_of_the_pipeline(judged, monkeypatch, capsys):
+    """It writes no file but the one that it is asked for."""
+    root = judged["pca"].folder.parents[2]
+    monkeypatch.chdir(root)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    cli.judge("external_objects:pca", "smoke", "mine", root / "mine.csv")
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.name != "mine.csv"}.keys() == before.keys()
+    *others, mine = csv.DictReader((root / "mine.csv").open())
+    assert [row["model"] for row in others] == list(judged) and mine["model"] == "mine"
+    for name, score in judged["external_pca"].scores.items():
+        assert float(mine[f"{name}.mean"] or "nan") == pytest.approx(score.mean, rel=1e-6, nan_ok=True), name
+    printed = capsys.readouterr().out
+    assert printed.count(f"fingerprint {judged['external_pca'].fingerprint}") == 1
+    assert 'mine: {kind: "external", load: "external_objects:pca", latent_dim: 8}' in printed
+    with pytest.raises(InputError, match=r"--name must not be a model of conf/smoke\.yaml, got 'pca'"):
+        cli.judge("external_objects:pca", "smoke", "pca", None)
+
+
+@pytest.mark.slow
+def test_judge_prepares_the_data_in_a_new_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy_settings(tmp_path)
+    judgement = judge("external_objects:pca", "smoke", "mine")
+    assert judgement.frame["model"].tolist() == ["mine"] and judgement.frame["sse.mean"].between(1.5, 1.7).all()
+
+
+@pytest.mark.slow
+def test_external_models_are_loaded_but_not_exported(judged, tmp_path, monkeypatch):
+    monkeypatch.chdir(judged["pca"].folder.parents[2])
+    codes = aebench.load("smoke/external_pca").transform(load_split("smoke", "test").images * 16)
+    assert codes.shape == (360, 8)
+    with pytest.raises(
+        InputError, match="name must be a model that was trained here, got smoke/external_pca"
+    ):
+        export("smoke/external_pca", tmp_path / "out")
 
 
 class Halves:

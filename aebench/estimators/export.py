@@ -25,6 +25,7 @@ from aebench.errors import InputError, unknown
 from aebench.estimators import files
 from aebench.estimators.base import Estimator
 from aebench.evaluation.metrics import METRICS
+from aebench.models.external import External
 from aebench.reporting.results import over_seeds
 from aebench.reporting.templates import write
 
@@ -62,6 +63,8 @@ def export(
     folder = Path(folder)
     check_folder(folder)
     model = files.load(name, seed, value_range)
+    if isinstance(model.module(), External):
+        raise InputError(f"name must be a model that was trained here, got {name}, which is external")
     metrics = model.about.get("metrics", None) or ({} if Path(name).is_dir() else measured(str(name), model.seed_))
     about = model.about | {"seed": model.seed_, "kind": model.kind, "latent_dim": model._n_features_out}
     about |= {"metrics": metrics, "value_range": list(model.value_range_)}

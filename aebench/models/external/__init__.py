@@ -51,6 +51,23 @@ def find_loader(target: str) -> Any:
     return loader
 
 
+def adapt(load: str, pixels: int, latent_dim: int | None = None) -> Adapter:
+    """Load the object that the function called `load` returns, for images of this number of pixels."""
+    function, name = find_loader(load), f"load ({load})"
+    try:
+        target = function()
+    except Exception as error:  # code of the user, which may raise anything
+        raise InputError(f"{name} must return an object, got {type(error).__name__}: {error}") from None
+    if isinstance(getattr(target, "trained_", None), Trained):  # an estimator of aebench
+        target = target.module()
+    return Adapter(target, name, noise(pixels), latent_dim)
+
+
+def noise(pixels: int) -> Tensor:
+    """Draw the images (`IMAGES`, pixels) in [0, 1] with which an object is tried and identified."""
+    return torch.rand(IMAGES, pixels, generator=Streams(0).torch("external"))
+
+
 class ExternalSettings(ModelSettings):
     """`load` names the function that returns the object, `<module>:<function>`; its codes have `latent_dim` units."""
 
@@ -78,14 +95,7 @@ class External(Baseline):
     @cached_property
     def adapter(self) -> Adapter:
         """The object, loaded on first use. It is not a submodule: its weights are its own."""
-        target, name = find_loader(self.settings.load), f"load ({self.settings.load})"
-        try:
-            loaded = target()
-        except Exception as error:  # code of the user, which may raise anything
-            raise InputError(f"{name} must return an object, got {type(error).__name__}: {error}") from None
-        if isinstance(getattr(loaded, "trained_", None), Trained):  # an estimator of aebench
-            loaded = loaded.module()
-        return Adapter(loaded, name, self._noise(), self.latent_dim)
+        return adapt(self.settings.load, self.pixels, self.latent_dim)
 
     @property
     def missing(self) -> dict[str, str]:
@@ -139,12 +149,10 @@ class External(Baseline):
         target = self.adapter.target
         return target.to(device) if isinstance(target, Autoencoder) else None
 
-    def _noise(self) -> Tensor:
-        return torch.rand(IMAGES, self.pixels, generator=Streams(0).torch("external"))
-
     def _outputs(self) -> Tensor:
-        codes = self.adapter.encode(self._noise())
-        images = self._noise().zero_() if DECODER in self.missing else self.adapter.decode(codes)
+        images = noise(self.pixels)
+        codes = self.adapter.encode(images)
+        images = torch.zeros_like(images) if DECODER in self.missing else self.adapter.decode(codes)
         return torch.cat([codes.flatten(), images.flatten()])
 
     def _check(self) -> None:

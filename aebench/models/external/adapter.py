@@ -1,6 +1,6 @@
 """Any object with `encode` and `decode`, or `transform` and `inverse_transform`, as functions of tensors.
 
-Images x (n, d), codes h (n, k). A torch module is given float32 tensors, any other object float32 arrays.
+Images x (n, d), codes h (n, k). A torch module is given tensors, any other object arrays.
 """
 
 from collections.abc import Callable
@@ -22,11 +22,13 @@ PAIRS = (("encode", "decode"), ("transform", "inverse_transform"))
 class Adapter:
     """The functions of `target`, which is called `name` in errors, and what is `missing`, with reasons.
 
-    It is tried with images x (n, d) in [0, 1]. `clipped` is true if it refuses other pixels: they are then set to 0 or 1.
+    It is tried with images x (n, d) in [0, 1], whose codes must have `latent_dim` units, any number if None. Arrays are float64
+    if it refuses float32. `clipped` is true if it refuses pixels outside [0, 1]: they are then set to 0 or 1.
     """
 
-    def __init__(self, target: Any, name: str, x: Tensor, latent_dim: int):
-        self.target, self.name, self.clipped, self.is_module = target, name, False, isinstance(target, nn.Module)
+    def __init__(self, target: Any, name: str, x: Tensor, latent_dim: int | None):
+        self.target, self.name, self.is_module = target, name, isinstance(target, nn.Module)
+        self.dtype, self.clipped = np.float32, False
         method, inverse = next((pair for pair in PAIRS if hasattr(target, pair[0])), ("", ""))
         if not method:
             expected = " or ".join(map(" and ".join, PAIRS))
@@ -34,9 +36,12 @@ class Adapter:
         if self.is_module:
             target.eval().requires_grad_(False)
         self.directions = {"encode": (method, latent_dim), "decode": (inverse, x.shape[1])}
+        if not self.is_module and _failure(self.encode, x):
+            self.dtype = np.float64
         if failure := _failure(self.encode, x):
             raise InputError(f"{name} must return an object that encodes images {tuple(x.shape)} in [0, 1], got {failure}")
         self.clipped, h = bool(_failure(self.encode, 2 * x - 0.5)), self.encode(x)
+        self.latent_dim = h.shape[1]
         no_decoder = f"no {inverse}" if not hasattr(target, inverse) else _failure(self.decode, torch.cat([h, -2 * h]))
         found = {
             DECODER: no_decoder,
@@ -60,11 +65,12 @@ class Adapter:
 
     def _call(self, direction: str, rows: Tensor) -> Tensor:
         (method, width), flat = self.directions[direction], rows.flatten(0, -2)
-        result = getattr(self.target, method)(flat.to(self.device) if self.is_module else flat.detach().cpu().numpy())
+        argument = flat.to(self.device) if self.is_module else flat.detach().cpu().numpy().astype(self.dtype)
+        result = getattr(self.target, method)(argument)
         result = (result if isinstance(result, Tensor) else torch.from_numpy(_dense(result))).to(rows)
         result = result.flatten(1) if direction == "decode" else result  # images may have their shape
-        if tuple(result.shape) != (len(flat), width):
-            expected = f"an object whose {method} returns shape ({len(flat)}, {width})"
+        if result.ndim != 2 or len(result) != len(flat) or width not in (None, result.shape[1]):
+            expected = f"an object whose {method} returns shape ({len(flat)}, {width or 'units'})"
             raise InputError(f"{self.name} must return {expected}, got {tuple(result.shape)}")
         return result.unflatten(0, rows.shape[:-1])
 
