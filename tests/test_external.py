@@ -169,9 +169,7 @@ def test_external_models_are_loaded_but_not_exported(judged, tmp_path, monkeypat
     monkeypatch.chdir(judged["pca"].folder.parents[2])
     codes = aebench.load("smoke/external_pca").transform(load_split("smoke", "test").images * 16)
     assert codes.shape == (360, 8)
-    with pytest.raises(
-        InputError, match="name must be a model that was trained here, got smoke/external_pca"
-    ):
+    with pytest.raises(InputError, match="name must be a model that was trained here, got smoke/external_pca"):
         export("smoke/external_pca", tmp_path / "out")
 
 
