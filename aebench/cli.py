@@ -1,5 +1,6 @@
 """The command-line interface: everything that is not a stage of the pipeline."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -143,6 +144,27 @@ def check_model(
     for problem in problems:
         typer.echo(f"error: {problem}", err=True)
     raise typer.Exit(bool(problems))
+
+
+@app.command()
+def judge(
+    load: Annotated[str, typer.Argument(help="<module>:<function> that returns a fitted object with encode or transform.")],
+    dataset: Annotated[str, typer.Option("--data", help="The data set.")] = "digits",
+    name: Annotated[str, typer.Option(help="Name of the model in the table.")] = "external",
+    csv: Annotated[Path | None, typer.Option(help="File for every metric of every model.")] = None,
+) -> None:
+    """Evaluate a model that was trained elsewhere, and print it below the models of the report."""
+    from aebench.errors import check_names
+    from aebench.reporting import judge as judging
+    from aebench.reporting import terminal
+
+    check_names([name], "--name")
+    judgement = judging.judge(load, dataset, name)
+    typer.echo(f"{terminal.plain(judgement.table)}\n\n{judgement.note}")
+    if csv:
+        judgement.frame.to_csv(csv, index=False)
+    entry = ", ".join(f"{key}: {json.dumps(value)}" for key, value in judgement.settings.items())
+    typer.echo(f"for all tables and figures, add it to {config.conf_file(dataset)}:models:  {name}: {{{entry}}}")
 
 
 @app.command()

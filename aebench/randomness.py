@@ -15,6 +15,7 @@ seed have the same batches and, where shapes agree, the same corruption and init
     degraded <corruption>   corruption of test images, equal for all seeds (historical name)
     clustering              initialisation of k-means
     products                matrices for the accuracy of matrix products
+    external                images on which external models are identified
     lecture                 samples in the figures of the lecture
 
 Names are part of the state: renaming a stream changes its numbers.

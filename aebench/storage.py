@@ -121,13 +121,13 @@ class Trained:
 class Cost:
     """The cost of training: `seconds` (wall time) and `peak_memory` (bytes; 0 if not measured) of all seeds together.
 
-    `failed` is described in `History`. `processor` is the model name of the CPU or GPU and `blas` the library behind its matrix
-    products: two machines give the same weights only if both agree.
+    `failed` is described in `History`. `parameters` is None if their number is unknown. `processor` is the model name of the
+    CPU or GPU and `blas` the library behind its matrix products: two machines give the same weights only if both agree.
     """
 
     seconds: float
     seeds: int
-    parameters: int
+    parameters: int | None
     latent_dim: int
     epochs: list[int] = field(default_factory=list)
     best: list[int] = field(default_factory=list)

@@ -34,7 +34,7 @@ def images():
 
 
 def test_every_kind_has_an_estimator():
-    assert set(NAMES.values()) == set(MODELS._builtin)
+    assert set(NAMES.values()) == set(MODELS._builtin) - {"external"}  # which is not trained
 
 
 @pytest.mark.slow

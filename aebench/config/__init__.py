@@ -37,6 +37,8 @@ class Suite(Schema):
     studies: list[str] = Field(default_factory=list)
     papers: list[str] = Field(default_factory=list)
     seeds: list[Seed] = Field(min_length=1)
+    mlflow_models: Literal["none", "first", "all"] = "first"
+    """The seeds whose weights are models in MLflow."""
 
     @property
     def all_models(self) -> list[str]:

@@ -16,22 +16,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from aebench import storage
 from aebench.errors import InputError, unknown
 from aebench.estimators import files
+from aebench.estimators.about import ABOUT, WEIGHTS, measured
 from aebench.estimators.base import Estimator
 from aebench.evaluation.metrics import METRICS
-from aebench.reporting.results import over_seeds, with_values
+from aebench.models.external import External
 from aebench.reporting.templates import write
 
 Format = Literal["folder", "torch", "onnx"]
 FORMATS = get_args(Format)
 Range = tuple[float, float] | None
-TABLES = ("metrics.csv", "classification.csv")
 
 
 class Program(nn.Module):
@@ -62,6 +61,8 @@ def export(
     folder = Path(folder)
     check_folder(folder)
     model = files.load(name, seed, value_range)
+    if isinstance(model.module(), External):
+        raise InputError(f"name must be a model that was trained here, got {name}, which is external")
     metrics = model.about.get("metrics", None) or ({} if Path(name).is_dir() else measured(str(name), model.seed_))
     about = model.about | {"seed": model.seed_, "kind": model.kind, "latent_dim": model._n_features_out}
     about |= {"metrics": metrics, "value_range": list(model.value_range_)}
@@ -72,15 +73,15 @@ def export(
             WRITERS[to](exported, partial)
     for stale in PROGRAMS - programs.keys():
         (folder / stale).unlink(missing_ok=True)
-    storage.save_trained(folder / files.WEIGHTS, model.trained_)
-    storage.write_json(folder / files.ABOUT, about)
+    storage.save_trained(folder / WEIGHTS, model.trained_)
+    storage.write_json(folder / ABOUT, about)
     write(folder / files.CARD, "card.md", about=about, settings=json.dumps(model.trained_.settings), metrics=METRICS, to=to)
 
 
 def check_folder(folder: Path) -> None:
     """Raise `InputError` unless a folder is new, empty but for Git's files, or written by `export`."""
     content = {path.name for path in folder.glob("*") if not path.name.startswith(".git")}
-    foreign = sorted(content if files.ABOUT not in content else content - FILES)
+    foreign = sorted(content if ABOUT not in content else content - FILES)
     if foreign:
         raise InputError(f"{folder} must be empty or written by aebench export, got the file {foreign[0]}")
 
@@ -90,22 +91,6 @@ def program(model: Estimator, method: Literal["encode", "decode"]) -> "torch.exp
     example = torch.rand(3, getattr(model, SIZES[method]))
     with _silence():
         return torch.export.export(Program(model, method).eval(), (example,), dynamic_shapes=({0: torch.export.Dim("n")},))
-
-
-def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
-    """Metrics of a trained model on test images: value of this seed, mean over seeds and half-width of its 95 % interval.
-
-    Empty if the model was not evaluated.
-    """
-    metrics = {}
-    for file in map(storage.run_folder(*name.split("/")).__truediv__, TABLES):
-        columns = storage.read_columns(file) if file.exists() else {}
-        seeds = columns.get("seed", [])
-        for metric in [metric for metric in METRICS if metric in columns and metric not in metrics and seed in seeds]:
-            mean = over_seeds(columns[metric], with_values(v for name, v in columns.items() if name != "seed"))
-            facts = {"value": columns[metric][seeds.index(seed)], "mean": mean.mean, "half_width": mean.half_width, "n": mean.n}
-            metrics[metric] = {key: value if np.isfinite(value) else None for key, value in facts.items()}
-    return metrics
 
 
 def _write_onnx(exported: "torch.export.ExportedProgram", path: Path) -> None:
@@ -139,4 +124,4 @@ SUFFIXES = {"torch": "pt2", "onnx": "onnx"}
 SIZES = {"encode": "n_features_in_", "decode": "_n_features_out"}
 """Method -> attribute with the number of columns of its argument."""
 PROGRAMS = {f"{method}r.{suffix}" for method in SIZES for suffix in SUFFIXES.values()}
-FILES = {files.WEIGHTS, files.ABOUT, files.CARD} | PROGRAMS
+FILES = {WEIGHTS, ABOUT, files.CARD} | PROGRAMS

@@ -9,21 +9,21 @@ An exported model is a folder:
 """
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aebench import config, data, storage
-from aebench.errors import InputError, unknown
+from aebench import config, storage
+from aebench.errors import InputError
+from aebench.estimators.about import ABOUT, WEIGHTS, describe
 from aebench.estimators.base import Estimator
 from aebench.estimators.factory import estimator
 from aebench.estimators.inputs import check_range
 from aebench.evaluation.replicas import first_trained
 
-WEIGHTS, ABOUT, CARD = "weights.safetensors", "about.json", "README.md"
+CARD = "README.md"
 FACTS = ("name", "training", "value_range", "title", "shape", "classes", "source", "licence")
 """What about.json has for `load`."""
-NAME = "name of a model, <dataset>/<model>, or a folder written by aebench export"
 
 
 def load(name: str | Path, seed: int | None = None, value_range: tuple[float, float] | None = None) -> Estimator:
@@ -66,21 +66,6 @@ def check_settings(name: str, trained: storage.Trained) -> None:
     dataset, _, model = name.partition("/")
     if config.dataset(dataset).all_models[model] != trained.settings:
         raise InputError(f"{name} must be trained with the settings of {config.conf_file(dataset)}: run `aebench run`")
-
-
-def describe(name: str) -> dict[str, Any]:
-    """Return what is known about a model `<dataset>/<model>` of the pipeline, without its weights."""
-    dataset, _, model = name.partition("/")
-    known = sorted(file.stem for file in config.CONF.glob("*.yaml"))
-    if not model or "/" in model or not known:
-        raise InputError(f"name must be the {NAME}, got {name!r}" + ("" if known else " (and no folder conf)"))
-    conf = config.dataset(dataset, "name")
-    if model not in conf.all_models:
-        raise unknown(f"name (for {config.conf_file(dataset)})", model, conf.all_models)
-    about, white = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data").white
-    path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
-    training = config.training(conf, conf.all_models[model], path).model_dump()
-    return {"name": name, "training": training, "value_range": white and (0, white), **asdict(about)}
 
 
 def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Trained:

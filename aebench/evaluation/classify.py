@@ -20,7 +20,7 @@ from aebench.classifiers.linear_probe import LabelledCodes, LinearProbeSettings,
 from aebench.evaluation.replicas import configure_compute, in_blocks, load_ensemble
 from aebench.evaluation.settings import compute
 from aebench.storage import Trained
-from aebench.training.ensemble import Ensemble
+from aebench.training.ensemble import Ensemble, Replica
 from aebench.training.experiment import Experiment
 from aebench.training.finetuning import Finetuning
 from aebench.training.parallel import parallel_map
@@ -53,12 +53,19 @@ def probe_seed(dataset: str, model: str, index: int) -> dict[str, ProbeResult]:
     trained = storage.load_trained(storage.run_folder(dataset, model) / "weights.safetensors")
     trained = repeat_for_seeds(trained, config.suite().seeds)
     replica = list(load_ensemble(trained, device).replicas())[index]
+    return probe_replica(replica, dataset, settings, trained.seeds[index], device)
+
+
+def probe_replica(
+    replica: Replica, dataset: str, settings: LinearProbeSettings, seed: int, device: torch.device
+) -> dict[str, ProbeResult]:
+    """Results of the linear probe for one replica, by amount of labels; `seed` determines which images have labels."""
     train, validation, test = (storage.load_split(dataset, name) for name in storage.SPLITS)
     images = torch.from_numpy(train.images), torch.from_numpy(validation.images)
     reference = in_blocks(replica, "encode", torch.cat(images).to(device))
     codes = (*reference.split([len(train.labels), len(validation.labels)]), in_blocks(replica, "encode", _images(test, device)))
     labels = (torch.from_numpy(split.labels).to(device) for split in (train, validation, test))
-    return probe(*map(LabelledCodes, codes, labels), settings, trained.seeds[index])
+    return probe(*map(LabelledCodes, codes, labels), settings, seed)
 
 
 def repeat_for_seeds(trained: Trained, seeds: Sequence[int]) -> Trained:

@@ -19,8 +19,8 @@ manifold (15, 15, d)                 images decoded from a grid of quantiles of 
                                      without a prior; the first unit grows to the right and the second upwards
 
 Arrays that a model does not have are left out: `scatter` and `manifold` unless codes are two-dimensional, `map` without a t-SNE
-map, and the posterior's for a model without one. The last five are left out for constant codes, which decode to one image, and
-for raw pixels.
+map, and the posterior's for a model without one. The last five are left out without a decoder, for constant codes, which decode
+to one image, and for raw pixels.
 """
 
 import numpy as np
@@ -31,6 +31,7 @@ from aebench.evaluation.arrays.generation import Normal
 from aebench.evaluation.replicas import first_trained, in_blocks, load_ensemble
 from aebench.evaluation.representation import Representation
 from aebench.evaluation.settings import REACH, TAIL, Pictures
+from aebench.models.external.adapter import DECODER
 from aebench.randomness import Streams, Use
 from aebench.storage import Trained
 from aebench.training.ensemble import Replica
@@ -48,9 +49,10 @@ def pictures(trained: Trained, first: Representation, settings: Pictures) -> dic
     arrays |= scatter(first, settings.scatter_per_class) | tsne_map(first, settings.scatter_per_class)
     if first.retrieval is not None:
         arrays |= {"hits": first.retrieval.images, "hits_correct": first.retrieval.correct}
-    replica = list(load_ensemble(trained, first.images.device).replicas())[first_trained(trained)]
-    if _worth_decoding(first):
-        arrays |= _decoded(replica, first, trained.seeds[first_trained(trained)])
+    ensemble, position = load_ensemble(trained, first.images.device), first_trained(trained)
+    replica = list(ensemble.replicas())[position]
+    if DECODER not in ensemble.model.missing and _worth_decoding(first):
+        arrays |= _decoded(replica, first, trained.seeds[position])
     arrays |= filters(replica, first.images.shape[1])
     arrays |= posterior(replica, first.images[:POSTERIORS], first.labels[:POSTERIORS])
     return {name: value.cpu().numpy() for name, value in arrays.items()}

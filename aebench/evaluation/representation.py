@@ -79,7 +79,8 @@ def views(
     import torch
 
     images, labels = (torch.cat([torch.from_numpy(getattr(s, part)) for s in reference]) for part in ("images", "labels"))
-    replicas, first = list(load_ensemble(trained, device).replicas()), first_trained(trained)
+    ensemble, first = load_ensemble(trained, device), first_trained(trained)
+    replicas, missing = list(ensemble.replicas()), ensemble.model.missing
     for i in range(len(replicas)) if indices is None else indices:
         yield View(
             replica=replicas[i],
@@ -93,6 +94,7 @@ def views(
             reference_labels=labels.to(device),
             validation=len(reference[1].labels),
             feature_classifier=feature_classifier,
+            missing=missing,
         )
 
 

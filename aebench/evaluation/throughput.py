@@ -11,16 +11,23 @@ from statistics import median
 import torch
 
 from aebench.evaluation.replicas import in_blocks, load_ensemble
+from aebench.models.external.adapter import DECODER
 from aebench.storage import Trained
 
 PASSES = 5
 
 
 def throughput(trained: Trained, images: torch.Tensor) -> dict[str, float]:
-    """Measure images per second, {"encode": ..., "decode": ...}, on the device of `images` (n, d)."""
-    replica = next(load_ensemble(trained, images.device).replicas())
+    """Measure images per second, {"encode": ..., "decode": ...}, on the device of `images` (n, d).
+
+    A model without a decoder has no "decode".
+    """
+    ensemble = load_ensemble(trained, images.device)
+    replica = next(ensemble.replicas())
     codes = in_blocks(replica, "encode", images)
     passes = {"encode": lambda: in_blocks(replica, "encode", images), "decode": lambda: in_blocks(replica, "decode", codes)}
+    if DECODER in ensemble.model.missing:
+        del passes["decode"]
     return {name: len(images) / median(_seconds(run, images.device) for _ in range(PASSES)) for name, run in passes.items()}
 
 

@@ -1,6 +1,7 @@
 """The input of the evaluation: one seed of a trained model and the images on which it is evaluated."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ class View:
 
     The reference consists of the training images followed by `validation` validation images. `first` is true for the first
     seed that did not fail, which the figures show; `shape` is the shape of an image. Without a `feature_classifier`, generated
-    images are not evaluated.
+    images are not evaluated. `missing` says what an external model lacks.
     """
 
     replica: "Replica"
@@ -36,6 +37,7 @@ class View:
     reference_labels: "Tensor"
     validation: int
     feature_classifier: "FeatureClassifier | None" = None
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self, images: "Tensor") -> "Tensor":
         """Encode images (n, d) as codes (n, k)."""

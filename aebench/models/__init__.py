@@ -14,7 +14,7 @@ from aebench.models import plugins
 from aebench.models.base import Autoencoder, Images
 from aebench.registry import Registry
 
-__all__ = ["MODELS", "Autoencoder", "Images", "build", "find"]
+__all__ = ["MODELS", "Autoencoder", "Images", "build", "find", "modules"]
 
 MODELS = Registry(
     "aebench.models",
@@ -29,6 +29,7 @@ MODELS = Registry(
         "contractive": "aebench.models.contractive:Contractive",
         "stacked": "aebench.models.stacked:Stacked",
         "variational": "aebench.models.variational:Variational",
+        "external": "aebench.models.external:External",
     },
 )
 
@@ -42,6 +43,13 @@ def find(settings: dict[str, Any], path: str) -> type[Autoencoder]:
         raise
     except Exception as error:  # of any type, such as a syntax error: the module of a plug-in is imported
         raise plugins.failure(MODELS.targets.get(name, name), "", plugins.EXPECTED["import"], error) from error
+
+
+def modules(settings: dict[str, Any], path: str) -> tuple[str, ...]:
+    """Names of the modules whose code determines a model: that of its kind and, for an external model, that of its loader."""
+    kind = find(settings, path)
+    loader = str(settings.get("load")).partition(":")[:1] if "load" in kind.Settings.model_fields else ()
+    return (kind.__module__, *loader)
 
 
 def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoencoder:

@@ -1,7 +1,7 @@
 """The interface of all models. A model returns a dictionary of named loss terms, whose sum is the loss.
 
-A model is written for one seed; `aebench.training` trains all seeds at once. Random numbers, and values that change during
-training, come from `draw`, so `terms` is a pure function. n images, d pixels, k = latent_dim; terms are means over images.
+A model is written for one seed; all seeds are trained at once. Random numbers, and values that change during training, come
+from `draw`, so `terms` is a pure function. n images, d pixels, k = latent_dim; terms are means over images.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -27,10 +27,7 @@ class Images(NamedTuple):
     train: Tensor
     validation: Tensor  # for selecting the best epoch
 
-    @property
-    def both(self) -> Tensor:
-        """Training and validation images, concatenated, for models without model selection."""
-        return torch.cat(self, -2)
+    both = property(lambda self: torch.cat(self, -2), doc="All images, concatenated, for models without model selection.")
 
 
 class Autoencoder(nn.Module):
@@ -39,7 +36,9 @@ class Autoencoder(nn.Module):
     Settings: ClassVar[type[ModelSettings]] = ModelSettings
     stochastic: ClassVar[bool] = True  # False: the fit does not depend on the seed, so one replica suffices
     signed: ClassVar[frozenset[str]] = frozenset()  # terms that may be negative, such as log-densities
+    missing: ClassVar[dict[str, str]] = {}  # what the model lacks -> reason (see external/adapter.py)
     latent_dim = property(lambda self: self.settings.latent_dim, doc="Number of units of a code, k.")
+    size = property(lambda self: sum(v.numel() for v in self.state_dict().values()), doc="Number of weights; None if unknown.")
 
     def __init__(self, settings: ModelSettings, pixels: int):
         super().__init__()

@@ -85,7 +85,7 @@ class Job:
     @property
     def identity(self) -> str:
         """A hash of all that determines the results: settings, seeds, code and data."""
-        code = code_hashes(__name__, models.find(self.run.model, self.path).__module__)
+        code = code_hashes(__name__, *models.modules(self.run.model, self.path))
         described = papers.description(self.paper) | {"runs": self.run.model_dump(exclude_unset=True)}
         return hashlib.sha256(json.dumps([described, code, self.data.digest], sort_keys=True).encode()).hexdigest()
 

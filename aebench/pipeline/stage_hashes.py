@@ -29,12 +29,11 @@ def hash_dataset(dataset: str, names: list[str], studies: Sequence[str] = ()) ->
     modules = {PREPARE: ("stages.prepare", type(data.check(conf.data, f"{path}:data")).__module__)}
     for name in names:
         section = conf.section_of(name)
-        kind = models.find(conf.all_models[name], f"{path}:{section}.{name}")
-        modules[name] = (*TRAINING[section], kind.__module__)
+        modules[name] = (*TRAINING[section], *models.modules(conf.all_models[name], f"{path}:{section}.{name}"))
     for name in studies:
         study = find(dataset, name)
-        kinds = [models.find(settings, f"{path}:studies.{name}").__module__ for settings in study.model_settings()]
-        modules[f"studies/{name}"] = ("stages.study", *kinds)
+        used = [models.modules(settings, f"{path}:studies.{name}") for settings in study.model_settings()]
+        modules[f"studies/{name}"] = ("stages.study", *sum(used, ()))
     hashes = {roots: code_hashes(*roots) for roots in set(modules.values())}
     return {name: hashes[roots] for name, roots in modules.items()}
 
@@ -43,5 +42,5 @@ def hash_paper(name: str) -> dict[str, str]:
     """Code hashes of the stage `reproduce` for a paper, with those of its data source and models."""
     paper, path = papers.find(name), f"{papers.file(name)}:"
     source = type(data.check(paper.data, f"{path}data")).__module__
-    kinds = {models.find(run.model, f"{path}runs.{each}.model").__module__ for each, run in paper.runs.items()}
-    return code_hashes("stages.reproduce", source, *kinds)
+    used = {module for each, run in paper.runs.items() for module in models.modules(run.model, f"{path}runs.{each}.model")}
+    return code_hashes("stages.reproduce", source, *used)

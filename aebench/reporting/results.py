@@ -84,6 +84,16 @@ class ModelResults:
     history: dict[str, list[float]]
     throughput: dict[str, float]
 
+    @property
+    def fingerprint(self) -> str:
+        """The hash of an external model, which was not trained here; empty for others."""
+        return self.cost.facts.get("external", "")
+
+    @property
+    def parameters(self) -> float:
+        """Number of weights; NaN if it is unknown."""
+        return float("nan") if self.cost.parameters is None else self.cost.parameters
+
     @cached_property
     def measured(self) -> tuple[bool, ...]:
         """For each seed, whether it has values."""

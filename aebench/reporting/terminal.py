@@ -12,8 +12,12 @@ SEPARATOR = re.compile(r"(?<!\\)\|")
 
 def comparison(dataset: str) -> str:
     """The table in reports/<dataset>/tables/comparison.md, with the units below the headers."""
-    lines = storage.written(storage.REPORTS / dataset / "tables" / "comparison.md").read_text().splitlines()
-    header, sides, *rows = [_cells(line) for line in lines if line.startswith("|")]
+    return plain(storage.written(storage.REPORTS / dataset / "tables" / "comparison.md").read_text())
+
+
+def plain(markdown: str) -> str:
+    """The table in a Markdown text, without its marks."""
+    header, sides, *rows = [_cells(line) for line in markdown.splitlines() if line.startswith("|")]
     headers = [re.sub(r" \((.*)\)$", r"\n\1", cell) for cell in header]
     alignment = ["right" if side.endswith(":") else "left" for side in sides]
     text = tabulate(rows, headers, "simple", disable_numparse=True, preserve_whitespace=True, colalign=alignment)

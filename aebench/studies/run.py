@@ -59,7 +59,7 @@ def _finished(dataset: str, name: str, task: str) -> Path:
 def _identity(dataset: str, name: str) -> str:
     """Return a hash of everything that determines the results: their description, code and data."""
     conf, path = config.dataset(dataset), f"{config.conf_file(dataset)}:studies.{name}"
-    modules = [models.find(settings, path).__module__ for settings in studies.find(dataset, name).model_settings()]
+    modules = [m for settings in studies.find(dataset, name).model_settings() for m in models.modules(settings, path)]
     data = [storage.sha256(storage.split_file(dataset, split)) for split in storage.SPLITS]
     content = [studies.description(conf, name, config.suite().seeds), code_hashes(__name__, *modules), data]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

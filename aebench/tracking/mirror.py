@@ -1,9 +1,12 @@
-"""Copy finished results to MLflow. The only module that imports mlflow.
+"""Copy finished results to MLflow. Only this package imports mlflow.
 
 There is one experiment per data set, one run per model (the summary over seeds), and one run per seed nested in the model's
 run. With 8 models and 10 seeds, the table of the UI then opens with one row per model, and the charts with one bar or mean
 curve per model, which can be expanded. Without nesting both would open with 88 runs until the user groups them by model, and a
 group has no parameters, figures or intervals. Sorting by a metric lists every run: filter by params.seed = "all", or by a seed.
+
+The run of a model's first seed has the model itself as its output, see `aebench.tracking.models`; `suite.mlflow_models` in
+params.yaml chooses none, the first or all seeds.
 
 The runs of a model are replaced if their content has changed or if some are missing. The fingerprint covers parameters, data,
 metrics and history. The hash of the dvc.lock entry is only a tag: it also covers code and wall times, so a rerun would
@@ -33,6 +36,7 @@ from aebench import config, storage
 from aebench.errors import InputError
 from aebench.pipeline.lock import Lock
 from aebench.reporting import results
+from aebench.tracking import models
 from aebench.tracking.records import ALL, FAILED, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
 
 if sys.platform != "win32":
@@ -111,7 +115,7 @@ def _finished(dataset: str, suite: config.Suite) -> Iterator[TrackedModel]:
         stages = {name: entry for name, entry in lock.stages.items() if name.endswith(f"@{dataset}-{model.name}")}
         colour = COLOURS[suite.all_models.index(model.name) % len(COLOURS)]
         notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": fingerprint(stages)}
-        yield TrackedModel(dataset, model, data, commit | notes, os.environ.get(EXPERIMENT_NAME, ""))
+        yield TrackedModel(dataset, model, data, commit | notes, suite.mlflow_models, os.environ.get(EXPERIMENT_NAME, ""))
 
 
 def _data(dataset: str, lock: Lock) -> dict[str, str]:
@@ -169,7 +173,13 @@ def _log(client: "MlflowClient", experiment: str, model: TrackedModel, record: R
     name = record.name + (f" ({model.experiment})" if model.experiment else "")
     run_id = client.create_run(experiment, end - round(1000 * record.seconds), tags, name).info.run_id
     client.log_inputs(run_id, [DatasetInput(Dataset(**model.data))])
-    metrics = [Metric(name, value, model.time, step) for name, value, step in record.points()]
+    link = {}
+    if record.seed in model.logged_seeds:
+        link = {f"dataset_{field}": model.data[field] for field in ("name", "digest")}
+        link |= {"model_id": models.log(client, experiment, run_id, model, int(record.seed)), "run_id": run_id}
+    points = record.points()
+    # Training curves are not linked to the model: they would show its metrics at other steps.
+    metrics = [Metric(name, value, model.time, step, **({} if step else link)) for name, value, step in points]
     params = [Param(name, value) for name, value in (model.params | {"seed": record.seed}).items()]
     client.log_batch(run_id, metrics, params)  # the client splits it into calls of 1000 metrics, MLflow's limit
     client.set_terminated(run_id, "FAILED" if record.failed and record.seed != ALL else "FINISHED", end)
@@ -177,10 +187,12 @@ def _log(client: "MlflowClient", experiment: str, model: TrackedModel, record: R
 
 
 def _delete(client: "MlflowClient", run: "Run") -> bool:
-    """Soft-delete a run; returns whether it was current and is therefore superseded."""
+    """Soft-delete a run and its models; returns whether it was current and is therefore superseded."""
     current = _state(run) == CURRENT
     if current:
         client.set_tag(run.info.run_id, STATE, "superseded")
+    for output in run.outputs.model_outputs if run.outputs else ():
+        client.delete_logged_model(output.model_id)
     client.delete_run(run.info.run_id)
     return current
 

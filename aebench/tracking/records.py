@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aebench import storage
@@ -46,13 +47,15 @@ class Record:
 class TrackedModel:
     """Results of a model on a data set, with MLflow's description of the data and additional tags.
 
-    `experiment` is the name of the DVC experiment that computed them, "" outside experiments.
+    `logged` says of which seeds the model itself is logged: none, the first or all. `experiment` is the name of the DVC
+    experiment that computed them, "" outside experiments.
     """
 
     dataset: str
     results: ModelResults
     data: dict[str, str]
     notes: dict[str, str]
+    logged: str = "none"
     experiment: str = ""
 
     @property
@@ -98,10 +101,22 @@ class TrackedModel:
         experiment = {EXPERIMENT: self.experiment} if self.experiment else {}
         return {MODEL: self.key, FINGERPRINT: self.fingerprint} | experiment | self.notes | machine | versions
 
+    @property
+    def logged_seeds(self) -> list[str]:
+        """The seeds whose weights are logged; none of an external model, whose weights are elsewhere."""
+        seeds = [] if self.results.fingerprint or not self._weights.exists() else list(map(str, self.results.seeds))
+        return {"none": [], "first": seeds[:1], "all": seeds}[self.logged]
+
+    @property
+    def _weights(self) -> Path:
+        return self.results.folder / "weights.safetensors"
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of everything its runs show except training times."""
-        return fingerprint([self.params, self.data, *(storage.md5(self.results.folder / name) for name in TABLES)])
+        models = [self.logged_seeds, storage.md5(self._weights)] if self.logged_seeds else []
+        tables = [storage.md5(self.results.folder / name) for name in TABLES]
+        return fingerprint([self.params, self.data, *tables, *models])
 
     def records(self) -> list[Record]:
         """The summary, followed by one record per seed."""

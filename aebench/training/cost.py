@@ -16,12 +16,12 @@ PACKAGES = ("aebench", "numpy", "torch")
 
 
 def cost(ensemble: Ensemble, history: History, seconds: float, threads: int) -> Cost:
-    """Return the cost of a training run of `seconds` (wall time). `parameters` counts the weights and buffers of one seed."""
+    """Return the cost of a training run of `seconds` (wall time). `parameters` counts the weights of one seed."""
     losses = history.terms.get("train.loss")
     return Cost(
         seconds=seconds,
         seeds=len(ensemble.seeds),
-        parameters=sum(value[0].numel() for value in ensemble.state.values()),
+        parameters=ensemble.model.size,
         latent_dim=ensemble.model.latent_dim,
         epochs=[] if losses is None else (losses == losses).sum(0).tolist(),  # NaN after a seed has stopped
         best=history.best.tolist(),

@@ -53,7 +53,7 @@ class Experiment:
     @cached_property
     def origin(self) -> list[Any]:
         """Seeds, code and data: everything that determines the weights, except the settings."""
-        code = code_hashes("aebench.training.experiment", self.kind.__module__)
+        code = code_hashes("aebench.training.experiment", *models.modules(self.settings, self.path))
         return [self.seeds, code, [storage.sha256(storage.split_file(self.dataset, split)) for split in TRAINING_SPLITS]]
 
     def ensemble(self) -> Ensemble:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from aebench.models.external.adapter import ENCODER_DERIVATIVE
 from aebench.randomness import Use
 
 if TYPE_CHECKING:
@@ -55,7 +56,12 @@ class Jacobians:
 
 
 def contraction(view: "View") -> Jacobians:
-    """Compute all arrays. Noise images and directions depend on the seed but not on the model."""
+    """Compute all arrays; they are NaN without the encoder's derivative.
+
+    Noise images and directions depend on the seed but not on the model.
+    """
+    if ENCODER_DERIVATIVE in view.missing:
+        return _not_measured(view)
     encode, settings = view.replica.function("encode"), view.settings.contraction
     test, few = view.images[: settings.images], view.images[: settings.spectra]
     noise = torch.rand(few.shape, generator=view.generator(Use.JACOBIANS)).to(few.device)
@@ -99,6 +105,14 @@ def spectra(encode: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Compute the singular values (n, min(k, d)) of the Jacobian at images (n, d), the largest first, in float64."""
     parts = x.split(FULL_JACOBIANS)
     return torch.cat([_singular_values(torch.cat(list(_rows(encode, part))).transpose(0, 1).double()) for part in parts])
+
+
+def _not_measured(view: "View") -> Jacobians:
+    (images, pixels), units, settings = view.images.shape, view.codes.shape[1], view.settings.contraction
+    norms, few = (view.codes.new_full((min(n, images),), torch.nan) for n in (settings.images, settings.spectra))
+    spectra, errors = few[:, None].expand(-1, min(units, pixels)), few.expand(len(FRACTIONS), -1)
+    linearised = Linearised(errors, errors)
+    return Jacobians(norms, norms[:, None].expand(-1, units), spectra, spectra, linearised, linearised)
 
 
 def _squared_norms(encode: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

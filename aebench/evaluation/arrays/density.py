@@ -21,6 +21,7 @@ from torch.linalg import LinAlgError
 from aebench.evaluation.arrays.expost_density import ExpostDensity
 from aebench.evaluation.replicas import BLOCK
 from aebench.evaluation.view import View, evenly_spaced
+from aebench.models.external.adapter import DECODER_DERIVATIVE
 from aebench.objectives import gaussian_kl, reparameterise
 from aebench.randomness import Use
 
@@ -35,10 +36,10 @@ class Densities:
 
     `log_weights` (m, K), `nll` = E_q -log p(x|z) (m,) and `kl` = D[q ‖ N(0, I)] (m,) belong to the model's own likelihood and
     are NaN for a model without a posterior or likelihood. `expost_log_weights` (m, L) and the variance per pixel of the
-    observation model, `variance`, belong to the ex-post density; they are NaN where the decoder is so steep that its Jacobian
-    cannot be squared in float64. `posterior_variance` (k,) is the variance of q(z|x), averaged
-    over all test images; 0 for a model without a posterior. `effective_beta` is defined in `aebench.models.variational`; NaN
-    for a model without a divergence.
+    observation model, `variance`, belong to the ex-post density; they are NaN without the decoder's derivative, or where the
+    decoder is so steep that its Jacobian cannot be squared in float64. `posterior_variance` (k,) is the variance of q(z|x),
+    averaged over all test images; 0 for a model without a posterior. `effective_beta` is defined in
+    `aebench.models.variational`; NaN for a model without a divergence.
     """
 
     log_weights: Tensor
@@ -102,6 +103,8 @@ def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _expost(view: View, x: Tensor) -> tuple[Tensor, float]:
     settings, generator = view.settings.density, view.generator(Use.DENSITY)
+    if DECODER_DERIVATIVE in view.missing:
+        return x.new_full((len(x), settings.draws), math.nan, dtype=torch.float64), math.nan
     model = ExpostDensity.fit(view.replica.function("decode"), view.reference_codes[: -view.validation], settings.directions)
     validation = evenly_spaced(view.reference[-view.validation :], settings.validation_images)
     block = max(1, ENTRIES // (max(settings.draws, model.rank) * max(x.shape[1], view.codes.shape[1])))

@@ -25,6 +25,7 @@ from torch import Generator, Tensor
 
 from aebench.evaluation.settings import Generation
 from aebench.evaluation.view import View
+from aebench.models.external.adapter import DECODER
 from aebench.objectives import principal_axes
 from aebench.randomness import Use
 
@@ -50,8 +51,8 @@ class Generated:
 
 
 def generation(view: View) -> Generated | None:
-    """Generate images with every sampler; None without a feature classifier or if a decoded sample is not finite."""
-    if view.feature_classifier is None:
+    """Generate images with every sampler; None without a feature classifier or decoder, or if a sample is not finite."""
+    if view.feature_classifier is None or DECODER in view.missing:
         return None
     settings, train = view.settings.generation, view.reference[: -view.validation]
     n = min(settings.samples, len(view.images), len(train))

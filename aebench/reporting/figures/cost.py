@@ -67,11 +67,12 @@ def label(axes: "Axes", points: dict[str, tuple[float, float]]) -> None:
 
 
 def _errors(results: Results) -> dict[str, dict[str, float]]:
-    """Error -> model -> mean, without zeros, which logarithmic axes cannot show."""
+    """Error -> model trained here -> mean, without zeros, which logarithmic axes cannot show."""
+    models = [model for model in results.models if not model.fingerprint]
     measures = {
-        "SSE": {model.name: model.scores["sse"].mean for model in results.models},
-        "5-NN error, %": {model.name: 100 - model.scores["knn_5"].mean for model in results.models},
-        "linear probe error, %": {model.name: 100 - model.scores["linear_probe"].mean for model in results.models},
+        "SSE": {model.name: model.scores["sse"].mean for model in models},
+        "5-NN error, %": {model.name: 100 - model.scores["knn_5"].mean for model in models},
+        "linear probe error, %": {model.name: 100 - model.scores["linear_probe"].mean for model in models},
     }
     return {measure: {m: error for m, error in by_model.items() if error > 0} for measure, by_model in measures.items()}
 

@@ -6,6 +6,7 @@ for byte. Seconds and memory, which vary, are only in `tables/cost.*` and `timin
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,11 @@ def write(results: Results) -> None:
 
 def tables(results: Results) -> list[Table]:
     """All tables except that of cost, the comparison first."""
+    external = comparison.external(results)
     return [
         comparison.table(results),
         *claims.tables(results),
-        *questions.tables(results),
+        *(replace(table, note=" ".join([table.note, *external])) for table in questions.tables(results)),
         *stacked.tables(results),
         *studies.tables(results),
     ]

@@ -1,12 +1,13 @@
 """The comparison of all models: the main metrics side by side, and table.csv, which has every metric."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aebench.evaluation.metrics import METRICS
 from aebench.reporting.results import Results
 from aebench.reporting.tables import formats, questions
 from aebench.reporting.tables.columns import Column, Table, counts, scores
+from aebench.statistics import Estimate
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,11 +31,15 @@ def measured(results: Results) -> "DataFrame":
 
     rows = []
     for i, model in enumerate(results.models):
-        row = {"model": model.name, "latent_dim": model.cost.latent_dim}
-        row |= {f"{name}.{field}": value for name, score in model.scores.items() for field, value in vars(score).items()}
-        row |= {"parameters": model.cost.parameters, "n": sum(model.measured)}
-        rows.append(row | {f"{name}.best": best[i] for name, best in results.best.items()})
+        of_model = row(model.name, model.cost.latent_dim, model.scores, model.parameters, sum(model.measured))
+        rows.append(of_model | {f"{name}.best": best[i] for name, best in results.best.items()})
     return DataFrame(rows)
+
+
+def row(name: str, latent_dim: int, scores: dict[str, Estimate], parameters: float, n: int) -> dict[str, Any]:
+    """The row of a model in table.csv, except for what is bold."""
+    values = {f"{metric}.{field}": value for metric, score in scores.items() for field, value in vars(score).items()}
+    return {"model": name, "latent_dim": latent_dim} | values | {"parameters": parameters, "n": n}
 
 
 def columns(frame: "DataFrame") -> list[Column]:
@@ -57,6 +62,7 @@ def notes(results: Results) -> list[str]:
         f"Corrupted images: {robustness.corruption.replace('_', ' ')} at level {robustness.level}, drawn once per seed, the "
         f"same for every model. Jacobians are averaged over the first {contraction.images} test images.",
         *_feature_classifier(results),
+        *external(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",
         DETERMINISTIC if many else "Only one seed was run, so there are no intervals.",
         "Epochs and hyper-parameters were chosen on validation images; test images were used only for the final evaluation.",
@@ -64,6 +70,21 @@ def notes(results: Results) -> list[str]:
         if many
         else "No number is bold: with one seed, differences cannot be tested.",
     ]
+
+
+def external(results: Results) -> list[str]:
+    """A note on each external model: where it is from, its fingerprint, and why some of its metrics are not measured."""
+    notes = [external_note(m.name, m.settings["load"], m.cost.facts) for m in results.models if m.fingerprint]
+    return [" ".join(notes)] if notes else []
+
+
+def external_note(name: str, load: str, facts: dict[str, str]) -> str:
+    """The note on an external model with these `facts`."""
+    lacking = [f"{what} ({reason})" for what, reason in facts.items() if what.startswith("no ")]
+    unmeasured = f" It has {', '.join(lacking)}, so metrics that need it are not measured." if lacking else ""
+    pixels = f" Its pixels are {facts['pixels']}." if "pixels" in facts else ""
+    source = f"{load}, fingerprint {facts['external']}"
+    return f"{name} is an external model ({source}), which was not trained here.{pixels}{unmeasured}"
 
 
 def _feature_classifier(results: Results) -> list[str]:

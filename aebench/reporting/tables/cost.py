@@ -2,7 +2,7 @@
 
 import math
 
-from aebench.reporting.results import Results
+from aebench.reporting.results import ModelResults, Results
 from aebench.reporting.sections import SECTIONS
 from aebench.reporting.tables.columns import Column, Table, counts, models, threads, value_range
 
@@ -19,14 +19,19 @@ def table(results: Results) -> Table:
     costs, rates = [model.cost for model in results.models], [model.throughput for model in results.models]
     columns = [
         models(results),
-        counts("parameters", "parameters", [cost.parameters for cost in costs]),
+        counts("parameters", "parameters", [model.parameters for model in results.models]),
         Column("updates", [value_range(cost.updates) for cost in costs], "right"),
-        counts("seconds", "training", [cost.seconds / cost.seeds for cost in costs], 2, "s per seed"),
+        counts("seconds", "training", [_seconds(model) for model in results.models], 2, "s per seed"),
         counts("memory", "peak memory", [cost.peak_memory / 2**20 for cost in costs], 0, "MiB"),
         *(counts(name, name, [_rate(rate.get(name)) for rate in rates], 0, "images/s") for name in ("encode", "decode")),
         Column("device", [threads(cost) for cost in costs]),
     ]
     return Table("cost", "cost", SECTIONS["cost"], NOTE, columns)
+
+
+def _seconds(model: ModelResults) -> float:
+    """Training time per seed; NaN for an external model."""
+    return math.nan if model.fingerprint else model.cost.seconds / model.cost.seeds
 
 
 def _rate(value: float | None) -> float:

@@ -1,0 +1,47 @@
+"""What is known about a trained model besides its weights; it is read without importing torch."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from aebench import config, data, storage
+from aebench.errors import InputError, unknown
+from aebench.evaluation.metrics import METRICS
+from aebench.reporting.results import over_seeds, with_values
+
+WEIGHTS, ABOUT = "weights.safetensors", "about.json"
+"""Files of an exported model, which `aebench.estimators.files` describes."""
+NAME = "name of a model, <dataset>/<model>, or a folder written by aebench export"
+TABLES = ("metrics.csv", "classification.csv")
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return what is known about a model `<dataset>/<model>` of the pipeline, without its weights."""
+    dataset, _, model = name.partition("/")
+    known = sorted(file.stem for file in config.CONF.glob("*.yaml"))
+    if not model or "/" in model or not known:
+        raise InputError(f"name must be the {NAME}, got {name!r}" + ("" if known else " (and no folder conf)"))
+    conf = config.dataset(dataset, "name")
+    if model not in conf.all_models:
+        raise unknown(f"name (for {config.conf_file(dataset)})", model, conf.all_models)
+    about, white = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data").white
+    path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
+    training = config.training(conf, conf.all_models[model], path).model_dump()
+    return {"name": name, "training": training, "value_range": white and (0, white), **asdict(about)}
+
+
+def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
+    """Metrics of a trained model on test images: value of this seed, mean over seeds and half-width of its 95 % interval.
+
+    Empty if the model was not evaluated.
+    """
+    metrics = {}
+    for file in map(storage.run_folder(*name.split("/")).__truediv__, TABLES):
+        columns = storage.read_columns(file) if file.exists() else {}
+        seeds = columns.get("seed", [])
+        for metric in [metric for metric in METRICS if metric in columns and metric not in metrics and seed in seeds]:
+            mean = over_seeds(columns[metric], with_values(v for name, v in columns.items() if name != "seed"))
+            facts = {"value": columns[metric][seeds.index(seed)], "mean": mean.mean, "half_width": mean.half_width, "n": mean.n}
+            metrics[metric] = {key: value if np.isfinite(value) else None for key, value in facts.items()}
+    return metrics

@@ -1,0 +1,83 @@
+"""A model that was trained elsewhere beside the models of a report, for `aebench judge`; no result is written.
+
+It is evaluated as by the stages `evaluate` and `classify`, with the first seed of the suite. Data and feature classifier are
+those of the pipeline, which are made first if there are none.
+"""
+
+from dataclasses import dataclass
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+from aebench import config, data, storage
+from aebench.classifiers import feature_classifier
+from aebench.classifiers.linear_probe import LinearProbeSettings
+from aebench.errors import InputError
+from aebench.evaluation.classify import probe_replica
+from aebench.evaluation.evaluate import STAGE
+from aebench.evaluation.metrics import METRICS
+from aebench.evaluation.representation import Representation, represent, view_of
+from aebench.models import build
+from aebench.models.external import adapt
+from aebench.reporting.results import over_seeds
+from aebench.reporting.tables import comparison, formats
+from aebench.training.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ALL_LABELS = "1.0"
+"""The name of the linear probe with all labels."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`frame` is like table.csv, with the model in its last row; `settings` are those of an entry in conf/<dataset>.yaml."""
+
+    frame: "DataFrame"
+    settings: dict[str, Any]
+    note: str
+
+    @property
+    def table(self) -> str:
+        """The main metrics of every model, in Markdown."""
+        return formats.markdown(comparison.columns(self.frame))
+
+
+def judge(load: str, dataset: str, name: str) -> Judgement:
+    """Evaluate the object that the function called `load` returns; see `aebench.models.external`.
+
+    Raises `InputError` if `load` is wrong or if the data set has a model called `name`.
+    """
+    from pandas import DataFrame, concat, read_csv
+
+    conf, file, report = config.dataset(dataset, "--data"), config.conf_file(dataset), storage.REPORTS / dataset / "table.csv"
+    if name in conf.all_models:
+        raise InputError(f"--name must not be a model of {file}, got {name!r}")
+    probe = config.check(LinearProbeSettings, conf.linear_probe, f"{file}:linear_probe")
+    about, seeds = _prepared(dataset), tuple(config.suite().seeds[:1])
+    settings = {"kind": "external", "load": load, "latent_dim": adapt(load, about.pixels).latent_dim}
+    ensemble = Ensemble(lambda: build(settings, about.pixels), seeds)
+    ensemble.model.fit(ensemble, None, None)
+    view = view_of(dataset, storage.Trained(settings, about.shape, seeds, ensemble.state), 0)
+    values = _measure(represent(view))
+    accuracies = probe_replica(view.replica, dataset, probe, view.seed, view.images.device)
+    values["linear_probe"] = accuracies[ALL_LABELS].accuracy if ALL_LABELS in accuracies else nan
+    scores = {metric: over_seeds([values[metric]]) for metric in METRICS}
+    size = nan if ensemble.model.size is None else ensemble.model.size
+    row = DataFrame([comparison.row(name, settings["latent_dim"], scores, size, 1)])
+    others = read_csv(report).filter(regex=r"^(?!.*\.best$)") if report.exists() else row[:0]
+    note = comparison.external_note(name, load, ensemble.model.facts)
+    return Judgement(concat([others, row], ignore_index=True) if len(others) else row, settings, note)
+
+
+def _prepared(dataset: str) -> storage.About:
+    """Prepare a data set and train its feature classifier, unless that has been done."""
+    if not all(storage.split_file(dataset, split).exists() for split in storage.SPLITS):
+        data.prepare(dataset)
+    if not feature_classifier.file(dataset).exists():
+        feature_classifier.train(dataset)
+    return storage.load_about(dataset)
+
+
+def _measure(arrays: Representation) -> dict[str, float]:
+    return {name: metric.measure(arrays) for name, metric in METRICS.items() if metric.stage == STAGE}

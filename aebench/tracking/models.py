@@ -1,0 +1,91 @@
+"""Models in MLflow: the weights of a seed in the format of `aebench export`, which `mlflow.pyfunc.load_model` loads.
+
+A model is the output of the run of its seed. It has the settings and metrics of that seed, a signature, two test images as an
+example, and no pickled object: `aebench.estimators.pyfunc` reads the files.
+"""
+
+import json
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aebench import storage
+from aebench.estimators import about
+from aebench.tracking.records import TrackedModel
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+DATA, FOLDER = "data", "model"
+EXAMPLES = 2
+TYPE = "autoencoder"
+
+
+def log(client: "MlflowClient", experiment: str, run_id: str, model: TrackedModel, seed: int) -> str:
+    """Log the weights of a seed as an output of its run; returns the id of the model in MLflow."""
+    import mlflow.pyfunc
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    tags = {name: tag for name, tag in model.tags.items() if not name.startswith("mlflow.")}
+    name = f"{model.dataset}_{model.name}"
+    logged = client.create_logged_model(experiment, name, run_id, tags, model.params | {"seed": str(seed)}, TYPE)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, DATA), Path(folder, FOLDER)
+        facts = write(model, seed, source)
+        mlflow.pyfunc.save_model(
+            target,
+            loader_module="aebench.estimators.pyfunc",
+            data_path=source,
+            signature=signature(facts),
+            input_example=examples(model.dataset, facts),
+            pip_requirements=[f"aebench=={version('aebench')}"],
+            mlflow_model=Model(model_id=logged.model_id),
+        )
+        client.log_model_artifacts(logged.model_id, target)
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+    return logged.model_id
+
+
+def write(model: TrackedModel, seed: int, folder: Path) -> dict[str, Any]:
+    """Write weights.safetensors and about.json of a seed to a new folder, without importing torch; returns the latter.
+
+    Values of white that are not known before images are read are 1: images are then in [0, 1].
+    """
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    folder.mkdir()
+    name = f"{model.dataset}/{model.name}"
+    with safe_open(model.results.folder / about.WEIGHTS, "np") as file:
+        metadata = json.loads(file.metadata()["aebench"])
+        position = metadata["seeds"].index(seed)
+        state = {key: file.get_tensor(key)[position][None].copy() for key in file.keys()}  # noqa: SIM118 (not a mapping)
+    save_file(state, folder / about.WEIGHTS, {"aebench": json.dumps(metadata | {"seeds": [seed]})})
+    facts = about.describe(name)
+    facts |= {"seed": seed, "kind": model.results.settings["kind"], "latent_dim": model.results.cost.latent_dim}
+    facts |= {"metrics": about.measured(name, seed), "value_range": list(facts["value_range"] or (0, 1))}
+    storage.write_json(folder / about.ABOUT, facts)
+    return facts
+
+
+def signature(facts: dict[str, Any]) -> "ModelSignature":
+    """Images to codes, or to reconstructions with the parameter `output`."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+
+    images, codes = (
+        Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))]) for shape in (facts["shape"], [facts["latent_dim"]])
+    )
+    return ModelSignature(images, codes, ParamSchema([ParamSpec("output", "string", "codes")]))
+
+
+def examples(dataset: str, facts: dict[str, Any]) -> np.ndarray:
+    """The first test images (n, *shape), in the values that the model takes."""
+    images, (low, high) = storage.load_split(dataset, "test").images[:EXAMPLES], facts["value_range"]
+    return (images * np.float32(high - low) + np.float32(low)).reshape(-1, *facts["shape"])

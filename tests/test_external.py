@@ -1,0 +1,311 @@
+"""External models: equal to ours where they compute the same, dashes where an object lacks something, errors in one line."""
+
+import csv
+import importlib
+import math
+import sys
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from project import copy_settings
+from torch import nn
+
+import aebench
+from aebench import cli, config, data, reporting
+from aebench.classifiers import feature_classifier
+from aebench.code_hashes import code_hashes
+from aebench.errors import InputError
+from aebench.estimators.export import export
+from aebench.evaluation.classify import classify
+from aebench.evaluation.evaluate import evaluate
+from aebench.evaluation.metrics import METRICS
+from aebench.models import build, modules
+from aebench.models.external.adapter import DECODER, DECODER_DERIVATIVE, ENCODER_DERIVATIVE, Adapter
+from aebench.pipeline.lock import Lock
+from aebench.reporting import results
+from aebench.reporting.judge import judge
+from aebench.storage import load_split
+from aebench.training.ensemble import Ensemble
+from aebench.training.experiment import Experiment
+
+OBJECTS = {"pca": 8, "module": 8, "nmf": 4, "selected": 16, "own": 2}
+"""Function in external_objects.py -> latent dimension."""
+FEW = """
+  embedding: {images: 80}
+  generation: {samples: 50, mixture_components: 2}
+"""
+NEEDED = {
+    ENCODER_DERIVATIVE: {name for name in METRICS if name.startswith(("jacobian", "saturation"))},
+    DECODER_DERIVATIVE: {name for name in METRICS if name.startswith("expost")},
+}
+X = torch.rand(5, 6, generator=torch.Generator().manual_seed(0))
+
+
+def external(load, latent_dim):
+    return {"kind": "external", "load": f"external_objects:{load}", "latent_dim": latent_dim}
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """Results of two of our models and of all external models, after a report."""
+    root = tmp_path_factory.mktemp("external")
+    copy_settings(root)
+    conf = root / "conf/smoke.yaml"
+    conf.write_text(conf.read_text().replace("\nevaluation:\n", f"\nevaluation:{FEW}"))
+    with chdir(root), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lock, "fingerprint", lambda self, dataset: "")
+        for name, latent_dim in OBJECTS.items():
+            config.add_model("smoke", f"external_{name}", external(name, latent_dim))
+        names = ["pca", "vae", *(f"external_{name}" for name in OBJECTS)]
+        config.select({"datasets": ["smoke"], "models": names, "seeds": [3, 4]})
+        data.prepare("smoke")
+        feature_classifier.train("smoke")
+        for name in names:
+            Experiment("smoke", name).train()
+            evaluate("smoke", name)
+            classify("smoke", name)
+        reporting.report("smoke")
+        yield {model.name: model for model in results.read("smoke").models}
+
+
+def values(model):
+    """All metrics and profiles of the first seed."""
+    profiles = {(name, at): v[0] for name, axis in model.profile_samples.items() for at, v in axis.items()}
+    return {name: v[0] for name, v in model.samples.items()} | profiles
+
+
+@pytest.mark.slow
+def test_pca_of_scikit_learn_has_the_numbers_of_our_pca(judged):
+    """Codes are equal up to float32; accuracies may differ by one of 360 images, at a tie."""
+    ours, theirs = values(judged["pca"]), values(judged["external_pca"])
+    assert ours.keys() == theirs.keys()
+    missing = {name for name, value in theirs.items() if math.isnan(value) and not math.isnan(ours[name])}
+    assert {name for name in missing if isinstance(name, str)} == set.union(*NEEDED.values())
+    for name in ours.keys() - missing:
+        assert theirs[name] == pytest.approx(ours[name], rel=1e-3, abs=1e-4, nan_ok=True), name
+    assert len(missing) < len(ours) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "ours"), [("module", "pca"), ("own", "vae")])
+def test_a_torch_module_is_measured_like_a_model_of_ours(judged, name, ours):
+    """`own` is the object that aebench.load returns, with its posterior, prior and likelihood."""
+    theirs = values(judged[f"external_{name}"])
+    assert theirs.keys() == values(judged[ours]).keys()
+    for metric, value in values(judged[ours]).items():
+        if ours == "vae" or metric not in ("map_trustworthiness", "map_continuity", "map_knn_5"):
+            assert theirs[metric] == pytest.approx(value, rel=1e-3, abs=1e-4, nan_ok=True), metric
+    assert judged[f"external_{name}"].parameters == judged[ours].parameters
+    assert not [fact for fact in judged[f"external_{name}"].cost.facts if fact.startswith("no ")]
+
+
+@pytest.mark.slow
+def test_nmf_is_measured_with_pixels_limited_to_its_domain(judged):
+    """NMF refuses negative pixels, which Gaussian noise adds."""
+    model = judged["external_nmf"]
+    assert model.cost.facts["pixels"] == "limited to [0, 1]"
+    assert 2 < model.scores["sse"].mean < 4
+    assert np.isfinite([e.mean for name, e in model.profiles["knn_by_corruption"].items() if name.startswith("gaussian")]).all()
+    assert model.scores["frechet"].mean > 0
+
+
+@pytest.mark.slow
+def test_without_a_decoder_codes_are_measured_and_reconstructions_are_not(judged):
+    model = judged["external_selected"]
+    for name in ("sse", "sse_corrupted", "fvu_noise", "bits_per_image", "frechet", "jacobian", "expost_density"):
+        assert math.isnan(model.scores[name].mean), name
+    for name in ("knn_5", "linear_probe", "nmi", "trustworthiness", "knn_under_corruption"):
+        assert np.isfinite(model.scores[name].mean), name
+    assert model.cost.facts["no decoder"] == "no inverse_transform"
+    assert "samples" not in model.pictures and set(model.throughput) == {"encode"}
+
+
+@pytest.mark.slow
+def test_tables_mark_external_models_with_their_fingerprint_and_what_they_lack(judged):
+    folder = judged["external_selected"].folder.parents[2] / "reports/smoke"
+    for file in ("table.md", "tables/comparison.md", "tables/neighbours.md", "tables/reconstruction.tex"):
+        text = (folder / file).read_text()
+        assert judged["external_selected"].fingerprint in text and "external_objects:selected" in text.replace(r"\_", "_"), file
+    assert "no decoder (no inverse_transform)" in (folder / "tables/comparison.md").read_text()
+    rows = {row["model"]: row for row in csv.DictReader((folder / "table.csv").open())}
+    assert rows["external_selected"]["sse.mean"] == rows["external_selected"]["parameters"] == ""
+    costs = {row["model"]: row for row in csv.DictReader((folder / "tables/cost.csv").open())}
+    assert costs["external_selected"]["seconds.mean"] == "" != costs["pca"]["seconds.mean"]
+    assert len({model.fingerprint for model in judged.values()}) == 1 + len(OBJECTS)
+
+
+@pytest.mark.slow
+def test_judge_adds_a_row_with_the_numbers_of_the_pipeline(judged, monkeypatch, capsys):
+    """It writes no file but the one that it is asked for."""
+    root = judged["pca"].folder.parents[2]
+    monkeypatch.chdir(root)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    cli.judge("external_objects:pca", "smoke", "mine", root / "mine.csv")
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.name != "mine.csv"}.keys() == before.keys()
+    *others, mine = csv.DictReader((root / "mine.csv").open())
+    assert [row["model"] for row in others] == list(judged) and mine["model"] == "mine"
+    for name, score in judged["external_pca"].scores.items():
+        assert float(mine[f"{name}.mean"] or "nan") == pytest.approx(score.mean, rel=1e-6, nan_ok=True), name
+    printed = capsys.readouterr().out
+    assert printed.count(f"fingerprint {judged['external_pca'].fingerprint}") == 1
+    assert 'mine: {kind: "external", load: "external_objects:pca", latent_dim: 8}' in printed
+    with pytest.raises(InputError, match=r"--name must not be a model of conf/smoke\.yaml, got 'pca'"):
+        cli.judge("external_objects:pca", "smoke", "pca", None)
+
+
+@pytest.mark.slow
+def test_judge_prepares_the_data_in_a_new_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy_settings(tmp_path)
+    judgement = judge("external_objects:pca", "smoke", "mine")
+    assert judgement.frame["model"].tolist() == ["mine"] and judgement.frame["sse.mean"].between(1.5, 1.7).all()
+
+
+@pytest.mark.slow
+def test_external_models_are_loaded_but_not_exported(judged, tmp_path, monkeypatch):
+    monkeypatch.chdir(judged["pca"].folder.parents[2])
+    codes = aebench.load("smoke/external_pca").transform(load_split("smoke", "test").images * 16)
+    assert codes.shape == (360, 8)
+    with pytest.raises(InputError, match="name must be a model that was trained here, got smoke/external_pca"):
+        export("smoke/external_pca", tmp_path / "out")
+
+
+class Halves:
+    """An encoder and a decoder on arrays whose methods are given one by one."""
+
+    def __init__(self, **methods):
+        self.__dict__ |= methods
+
+
+def halve(x):
+    return x[:, :3] / 2
+
+
+def double(h):
+    return np.concatenate([2 * h, 2 * h], 1)
+
+
+def test_a_missing_or_failing_decoder_is_reported_with_its_reason():
+    def refuse(h):
+        raise ValueError("only\ncodes of images")
+
+    assert Adapter(Halves(encode=halve, decode=double), "load", X, 3).missing.keys() == {ENCODER_DERIVATIVE, DECODER_DERIVATIVE}
+    assert Adapter(Halves(encode=halve), "load", X, 3).missing[DECODER] == "no decode"
+    assert Adapter(Halves(encode=halve, decode=refuse), "load", X, 3).missing[DECODER] == "ValueError: only codes of images"
+    assert Adapter(Halves(encode=halve, decode=lambda h: h), "load", X, 3).missing[DECODER].startswith("InputError: load must")
+
+
+def test_a_module_without_derivatives_is_reported():
+    class Detached(nn.Module):
+        def encode(self, x):
+            return x.detach()[:, :3]
+
+        def decode(self, h):
+            return torch.cat([h, h], 1)
+
+    adapter = Adapter(Detached(), "load", X, 3)
+    assert adapter.missing.keys() == {ENCODER_DERIVATIVE}
+    torch.testing.assert_close(adapter.decode(X[None, :, :3])[0], X[:, [0, 1, 2, 0, 1, 2]])
+
+
+def test_dropout_is_switched_off():
+    class Dropped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = nn.Dropout(0.5)
+
+        def encode(self, x):
+            return self.drop(x)[:, :3]
+
+    adapter = Adapter(Dropped(), "load", X, 3)
+    torch.testing.assert_close(adapter.encode(X), X[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (object(), "load must return an object with encode and decode or transform and inverse_transform, got object"),
+        (
+            Halves(encode=lambda x: x),
+            r"in \[0, 1\], got InputError: load must return an object whose encode returns shape \(5, 3\)",
+        ),
+        (Halves(encode=lambda x: x[:, :3] * np.nan), "got values that are not finite"),
+    ],
+)
+def test_objects_that_cannot_encode_are_refused_in_one_line(target, message):
+    with pytest.raises(InputError, match=message):
+        Adapter(target, "load", X, 3)
+
+
+@pytest.mark.parametrize("load", ["nothing_there:load", "external_objects:missing", "external_objects", "external_objects:np"])
+def test_a_wrong_loader_is_an_error_in_one_line(load):
+    with pytest.raises(InputError, match=f"models.mine.load must be <module>:<function>, got '{load}'"):
+        build({"kind": "external", "load": load, "latent_dim": 3}, 6, "models.mine")
+
+
+MINE = """
+import numpy as np
+
+class Mine:
+    def transform(self, x):
+        return x[:, :3] * {scale}{noise}
+
+def load():
+    return Mine()
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A function that writes the module mine, loads it again and returns an external model."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(scale=1.0, noise=""):
+        Path("mine.py").write_text(MINE.format(scale=scale, noise=noise))
+        monkeypatch.delitem(sys.modules, "mine", raising=False)
+        importlib.invalidate_caches()
+        return Ensemble(lambda: build({"kind": "external", "load": "mine:load", "latent_dim": 3}, 6), [0])
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    return write
+
+
+def test_a_module_in_the_working_directory_is_found(mine):
+    ensemble = mine()
+    ensemble.model.fit(ensemble, None, None)
+    torch.testing.assert_close(next(ensemble.replicas())("encode", X), X[:, :3])
+
+
+def test_another_object_than_the_recorded_one_is_refused(mine):
+    recorded = mine()
+    recorded.model.fit(recorded, None, None)
+    for changes in ({"scale": 1.01}, {"noise": " + np.random.rand(len(x), 1)"}):
+        changed = mine(**changes)
+        changed.set_state([0], recorded.state)
+        with pytest.raises(InputError, match="must return the same object each time, whose codes are not random"):
+            next(changed.replicas())("encode", X)
+    same = mine(scale=1.000001)  # rounding differs between processors
+    same.set_state([0], recorded.state)
+    assert len(next(same.replicas())("encode", X)) == len(X)
+
+
+def test_the_fingerprint_depends_on_the_code_and_on_the_outputs(mine, monkeypatch):
+    fingerprints = []
+    for scale in (1.0, 1.0, 2.0):
+        ensemble = mine(scale)
+        ensemble.model.fit(ensemble, None, None)
+        fingerprints.append(ensemble.model.facts["external"])
+    monkeypatch.setattr("aebench.models.external.code_hashes", lambda module: {module: "other"})
+    ensemble.model.fit(ensemble, None, None)
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2] != ensemble.model.facts["external"]
+
+
+def test_the_code_of_the_loader_is_part_of_the_code_of_the_model():
+    names = modules(external("pca", 8), "models.mine")
+    assert names == ("aebench.models.external", "external_objects")
+    assert {"external_objects", "aebench.models.external.adapter"} <= code_hashes(*names).keys()
+    assert modules({"kind": "pca"}, "models.pca") == ("aebench.models.pca",)

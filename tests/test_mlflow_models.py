@@ -1,0 +1,137 @@
+"""Models in MLflow: loaded in a new process they give the codes of the pipeline's weights, and have that seed's metrics."""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import chdir
+from pathlib import Path
+
+import fake_runs
+import numpy as np
+import pytest
+
+import aebench
+from aebench import config, storage
+from aebench.errors import InputError
+from aebench.estimators.pyfunc import Model
+from aebench.models import build
+from aebench.tracking import mirror as tracking
+from aebench.training.ensemble import Ensemble
+
+pytestmark = pytest.mark.slow
+TRAINED = {"pca_2": fake_runs.SEEDS[:1], "ae": fake_runs.SEEDS}
+LOAD = """
+import sys
+import mlflow, numpy as np
+model = mlflow.pyfunc.load_model(sys.argv[1])
+example = model.input_example
+np.savez(sys.argv[2], example=example, codes=model.predict(example),
+         images=model.predict(example, params={"output": "reconstructions"}))
+"""
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory):
+    """A fake project in which two models have weights, copied to MLflow by a process that does not import torch."""
+    root = tmp_path_factory.mktemp("models")
+    fake_runs.write_fake_suite(root)
+    with chdir(root):
+        for name, seeds in TRAINED.items():
+            settings = config.dataset(fake_runs.DATASET).all_models[name]
+            ensemble = Ensemble(lambda s=settings: build(s, 144), seeds)
+            trained = storage.Trained(settings, fake_runs.SHAPE, seeds, ensemble.state)
+            storage.save_trained(storage.run_folder(fake_runs.DATASET, name) / "weights.safetensors", trained)
+    environment = os.environ | {"MLFLOW_TRACKING_URI": ""}
+    code = "import sys; from aebench.tracking import mirror; mirror.mirror(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=environment)
+    return root
+
+
+@pytest.fixture
+def project(fake, tmp_path, monkeypatch):
+    """A copy of the project and its store as the working directory; the artifacts stay where they are."""
+    shutil.copytree(fake, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/project/mlflow.db")
+    return tmp_path / "project"
+
+
+def client():
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking.store())
+
+
+def logged():
+    """The models that MLflow shows, by model and seed."""
+    experiment = client().get_experiment_by_name(f"aebench/{fake_runs.DATASET}").experiment_id
+    found = client().search_logged_models([experiment])
+    assert all(model.status == "READY" for model in found)
+    return {(model.params["model"], int(model.params["seed"])): model for model in found}
+
+
+def choose(seeds):
+    path = Path("params.yaml")
+    path.write_text(path.read_text().rstrip() + f"\n  mlflow_models: {seeds}\n")
+
+
+def test_a_logged_model_loads_in_a_new_process(project):
+    models = logged()
+    assert set(models) == {("pca_2", 0), ("ae", 0)}
+    model = models["ae", 0]
+    folder = model.artifact_location.removeprefix("file://")
+    subprocess.run([sys.executable, "-c", LOAD, folder, str(project / "out.npz")], check=True, cwd=project.parent)
+    found, ours = np.load("out.npz"), aebench.load("fake/ae", seed=0)
+    images = storage.load_split("fake", "test").images[:2].reshape(-1, *fake_runs.SHAPE)
+    np.testing.assert_allclose(found["example"] / ours.value_range_[1], images, rtol=1e-6)
+    np.testing.assert_array_equal(found["codes"], ours.transform(found["example"]))
+    np.testing.assert_array_equal(found["images"], ours.reconstruct(found["example"]))
+
+
+def test_a_logged_model_has_the_settings_metrics_and_data_of_its_seed(project):
+    model = logged()["ae", 0]
+    expected = storage.read_columns(Path("runs/fake/ae/metrics.csv"))["sse"][0]
+    (sse,) = [metric for metric in model.metrics if metric.key == "test/sse"]
+    assert (sse.value, sse.dataset_name, sse.run_id) == (expected, "fake", model.source_run_id)
+    run = client().get_run(model.source_run_id)
+    assert run.data.params["seed"] == "0" and [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert sse.dataset_digest == run.inputs.dataset_inputs[0].dataset.digest
+    assert model.params["latent_dim"] == "8" and model.tags["aebench.model"] == "ae" and "dvc.lock" in model.tags
+    assert not [metric for metric in model.metrics if metric.step]
+    files = {path.name for path in Path(model.artifact_location.removeprefix("file://")).rglob("*")}
+    assert {"MLmodel", "weights.safetensors", "about.json", "input_example.json", "requirements.txt"} <= files
+    assert not [name for name in files if name.endswith((".pkl", ".pickle"))]
+
+
+def test_models_follow_the_results(project):
+    """An unchanged model is kept; other weights replace it together with its run, which is deleted."""
+    first = logged()
+    assert (tally := tracking.mirror()).logged == 0 and tally.kept > 0
+    assert {key: model.model_id for key, model in logged().items()} == {key: model.model_id for key, model in first.items()}
+    path = Path("runs/fake/ae/weights.safetensors")
+    trained = storage.load_trained(path)
+    trained.state["encoder.layers.0.bias"][0, 0] += 1
+    storage.save_trained(path, trained)
+    assert tracking.mirror().superseded == 4
+    second = logged()
+    assert set(second) == set(first) and second["pca_2", 0].model_id == first["pca_2", 0].model_id
+    assert second["ae", 0].model_id != first["ae", 0].model_id
+
+
+@pytest.mark.parametrize(("seeds", "count"), [("none", 0), ("first", 2), ("all", 4)])
+def test_the_suite_chooses_the_seeds(project, seeds, count):
+    choose(seeds)
+    tracking.mirror()
+    assert len(logged()) == count
+
+
+def test_an_unknown_choice_is_an_error_in_one_line(project):
+    choose("second")
+    with pytest.raises(InputError, match=r"params\.yaml:suite\.mlflow_models must be one of none, first, all, got 'second'"):
+        tracking.mirror()
+
+
+def test_an_unknown_output_is_an_error_in_one_line(project):
+    with pytest.raises(InputError, match="output must be one of codes, reconstructions, got 'labels'"):
+        Model(aebench.load("fake/ae")).predict(np.zeros((1, *fake_runs.SHAPE)), {"output": "labels"})
