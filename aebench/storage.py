@@ -1,7 +1,8 @@
 """Paths and formats of the project's files, and functions that write and read them. Every write is atomic.
 
     data/<dataset>/{train,validation,test}.npz       images (n, pixels) float32 in [0, 1], labels (n,) int64
-    data/<dataset>/about.json                        image shape, class names, source, licence; nothing is computed from images
+    data/<dataset>/dimensions.json                   image shape and number of classes: all that training reads besides images
+    data/<dataset>/about.json                        title, class names, source and licence, which only reports print
     data/<dataset>/card/                             data card for the report: card.json and mean images
     runs/code/                                       hashes of the code behind each stage and model
     runs/<dataset>/<model>/weights.safetensors       weights of every seed, stacked; the model's settings in the metadata
@@ -71,8 +72,21 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Dimensions:
+    """What models depend on: `shape` is (height, width) or (height, width, channels), `classes` the number of classes."""
+
+    shape: tuple[int, ...]
+    classes: int
+
+    @property
+    def pixels(self) -> int:
+        """Values per image, d: the product of `shape`."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
 class About:
-    """Facts about a data set that do not depend on its images; `shape` is (height, width) or (height, width, channels)."""
+    """Facts about a data set that do not depend on its images; `classes` are their names."""
 
     title: str
     shape: tuple[int, ...]
@@ -81,9 +95,14 @@ class About:
     licence: str
 
     @property
+    def dimensions(self) -> Dimensions:
+        """The shape and the number of classes."""
+        return Dimensions(self.shape, len(self.classes))
+
+    @property
     def pixels(self) -> int:
-        """Values per image, d: the product of `shape`."""
-        return int(np.prod(self.shape))
+        """Values per image, d."""
+        return self.dimensions.pixels
 
 
 @dataclass(frozen=True)
@@ -247,14 +266,21 @@ def split_file(dataset: str, name: str) -> Path:
 
 
 def save_about(dataset: str, about: About) -> None:
-    """Write data/<dataset>/about.json."""
+    """Write data/<dataset>/about.json and dimensions.json."""
     write_json(DATA / dataset / "about.json", asdict(about))
+    write_json(DATA / dataset / "dimensions.json", asdict(about.dimensions))
 
 
 def load_about(dataset: str) -> About:
     """Read data/<dataset>/about.json."""
     fields = read_json(DATA / dataset / "about.json")
     return About(**fields | {"shape": tuple(fields["shape"]), "classes": tuple(fields["classes"])})
+
+
+def load_dimensions(dataset: str) -> Dimensions:
+    """Read data/<dataset>/dimensions.json."""
+    fields = read_json(DATA / dataset / "dimensions.json")
+    return Dimensions(tuple(fields["shape"]), fields["classes"])
 
 
 def save_trained(path: Path, trained: Trained) -> None:

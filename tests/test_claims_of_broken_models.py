@@ -249,7 +249,7 @@ def measured(model: str, quantities: tuple[str, ...], defect: str) -> ModelResul
         experiment = Experiment(DATASET, model)
         ensemble = experiment.ensemble()
         history = ensemble.model.fit(ensemble, experiment.images, experiment.minimise)
-    trained = storage.Trained(experiment.settings, experiment.about.shape, experiment.seeds, ensemble.state)
+    trained = storage.Trained(experiment.settings, experiment.dimensions.shape, experiment.seeds, ensemble.state)
     names = {quantity.partition("/")[0] for quantity in quantities}
     needed = [q for q in ARRAYS if names & {*QUESTIONS[q].METRICS, *QUESTIONS[q].PROFILES}]
     samples: dict[str, list[float]] = {name: [] for name in names & {*METRICS}}
