@@ -186,6 +186,24 @@ def new_model(name: str, dataset: str = "digits") -> None:
     typer.echo("  make test")
 
 
+@app.command("new-data")
+def new_data(
+    name: str,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="CSV, npz or IDX files, or folders of pictures.")],
+    label: Annotated[str | None, typer.Option(help="The column of the labels in a CSV file.")] = None,
+    title: Annotated[str | None, typer.Option(help="The title in reports; default: NAME in words.")] = None,
+) -> None:
+    """Look at the files of a data set and write conf/NAME.yaml, with settings that are tuned on no data set."""
+    from aebench.scaffold import data_set
+
+    written = data_set.new_data(name, paths, label, title)
+    for guess in written.guesses:
+        typer.echo(f"  {guess}")
+    typer.echo(f"wrote {written.file}; correct there what was guessed wrong; next:")
+    typer.echo(f"  aebench tune {name}   (optional, after `aebench run prepare@{name}`; then write the rates into the file)")
+    typer.echo(f'  make reproduce DATASETS={name} SEEDS="0 1 2"')
+
+
 def _names(text: str | None) -> list[str]:
     return (text or "").replace(",", " ").split()
 

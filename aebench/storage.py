@@ -72,21 +72,8 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Dimensions:
-    """What models depend on: `shape` is (height, width) or (height, width, channels), `classes` the number of classes."""
-
-    shape: tuple[int, ...]
-    classes: int
-
-    @property
-    def pixels(self) -> int:
-        """Values per image, d: the product of `shape`."""
-        return int(np.prod(self.shape))
-
-
-@dataclass(frozen=True)
 class About:
-    """Facts about a data set that do not depend on its images; `classes` are their names."""
+    """Facts about a data set that do not depend on its images; `shape` is (height, width) or (height, width, channels)."""
 
     title: str
     shape: tuple[int, ...]
@@ -95,14 +82,9 @@ class About:
     licence: str
 
     @property
-    def dimensions(self) -> Dimensions:
-        """The shape and the number of classes."""
-        return Dimensions(self.shape, len(self.classes))
-
-    @property
     def pixels(self) -> int:
-        """Values per image, d."""
-        return self.dimensions.pixels
+        """Values per image, d: the product of `shape`."""
+        return int(np.prod(self.shape))
 
 
 @dataclass(frozen=True)
@@ -268,7 +250,7 @@ def split_file(dataset: str, name: str) -> Path:
 def save_about(dataset: str, about: About) -> None:
     """Write data/<dataset>/about.json and dimensions.json."""
     write_json(DATA / dataset / "about.json", asdict(about))
-    write_json(DATA / dataset / "dimensions.json", asdict(about.dimensions))
+    write_json(DATA / dataset / "dimensions.json", {"shape": about.shape, "classes": len(about.classes)})
 
 
 def load_about(dataset: str) -> About:
@@ -277,10 +259,10 @@ def load_about(dataset: str) -> About:
     return About(**fields | {"shape": tuple(fields["shape"]), "classes": tuple(fields["classes"])})
 
 
-def load_dimensions(dataset: str) -> Dimensions:
-    """Read data/<dataset>/dimensions.json."""
+def load_dimensions(dataset: str) -> tuple[tuple[int, ...], int]:
+    """Read the shape of an image and the number of classes."""
     fields = read_json(DATA / dataset / "dimensions.json")
-    return Dimensions(tuple(fields["shape"]), fields["classes"])
+    return tuple(fields["shape"]), fields["classes"]
 
 
 def save_trained(path: Path, trained: Trained) -> None:
@@ -339,14 +321,6 @@ def _cell(value: Any) -> Any:
 def _digest(path: Path, algorithm: str) -> str:
     with written(path).open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
-
-
-def write_yaml(file: Path, document: dict[str, Any]) -> None:
-    """Write a mapping in DVC's format."""
-    yaml = YAML()
-    yaml.default_flow_style = False
-    with atomic_write(file) as partial:
-        yaml.dump(document, partial)
 
 
 def read_yaml(file: Path) -> dict[str, Any]:

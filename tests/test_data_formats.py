@@ -176,4 +176,4 @@ def test_title_licence_and_names_of_classes_are_not_inputs_of_training():
     stages = yaml.safe_load((Path(__file__).parent.parent / "dvc.yaml").read_text())["stages"]
     readers = {name for name, stage in stages.items() if any("about.json" in dep for dep in stage.get("deps", ()))}
     assert readers == {"report"}
-    assert storage.load_dimensions("mine") == storage.Dimensions((4, 4), 3)
+    assert storage.load_dimensions("mine") == ((4, 4), 3)
