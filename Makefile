@@ -6,7 +6,8 @@
 # make clean        remove everything that can be made again, except DVC's cache
 #
 # Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"  STUDIES="depth"  PAPERS="hinton2006"
-#                                                                     write this selection to params.yaml first
+#                                                                     run this selection in the folder own/, see README
+#            FOLDER=.                                                 the folder of reproduce, ui and track: own with a selection, else .
 #            TORCH_INDEX=https://download.pytorch.org/whl/cpu         the smaller CPU build of torch on Linux
 #            PYTHON=python3.12                                        the Python used to create .venv (3.11 or newer)
 #            JOBS=4                                                   stages at a time (default: one per core), or test processes (2)
@@ -18,6 +19,7 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STUDIES),--studies "$(STUDIES)") $(if $(PAPERS),--papers "$(PAPERS)")
+FOLDER ?= $(if $(strip $(SELECT)),own,.)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 test test-all: export OMP_NUM_THREADS = 1
 .PHONY: reproduce test test-all lint format ui track bench clean lock
@@ -31,8 +33,9 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 reproduce: $(BIN)/.ready
-	@$(if $(strip $(SELECT)),aebench select $(SELECT))
-	@aebench run $(if $(JOBS),-j $(JOBS))
+	@$(if $(filter-out .,$(FOLDER)),aebench workspace $(FOLDER))
+	@$(if $(strip $(SELECT)),cd $(FOLDER) && aebench select $(SELECT))
+	@cd $(FOLDER) && aebench run $(if $(JOBS),-j $(JOBS))
 
 test: $(BIN)/.ready
 	pytest -n $(or $(JOBS),2) --dist loadfile -m "not slow"
@@ -49,10 +52,10 @@ format: $(BIN)/.ready
 	ruff format .
 
 ui: $(BIN)/.ready
-	mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1 --port $${PORT:-5000}
+	cd $(FOLDER) && mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1 --port $${PORT:-5000}
 
 track: $(BIN)/.ready
-	python -m stages.track
+	cd $(FOLDER) && python -m stages.track
 
 $(BENCH)/.ready: requirements.lock benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)

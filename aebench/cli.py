@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ Seeds = Annotated[str | None, typer.Option(help="Integers, separated by spaces o
 NONE = "none"
 LONGEST_SEED = 16
 """Digits of the largest seed, 2^53."""
+LISTS = ("--models", "--metrics")
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells."""
 NamesOrNone = Annotated[str | None, typer.Option(help=f"Names, separated by spaces or commas, or {NONE}.")]
@@ -25,7 +27,7 @@ NamesOrNone = Annotated[str | None, typer.Option(help=f"Names, separated by spac
 def main() -> None:
     """Run the command line; an `InputError` is printed in one line, with exit status 1."""
     with one_line():
-        app()
+        app(_joined(sys.argv[1:]))
 
 
 @app.command()
@@ -80,17 +82,37 @@ def run(
         raise typer.Exit(INTERRUPTED if outcome.interrupted else 1)
     if not targets:
         table()
-        typer.echo("report: reports/index.html        MLflow: make ui")
+        typer.echo(f"report: {Path('reports/index.html').absolute()}        MLflow: make ui")
 
 
 @app.command()
-def table() -> None:
-    """Print the comparison of models on each data set of the suite."""
+def workspace(folder: Annotated[Path, typer.Argument(help="The folder, which Git ignores.")] = Path("own")) -> None:
+    """Create a folder in which a selection of your own runs, while the results published with the project stay as they are."""
+    from aebench.pipeline import dvc_workspace
+
+    dvc_workspace.create(folder)
+
+
+@app.command()
+def table(
+    dataset: Annotated[str | None, typer.Argument(help="A data set with a report; default: those of the suite.")] = None,
+    models: Names = None,
+    metrics: Names = None,
+    caption: Annotated[str | None, typer.Option(help="The caption of a LaTeX table.")] = None,
+    label: Annotated[str | None, typer.Option(help="The label of a LaTeX table.")] = None,
+) -> None:
+    """Print the comparison of models; with options, a LaTeX table of chosen models and metrics, in the order given."""
     from aebench.reporting import terminal
 
-    for dataset in config.suite().datasets:
-        typer.echo(f"\n{dataset}: test set, mean ± 95 % interval over seeds\n")
-        typer.echo(terminal.comparison(dataset) + "\n")
+    if models or metrics or caption or label:
+        from aebench.reporting.tables import selection
+
+        chosen = dataset or config.suite().datasets[0]
+        typer.echo(selection.latex(chosen, _names(models), _names(metrics), caption or "", label or ""), nl=False)
+        return
+    for name in [dataset] if dataset else config.suite().datasets:
+        typer.echo(f"\n{name}: test set, mean ± 95 % interval over seeds\n")
+        typer.echo(terminal.comparison(name) + "\n")
 
 
 @app.command("list")
@@ -206,6 +228,37 @@ def new_model(name: str, dataset: str = "digits") -> None:
     typer.echo(f"  aebench check-model {dataset}:{name}")
     typer.echo(f"  make reproduce DATASETS={dataset} MODELS={name}")
     typer.echo("  make test")
+
+
+@app.command("new-data")
+def new_data(
+    name: str,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="CSV, npz or IDX files, or folders of pictures.")],
+    label: Annotated[str | None, typer.Option(help="The column of the labels in a CSV file.")] = None,
+    title: Annotated[str | None, typer.Option(help="The title in reports; default: NAME in words.")] = None,
+) -> None:
+    """Look at the files of a data set and write conf/NAME.yaml, with settings that are tuned on no data set."""
+    from aebench.scaffold import data_set
+
+    written = data_set.new_data(name, paths, label, title)
+    for guess in written.guesses:
+        typer.echo(f"  {guess}")
+    typer.echo(f"wrote {written.file}; correct there what was guessed wrong; next:")
+    typer.echo(f"  aebench tune {name}   (optional, after `aebench run prepare@{name}`; then write the rates into the file)")
+    typer.echo(f'  make reproduce DATASETS={name} SEEDS="0 1 2"')
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """Let lists of `aebench table` be written without quotation marks: `--models pca ae` is `--models "pca ae"`."""
+    if arguments[:1] != ["table"]:
+        return arguments
+    joined: list[str] = []
+    for argument in arguments:
+        if len(joined) > 1 and joined[-2] in LISTS and not argument.startswith("-"):
+            joined[-1] += f" {argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _names(text: str | None) -> list[str]:

@@ -1,7 +1,8 @@
 """Paths and formats of the project's files, and functions that write and read them. Every write is atomic.
 
     data/<dataset>/{train,validation,test}.npz       images (n, pixels) float32 in [0, 1], labels (n,) int64
-    data/<dataset>/about.json                        image shape, class names, source, licence; nothing is computed from images
+    data/<dataset>/dimensions.json                   image shape and number of classes: all that training reads besides images
+    data/<dataset>/about.json                        title, class names, source and licence, which only reports print
     data/<dataset>/card/                             data card for the report: card.json and mean images
     runs/code/                                       hashes of the code behind each stage and model
     runs/<dataset>/<model>/weights.safetensors       weights of every seed, stacked; the model's settings in the metadata
@@ -253,14 +254,21 @@ def split_file(dataset: str, name: str) -> Path:
 
 
 def save_about(dataset: str, about: About) -> None:
-    """Write data/<dataset>/about.json."""
+    """Write data/<dataset>/about.json and dimensions.json."""
     write_json(DATA / dataset / "about.json", asdict(about))
+    write_json(DATA / dataset / "dimensions.json", {"shape": about.shape, "classes": len(about.classes)})
 
 
 def load_about(dataset: str) -> About:
     """Read data/<dataset>/about.json."""
     fields = read_json(DATA / dataset / "about.json")
     return About(**fields | {"shape": tuple(fields["shape"]), "classes": tuple(fields["classes"])})
+
+
+def load_dimensions(dataset: str) -> tuple[tuple[int, ...], int]:
+    """Read the shape of an image and the number of classes."""
+    fields = read_json(DATA / dataset / "dimensions.json")
+    return tuple(fields["shape"]), fields["classes"]
 
 
 def save_trained(path: Path, trained: Trained) -> None:
@@ -319,14 +327,6 @@ def _cell(value: Any) -> Any:
 def _digest(path: Path, algorithm: str) -> str:
     with written(path).open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
-
-
-def write_yaml(file: Path, document: dict[str, Any]) -> None:
-    """Write a mapping in DVC's format."""
-    yaml = YAML()
-    yaml.default_flow_style = False
-    with atomic_write(file) as partial:
-        yaml.dump(document, partial)
 
 
 def read_yaml(file: Path) -> dict[str, Any]:

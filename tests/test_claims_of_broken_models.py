@@ -26,6 +26,7 @@ from aebench.evaluation.metrics import METRICS, PROFILES, QUESTIONS
 from aebench.evaluation.representation import represent_codes, view_of
 from aebench.evaluation.settings import evaluation
 from aebench.models.base import Images
+from aebench.pipeline import lock_parser
 from aebench.reporting import claims
 from aebench.reporting.claims import REFUTED, SUPPORTED, UNDECIDED, Claim
 from aebench.reporting.results import ModelResults, Results, StudyResults
@@ -215,7 +216,7 @@ def project(tmp_path_factory):
         storage.save_about(DATASET, raw.about)
         suite = {"datasets": [DATASET], "models": list(MODELS), "seeds": SEEDS}
         Path("conf").mkdir()
-        storage.write_yaml(Path("params.yaml"), {"suite": suite})
+        lock_parser.write(Path("params.yaml"), {"suite": suite})
         write_settings()
         feature_classifier.train(DATASET)
         yield
@@ -229,7 +230,7 @@ def write_settings(**study: dict[str, Any]) -> None:
     }
     changes = {"training": training, "evaluation": evaluated, "models": MODELS, "stacks": {}, "studies": study, "remarks": []}
     changes |= {"feature_classifier": {"updates": 500}, "linear_probe": {}, "compute": {}}
-    storage.write_yaml(Path("conf/digits.yaml"), storage.read_yaml(ROOT / "conf" / "digits.yaml") | changes)
+    lock_parser.write(Path("conf/digits.yaml"), storage.read_yaml(ROOT / "conf" / "digits.yaml") | changes)
 
 
 @cache
@@ -249,7 +250,7 @@ def measured(model: str, quantities: tuple[str, ...], defect: str) -> ModelResul
         experiment = Experiment(DATASET, model)
         ensemble = experiment.ensemble()
         history = ensemble.model.fit(ensemble, experiment.images, experiment.minimise)
-    trained = storage.Trained(experiment.settings, experiment.about.shape, experiment.seeds, ensemble.state)
+    trained = storage.Trained(experiment.settings, experiment.shape, experiment.seeds, ensemble.state)
     names = {quantity.partition("/")[0] for quantity in quantities}
     needed = [q for q in ARRAYS if names & {*QUESTIONS[q].METRICS, *QUESTIONS[q].PROFILES}]
     samples: dict[str, list[float]] = {name: [] for name in names & {*METRICS}}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from data_files import CLASSES, HELD, IMAGES, LABELS, WRITERS, as_csv, as_folder, as_idx, as_npz, idx_bytes, prepared
 from PIL import Image
 
@@ -143,3 +144,36 @@ def test_relative_paths_may_be_in_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv(external.DATA_DIR, str(tmp_path / "elsewhere"))
     prepared(settings | HELD)
     assert storage.load_about("mine").source == "data.npz"
+
+
+@pytest.mark.parametrize("write", [as_npz, as_csv])
+def test_black_may_have_another_value_than_0(write):
+    signed = IMAGES / np.float32(127.5) - 1
+    splits = prepared(write(images=signed) | HELD | {"minimum": -1, "maximum": 1})
+    expected = prepared(as_npz() | HELD, "expected")
+    np.testing.assert_allclose(splits["train"].images, expected["train"].images, rtol=0, atol=2e-7)  # two roundings
+    assert splits["train"].images.min() == 0 and splits["train"].images.max() == 1
+
+
+def test_white_must_be_brighter_than_black():
+    with pytest.raises(InputError, match="must have a maximum above minimum = 1, got"):
+        prepared(as_npz() | HELD | {"minimum": 1, "maximum": 1})
+
+
+def test_a_data_set_without_a_title_has_its_name_in_words():
+    prepared(as_npz() | HELD, "my_faces")
+    assert storage.load_about("my_faces").title == "My faces"
+    prepared(as_npz() | HELD | {"title": "Faces of 1990"}, "my_faces")
+    assert storage.load_about("my_faces").title == "Faces of 1990"
+
+
+def test_title_licence_and_names_of_classes_are_not_inputs_of_training():
+    files = [storage.split_file("mine", name) for name in storage.SPLITS] + [Path("data/mine/dimensions.json")]
+    prepared(as_npz() | HELD)
+    before = [file.read_bytes() for file in files]
+    prepared(as_npz() | HELD | {"title": "Other", "licence": "CC0", "classes": ["x", "y", "z"]})
+    assert [file.read_bytes() for file in files] == before
+    stages = yaml.safe_load((Path(__file__).parent.parent / "dvc.yaml").read_text())["stages"]
+    readers = {name for name, stage in stages.items() if any("about.json" in dep for dep in stage.get("deps", ()))}
+    assert readers == {"report"}
+    assert storage.load_dimensions("mine") == ((4, 4), 3)

@@ -69,7 +69,7 @@ def test_a_second_prepare_writes_the_same_bytes():
     for _ in range(2):
         prepared(as_npz() | HELD)
         written.append({path: path.read_bytes() for path in sorted(Path("data").rglob("*")) if path.is_file()})
-    assert written[0] == written[1] and len(written[0]) == 6
+    assert written[0] == written[1] and len(written[0]) == 7
 
 
 def stage(name: str) -> subprocess.CompletedProcess:

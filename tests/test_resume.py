@@ -173,7 +173,7 @@ def test_seeds_are_part_of_the_identity_of_a_training_run(monkeypatch):
     from aebench.training import experiment
 
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(storage, "load_about", lambda dataset: None)
+    monkeypatch.setattr(storage, "load_dimensions", lambda dataset: ((), 0))
     monkeypatch.setattr(storage, "sha256", lambda file: "equal")
     origins = []
     for seeds in ([0, 1], [0, 2]):

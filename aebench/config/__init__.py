@@ -98,6 +98,18 @@ class Training(Schema):
         return -(-images // self.batch_size)
 
 
+class Remark(Schema):
+    """A sentence for the report about some models and studies; it is printed if all of them are in the report."""
+
+    models: list[str] = Field(default_factory=list)
+    studies: list[str] = Field(default_factory=list)
+    says: str = Field(min_length=1)
+
+
+def _remark(remark: Any) -> Any:
+    return {"says": remark} if isinstance(remark, str) else remark
+
+
 class Dataset(Schema):
     """The content of conf/<dataset>.yaml. Blocks that may be empty are required, too, since DVC tracks them by name."""
 
@@ -113,8 +125,8 @@ class Dataset(Schema):
     stacks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     studies: dict[str, dict[str, Any]] = Field(default_factory=dict)
     search: dict[str, Any] = Field(default_factory=dict)
-    remarks: list[str] = Field(default_factory=list)
-    """Sentences for the report that explain surprising results on this data set."""
+    remarks: list[Annotated[Remark, BeforeValidator(_remark)]] = Field(default_factory=list)
+    """Explanations of surprising results on this data set; a text without models is always printed."""
 
     @property
     def all_models(self) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ subclass of `aebench.data.base.Source`, registered by an entry here or by an ent
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def card_file(dataset: str) -> Path:
     return storage.DATA / dataset / "card" / "card.json"
 
 
+def title(dataset: str) -> str:
+    """The title of a data set without one: its name in words."""
+    words = dataset.replace("_", " ").strip()
+    return words[0].upper() + words[1:]
+
+
 def prepare(dataset: str) -> dict[str, storage.Split]:
     """Read, check, split and describe a data set; write data/<dataset>/ only if all of these succeed.
 
@@ -62,11 +69,12 @@ def prepare(dataset: str) -> dict[str, storage.Split]:
     path = f"{config.conf_file(dataset)}:data"
     source = check(config.dataset(dataset).data, path)
     raw = read(source)
+    about = replace(raw.about, title=raw.about.title or title(dataset))
     splits = divide(raw, source, path)
-    card, pictures = describe(raw.about, splits, raw.notes), mean_images(splits["train"])
+    card, pictures = describe(about, splits, raw.notes), mean_images(splits["train"])
     for name, split in splits.items():
         storage.save_split(dataset, name, split)
-    storage.save_about(dataset, raw.about)
+    storage.save_about(dataset, about)
     storage.write_json(card_file(dataset), card)
     storage.write_arrays(storage.DATA / dataset / "card" / "mean_images.npz", **pictures)
     for note in raw.notes:

@@ -58,6 +58,11 @@ class Source(Schema):
         """The value of white in the source's files; None if it is not known before they are read."""
         return None
 
+    @property
+    def black(self) -> float:
+        """The value of black in the source's files."""
+        return 0
+
     def read(self) -> Raw:
         """Read the images and labels; raises `InputError` if they cannot be read or used."""
         raise NotImplementedError

@@ -1,7 +1,8 @@
 """User-provided data: conversion of arrays to images in [0, 1] and class indices.
 
-Pixels are divided by `maximum`, the value of white. The default is 255 for uint8 and 1 for floats; for other integers it must
-be given, and also if no pixel reaches half of the default. Labels are integers or names, see `aebench.data.labels`.
+Pixels x become (x - minimum) / (maximum - minimum): `minimum` is the value of black, 0 by default, and `maximum` that of white.
+Its default is 255 for uint8 and 1 for floats; for other integers it must be given, and also if no pixel reaches half of it.
+Labels are integers or names, see `aebench.data.labels`.
 
 A flat row of a colour image has its pixels in row-major order, with the channels of a pixel side by side: r, g, b, r, g, b, ...
 """
@@ -64,12 +65,14 @@ class Custom(Source):
     test: Amount | None = None
     """Number or fraction of all images to hold out as a test set, if there is no official one."""
     title: Line | None = None
-    """Title in the reports; null: the path of the file."""
+    """Title in the reports; null: the name of the data set."""
     licence: Line = "not stated"
     classes: Annotated[list[str], Field(min_length=2), AfterValidator(_distinct)] | None = None
     """Names of the classes; null: the distinct labels, sorted."""
     maximum: PositiveFloat | None = None
-    """The value of white, by which pixels are divided; null: 255 for uint8 and pictures, 1 for floats."""
+    """The value of white; null: 255 for uint8 and pictures, 1 for floats."""
+    minimum: float = 0.0
+    """The value of black, such as -1 for pixels in [-1, 1]."""
 
     @model_validator(mode="after")
     def _one_test_set(self) -> Self:
@@ -78,10 +81,21 @@ class Custom(Source):
             raise ValueError(f"must have either test or {' and '.join(self.OFFICIAL)}")
         return self
 
+    @model_validator(mode="after")
+    def _white_is_brighter(self) -> Self:
+        if self.maximum is not None and self.maximum <= self.minimum:
+            raise ValueError(f"must have a maximum above minimum = {self.minimum:g}")
+        return self
+
+    @property
+    def black(self) -> float:
+        """The value of black."""
+        return self.minimum
+
     def raw(self, path: str, train: Labelled, test: Labelled | int | float) -> Raw:
         """Return `train` and `test` with labels as class indices; the reports name `path` as the source."""
         indices, shape = class_indices(train.labels, self.classes, train.file), train.images.shape[1:]
-        about = About(self.title or path, shape, tuple(self.classes or indices), path, self.licence)
+        about = About(self.title or "", shape, tuple(self.classes or indices), path, self.licence)
         if len(indices) < 2:
             raise InputError(f"{train.file}: labels must be of at least two classes, got only {listed(indices)!r}")
         notes = train.notes
@@ -113,7 +127,7 @@ class Arrays(Custom):
     def normalise(self, images: np.ndarray, labels: np.ndarray, file: str) -> Labelled:
         """Reshape images (n, pixels) or (n, height, width[, channels]) of any numeric type and divide them by white."""
         shape = image_shape(images, self.shape, file)
-        return Labelled(scaled(images.reshape(-1, *shape), self.maximum, file), labels, file)
+        return Labelled(scaled(images.reshape(-1, *shape), self.maximum, file, self.minimum), labels, file)
 
 
 def image_shape(images: np.ndarray, shape: list[int] | None, file: str) -> tuple[int, ...]:
@@ -157,8 +171,8 @@ def _remedy(own: tuple[int, ...]) -> str:
     return " (channels must be last: save images.transpose(0, 2, 3, 1))" if len(own) == 3 and own[0] in CHANNELS else ""
 
 
-def scaled(images: np.ndarray, maximum: float | None, file: str) -> np.ndarray:
-    """Divide images of any numeric type by white: `maximum`, else 255 for uint8 and 1 for floats. Returns float32.
+def scaled(images: np.ndarray, maximum: float | None, file: str, minimum: float = 0.0) -> np.ndarray:
+    """Map black to 0 and white, `maximum` or else 255 for uint8 and 1 for floats, to 1. Returns float32.
 
     Raises `InputError` if white is unknown, or too far above the brightest pixel to be right.
     """
@@ -172,11 +186,14 @@ def scaled(images: np.ndarray, maximum: float | None, file: str) -> np.ndarray:
     if maximum is None and brightest < DEFAULT_MUST_REACH * white:
         constraint = f"given for {kind} pixels of at most {brightest:g} (the value of white in {file}; the default is {white})"
         raise InputError(f"data.maximum must be {constraint}, got nothing")
-    if brightest < MUST_REACH * white:
+    if brightest - minimum < MUST_REACH * (white - minimum):
         constraint = f"the value of white in {file}, where no pixel is above {brightest:g}"
         raise InputError(f"data.maximum must be {constraint}, got {white:g}")
     with np.errstate(all="ignore"):  # `accept` reports what is not in [0, 1]
-        return images.astype(np.float32) / np.float32(white)
+        pixels, black = images.astype(np.float32), np.float32(minimum)
+        pixels -= black
+        pixels /= np.float32(white) - black
+    return pixels
 
 
 def _shared(train: Labelled, test: Labelled) -> tuple[str, ...]:

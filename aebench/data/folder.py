@@ -74,7 +74,7 @@ class Folder(Custom):
                 raise InputError(f"{file} must be {shape} like {pictures[0]} (or set data.size), got {array.shape}")
             images[i] = array
         labels = np.array([file.parent.name for file in pictures])
-        return Labelled(scaled(images, self.maximum, path), labels, path, _notes(path, passed_over))
+        return Labelled(scaled(images, self.maximum, path, self.minimum), labels, path, _notes(path, passed_over))
 
     def _pixels(self, file: Path) -> tuple[np.ndarray, int]:
         from PIL.Image import Resampling

@@ -25,10 +25,10 @@ def describe(name: str) -> dict[str, Any]:
     conf = config.dataset(dataset, "name")
     if model not in conf.all_models:
         raise unknown(f"name (for {config.conf_file(dataset)})", model, conf.all_models)
-    about, white = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data").white
+    about, source = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data")
     path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
     training = config.training(conf, conf.all_models[model], path).model_dump()
-    return {"name": name, "training": training, "value_range": white and (0, white), **asdict(about)}
+    return {"name": name, "training": training, "value_range": source.white and (source.black, source.white), **asdict(about)}
 
 
 def measured(name: str, seed: int) -> dict[str, dict[str, float]]:

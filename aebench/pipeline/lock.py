@@ -15,7 +15,7 @@ from typing import Any
 
 from aebench.errors import InputError
 from aebench.pipeline import lock_parser
-from aebench.storage import REPORTS, md5, write_yaml
+from aebench.storage import REPORTS, md5
 
 LOCK = Path("dvc.lock")
 WITH_WALL_TIMES = ("cost.json", "inference.json", "layers")
@@ -144,4 +144,4 @@ def _read(file: Path) -> Stages:
 
 
 def _write(file: Path, stages: Stages) -> None:
-    write_yaml(file, {"schema": SCHEMA, "stages": stages})
+    lock_parser.write(file, {"schema": SCHEMA, "stages": stages})

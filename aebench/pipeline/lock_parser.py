@@ -1,4 +1,4 @@
-"""Parse dvc.lock with libyaml, in a tenth of the time of ruamel.yaml.
+"""Parse dvc.lock with libyaml, in a tenth of the time of ruamel.yaml, and write it as DVC does.
 
 PyYAML, which wraps libyaml, follows YAML 1.1, in which `1e-5` and `010` are other values and `on` is true. Here it uses the
 rules of ruamel.yaml, with which DVC reads and writes dvc.lock.
@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
+from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.resolver import Resolver
 
@@ -46,6 +47,14 @@ def read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError):
         document = None
     return document if isinstance(document, dict) else storage.read_yaml(file)
+
+
+def write(file: Path, document: dict[str, Any]) -> None:
+    """Write a mapping in DVC's format."""
+    dumper = YAML()
+    dumper.default_flow_style = False
+    with storage.atomic_write(file) as partial:
+        dumper.dump(document, partial)
 
 
 @lru_cache(maxsize=4)

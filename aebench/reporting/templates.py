@@ -56,9 +56,14 @@ def key(name: str) -> Latex:
 
 def write(path: Path, template: str, **values: Any) -> None:
     """Write `templates/<template>`, filled with these values, to `path`."""
-    text = _environment(Path(template).suffix).get_template(template).render(values)
+    text = render(template, **values)
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def render(template: str, **values: Any) -> str:
+    """Return `templates/<template>`, filled with these values."""
+    return _environment(Path(template).suffix).get_template(template).render(values)
 
 
 @cache

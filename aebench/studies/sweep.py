@@ -44,7 +44,7 @@ def run(study: Sweep, dataset: str, name: str, task: str) -> list[Point]:
 def _subsets(experiment: Experiment, count: int) -> list[Sequence[int]]:
     """Return the indices of the training images for each seed."""
     labels = storage.load_split(experiment.dataset, "train").labels
-    classes = len(experiment.about.classes)
+    classes = experiment.classes
     if not (classes <= count <= len(labels) - classes or count == len(labels)):
         constraint = f"{classes} to {len(labels) - classes}, which include every class, or all {len(labels)}"
         raise InputError(f"{experiment.path}: training_images must be {constraint}, got {count}")
@@ -64,7 +64,7 @@ def _measure(
 ) -> dict[str, list[float]]:
     """Return quantity -> one value per seed, on test images; NaN for a seed that failed."""
     dataset, device = experiment.dataset, configure_compute(compute(experiment.dataset))
-    trained = Trained(experiment.settings, experiment.about.shape, experiment.seeds, ensemble.state)
+    trained = Trained(experiment.settings, experiment.shape, experiment.seeds, ensemble.state)
     train, validation = (storage.load_split(dataset, split) for split in TRAINING_SPLITS)
     test, values = storage.load_split(dataset, "test"), {quantity: [] for quantity in study.metrics}
     for i in range(len(experiment.seeds)):

@@ -4,6 +4,7 @@ Used by the stages train, pretrain, finetune, classify and study, and by `aebenc
 images, never test images.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -38,10 +39,16 @@ class Experiment:
             raise unknown(f"{config.conf_file(dataset)}:models", model, self.conf.all_models)
         self.settings = self.conf.all_models[model] if settings is None else settings
         self.training = training = self.training_settings()
-        self.kind, self.about = models.find(self.settings, self.path), storage.load_about(dataset)
+        self.kind = models.find(self.settings, self.path)
+        self.shape, self.classes = storage.load_dimensions(dataset)
         self.seeds = tuple(suite.seeds if self.kind.stochastic else suite.seeds[:1])
         self.device = configure_device(training.device, training.threads, training.blas, training.precision == "tf32")
         self.folder = storage.run_folder(dataset, model)
+
+    @property
+    def pixels(self) -> int:
+        """Values per image."""
+        return math.prod(self.shape)
 
     @cached_property
     def images(self) -> models.Images:
@@ -58,8 +65,8 @@ class Experiment:
 
     def ensemble(self) -> Ensemble:
         """Return the replicas with their initial weights; raises `InputError` if one of them does not fit into memory."""
-        memory.check_size(self.settings, self.about.pixels, self.path, self.device, memory.COPIES)
-        return Ensemble(lambda: models.build(self.settings, self.about.pixels, self.path), self.seeds, self.device)
+        memory.check_size(self.settings, self.pixels, self.path, self.device, memory.COPIES)
+        return Ensemble(lambda: models.build(self.settings, self.pixels, self.path), self.seeds, self.device)
 
     def training_settings(self, changes: dict[str, Any] | None = None) -> config.Training:
         """Return the data set's training settings, overridden by the model's or, if given, by `changes` instead."""
@@ -82,7 +89,7 @@ class Experiment:
     def save(self, ensemble: Ensemble, history: storage.History, seconds: float) -> None:
         """Write weights, history and cost of a finished training run; `seconds` is the time spent by this process."""
         total = cost(ensemble, history, history.earlier + seconds, self.training.threads)
-        trained = storage.Trained(self.settings, self.about.shape, self.seeds, ensemble.state)
+        trained = storage.Trained(self.settings, self.shape, self.seeds, ensemble.state)
         storage.save_training(self.dataset, self.model, trained, history, total)
 
     def train(self) -> None:

@@ -41,7 +41,7 @@ class Finetuning:
 
     def classifiers(self, initialisation: str) -> Ensemble:
         """Return untrained classifiers. With `pretrained`, the pretrained weights still have to be loaded."""
-        classes = len(self.experiment.about.classes)
+        classes = self.experiment.classes
         return self._ensemble(lambda: Classifier(self._build(initialisation), classes))
 
     def encoders(self, initialisation: str) -> Ensemble:
@@ -66,14 +66,14 @@ class Finetuning:
         """Return pixels and one-hot labels: (n, d + C) for all labels, else a stratified subset per seed (S, m, d + C)."""
         split = storage.load_split(self.experiment.dataset, "train")
         images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-        images = labelled(images, labels, len(self.experiment.about.classes)).to(self.experiment.device)
+        images = labelled(images, labels, self.experiment.classes).to(self.experiment.device)
         if fraction < 1:
             images = torch.stack([images[stratified_subset(split.labels, fraction, s)] for s in self.experiment.seeds])
         return models.Images(images, images[..., :0, :])
 
     def _build(self, initialisation: str) -> models.Autoencoder:
         settings = self._modern() if initialisation == "modern" else self.experiment.settings
-        return models.build(settings, self.experiment.about.pixels)
+        return models.build(settings, self.experiment.pixels)
 
     def _ensemble(self, build: Callable[[], nn.Module]) -> Ensemble:
         return Ensemble(build, self.experiment.seeds, self.experiment.device)
@@ -92,7 +92,7 @@ def finetune(experiment: Experiment) -> None:
         for initialisation, fraction in finetuning
         for name, value in finetuning.train(initialisation, fraction, pretrained).items()
     }
-    trained = storage.Trained(experiment.settings, experiment.about.shape, experiment.seeds, classifiers)
+    trained = storage.Trained(experiment.settings, experiment.shape, experiment.seeds, classifiers)
     storage.save_trained(experiment.folder / "classifiers.safetensors", trained)
     start = time.perf_counter()
     history = experiment.minimise(pretrained.ensemble, experiment.images)

@@ -1,0 +1,51 @@
+"""A workspace: a folder in which a selection of one's own runs, so that the project's tracked files stay as they are.
+
+    own/aebench, stages, conf, dvc.yaml                         links to those of the project
+    own/params.yaml                                             the selection
+    own/dvc.lock, data/, runs/, reports/, docs/, mlflow.db      results
+
+The project's params.yaml, dvc.lock, reports/ and docs/lecture.md belong to the results that are published with it. A workspace
+is a DVC project without Git that has these files for itself, shares DVC's cache, so that nothing is computed twice, and is
+ignored by Git. Commands run in it as in the project; relative paths of data files are those of the project.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from aebench import config, storage
+from aebench.errors import InputError
+
+LINKED = ("aebench", "stages", "conf", "dvc.yaml")
+COPIED = (config.SUITE_FILE, storage.REPORTS / "papers" / "README.md")
+"""The first selection, and a file that makes the folder of papers exist, on which the stage `index` depends."""
+DVC = Path(".dvc")
+
+
+def create(folder: Path) -> None:
+    """Make `folder` a workspace of the project in the current folder; one that exists keeps its selection and results.
+
+    Raises `InputError` if the current folder is no project, or `folder` has other content.
+    """
+    if missing := [name for name in (*LINKED, DVC) if not Path(name).exists()]:
+        raise InputError(f"aebench workspace must be run in the project's folder, got {Path.cwd()} without {missing[0]}")
+    if folder.exists() and not (folder / DVC).is_dir() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"FOLDER must be new, empty or a workspace, got {folder}")
+    if (folder / DVC).is_dir() and not (folder / LINKED[0]).is_symlink():
+        raise InputError(f"FOLDER must be another folder than that of a project, got {folder}")
+    (folder / DVC).mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
+    links = {folder / name: Path(name) for name in LINKED} | {folder / DVC / "plots": DVC / "plots"}
+    for link, target in links.items():
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
+    for file in COPIED:
+        if not (folder / file).exists():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / file)
+    with Repo() as project, (folder / DVC / "config").open("w") as file:
+        settings = (DVC / "config").read_text().partition("['")[0].rstrip()
+        cache = os.path.relpath(project.cache.local_cache_dir, (folder / DVC).resolve())
+        file.write(f"{settings}\n    no_scm = true\n[cache]\n    dir = {cache}\n")

@@ -1,0 +1,127 @@
+"""What the files of a new data set are: the `data:` settings that read them, without black, white and the splits."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aebench.data import external, idx
+from aebench.data.folder import image_files
+from aebench.data.picture import GREY
+from aebench.errors import InputError, unknown
+
+LABELS = ("label", "labels", "class", "target", "targets", "y", "digit", "species", "category", "kind")
+"""Usual names of the column of the labels."""
+ARRAYS = {
+    "images": ("images", "train_images", "x_train", "x", "data"),
+    "labels": ("labels", "train_labels", "y_train", "y", "target", "targets"),
+    "test_images": ("test_images", "x_test"),
+    "test_labels": ("test_labels", "y_test"),
+}
+"""Usual names of the arrays of an npz file, in lower case."""
+TEST = re.compile("test|t10k", re.IGNORECASE)
+LARGEST_SIDE, SIDE = 64, 32
+"""Pictures with a longer side, or of several sizes, are resized to `SIDE` x `SIDE`."""
+
+
+def settings(paths: list[str], label: str | None = None) -> dict[str, Any]:
+    """Return the settings of the source that reads these files; raises `InputError` if they are of no known format."""
+    if len(paths) == 2 and TEST.search(Path(paths[0]).name) and not TEST.search(Path(paths[1]).name):
+        paths = paths[::-1]
+    files = [external.locate(path) for path in paths]
+    for fits, describe in FORMATS:
+        if all(map(fits, files)):
+            return describe(paths, files, label)
+    raise InputError(
+        "PATH must be CSV files, an npz file, two or four IDX files, or folders with one subfolder of pictures per class, "
+        f"got {', '.join(paths)}"
+    )
+
+
+def _folder(paths: list[str], folders: list[Path], label: str | None) -> dict[str, Any]:
+    from PIL import Image
+
+    inside = {entry.name.lower(): entry.name for entry in folders[0].iterdir() if entry.is_dir()}
+    if len(paths) == 1 and inside.keys() == {"train", "test"}:
+        paths = [f"{paths[0]}/{inside[part]}" for part in ("train", "test")]
+    block, sizes, modes, transparent = {"source": "folder"} | _train_and_test(paths), set(), set(), False
+    for path in paths:
+        for file in image_files(external.locate(path), path)[0]:
+            try:
+                with Image.open(file) as picture:
+                    sizes.add(picture.size)
+                    modes.add(picture.mode in GREY)
+                    transparent |= picture.has_transparency_data
+            except OSError:
+                raise InputError(f"{file} must be an image file that Pillow reads, or be removed") from None
+    if len(sizes) > 1 or max(max(size) for size in sizes) > LARGEST_SIDE:
+        block["size"] = [SIDE, SIDE]
+    return block | ({"grey": True} if len(modes) > 1 else {}) | ({"background": "white"} if transparent else {})
+
+
+def _npz(paths: list[str], files: list[Path], label: str | None) -> dict[str, Any]:
+    if len(paths) > 1:
+        raise InputError(f"PATH must be one npz file, with arrays for training and test images, got {len(paths)}")
+    try:
+        with np.load(external.regular(files[0]), allow_pickle=False) as archive:
+            names = {name.lower(): name for name in archive.files}
+    except (OSError, ValueError, AttributeError):
+        raise InputError(f"{files[0]} must be an npz archive of plain arrays, got one that NumPy cannot read") from None
+    found = {key: next((names[name] for name in usual if name in names), None) for key, usual in ARRAYS.items()}
+    if not (found["images"] and found["labels"]):
+        raise InputError(f"{paths[0]} must have arrays named images and labels, or x_train and y_train, got {', '.join(names)}")
+    if not (found["test_images"] and found["test_labels"]):
+        found = {key: found[key] for key in ("images", "labels")}
+    return {"source": "npz", "path": paths[0]} | {key: name for key, name in found.items() if name != key or "test" in key}
+
+
+def _csv(paths: list[str], files: list[Path], label: str | None) -> dict[str, Any]:
+    with io.TextIOWrapper(io.BytesIO(external.read(files[0])), "utf-8-sig", newline="", errors="replace") as stream:
+        names = [name.strip() for name in next(csv.reader(stream, skipinitialspace=True), [])]
+    if label is not None and label not in names:
+        raise unknown("--label", label, names[:8])
+    kinds = Counter(re.sub("[0-9]+", "#", name) for name in names)
+    guesses = [name for name in names if name.lower() in LABELS]
+    guesses = guesses or [name for name in names if kinds[re.sub("[0-9]+", "#", name)] == 1]
+    if label is None and len(guesses) != 1:
+        got = f"the columns {', '.join(guesses[:8] or names[:4])}, ..."
+        raise InputError(f"--label must be given, the column of the labels in {paths[0]}, got {got}")
+    return {"source": "csv"} | _train_and_test(paths) | {"label": label or guesses[0]}
+
+
+def _idx(paths: list[str], files: list[Path], label: str | None) -> dict[str, Any]:
+    arrays = {path: idx.parse(external.read(file), path) for path, file in zip(paths, files, strict=True)}
+    images = sorted((path for path in paths if arrays[path].ndim > 1), key=lambda path: bool(TEST.search(Path(path).name)))
+    labels = sorted((path for path in paths if arrays[path].ndim == 1), key=lambda path: bool(TEST.search(Path(path).name)))
+    if len(paths) not in (2, 4) or len(images) != len(labels):
+        got = f"{len(images)} with images and {len(labels)} with labels"
+        raise InputError(f"PATH must be the IDX files of images and of labels, or both of training and of test data, got {got}")
+    if len(paths) == 4 and not (TEST.search(images[1]) and TEST.search(labels[1])):
+        raise InputError(f"PATH must name the IDX files of the test data test or t10k, got {', '.join(paths)}")
+    return (
+        {"source": "idx"}
+        | dict(zip(("images", "test_images"), images, strict=False))
+        | dict(zip(("labels", "test_labels"), labels, strict=False))
+    )
+
+
+def _train_and_test(paths: list[str]) -> dict[str, str]:
+    if len(paths) > 2:
+        raise InputError(f"PATH must be one path, or those of training and test data, got {len(paths)}")
+    return dict(zip(("path", "test_path"), paths, strict=False))
+
+
+def _is_idx(file: Path) -> bool:
+    return file.is_file() and external.read(file)[:2] == b"\0\0"
+
+
+def _has_suffix(suffix: str) -> Callable[[Path], bool]:
+    return lambda file: file.name.lower().removesuffix(".gz").endswith(suffix)
+
+
+FORMATS = ((Path.is_dir, _folder), (_has_suffix(".npz"), _npz), (_has_suffix(".csv"), _csv), (_is_idx, _idx))

@@ -1,0 +1,112 @@
+"""A selection of one's own runs in a workspace, and leaves the project's tracked files as they are."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_files import IMAGES, LABELS
+from project import ROOT, clone
+
+from aebench import config
+from aebench.data import external
+from aebench.errors import InputError
+from aebench.pipeline import dvc_workspace
+from aebench.storage import read_yaml
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with settings, but without code, as the working directory."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    for name in ("aebench", "stages", "conf", ".dvc/plots", "reports/papers"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / ".dvc/config").write_text("[core]\n    autostage = false\n['remote \"r\"']\n    url = elsewhere\n")
+    for name in ("dvc.yaml", "params.yaml", "reports/papers/README.md"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_workspace_is_ignored_by_git_and_keeps_its_selection(project):
+    dvc_workspace.create(Path("own"))
+    assert Path("own/dvc.yaml").resolve() == project / "dvc.yaml" and Path("own/conf").resolve() == project / "conf"
+    Path("own/params.yaml").write_text("suite: {}\n")
+    Path("own/dvc.lock").write_text("results")
+    dvc_workspace.create(Path("own"))
+    assert Path("own/params.yaml").read_text() == "suite: {}\n" and Path("own/dvc.lock").read_text() == "results"
+    status = subprocess.run(["git", "status", "--short"], capture_output=True, text=True, check=True)
+    assert "own" not in status.stdout
+
+
+def test_a_workspace_shares_the_cache(project, monkeypatch):
+    dvc_workspace.create(Path("deep/own"))
+    monkeypatch.chdir(project / "deep/own")
+    with dvc_workspace.Repo() as repo:
+        assert Path(repo.cache.local_cache_dir).resolve() == project / ".dvc/cache"
+        assert repo.config["core"]["no_scm"] and not repo.config["core"]["autostage"]
+
+
+def test_relative_paths_of_data_are_those_of_the_project(project, monkeypatch):
+    monkeypatch.delenv(external.DATA_DIR, raising=False)
+    Path("mine.npz").write_bytes(b"")
+    dvc_workspace.create(Path("own"))
+    monkeypatch.chdir(project / "own")
+    assert external.locate("mine.npz").resolve() == project / "mine.npz"
+    with pytest.raises(InputError, match=r"other.npz must exist"):
+        external.locate("other.npz")
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("conf", "FOLDER must be new, empty or a workspace, got conf"),
+        (".", "FOLDER must be another folder than that of a project, got ."),
+    ],
+)
+def test_other_folders_are_not_changed(project, folder, message):
+    Path("conf/mine.yaml").write_text("data: {}")
+    with pytest.raises(InputError, match=message):
+        dvc_workspace.create(Path(folder))
+    assert not Path(folder, ".gitignore").exists()
+
+
+def test_a_workspace_needs_a_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"must be run in the project's folder, got .* without aebench"):
+        dvc_workspace.create(Path("own"))
+    assert not Path("own").exists()
+
+
+def test_make_runs_a_selection_in_a_workspace_and_everything_else_in_the_project():
+    def commands(*variables):
+        # `-o` keeps make from installing; `-n` prints the commands.
+        ready = ".venv/bin/.ready"
+        done = subprocess.run(["make", "-n", "-o", ready, "reproduce", *variables], cwd=ROOT, capture_output=True, text=True)
+        return [line for line in done.stdout.splitlines() if "aebench" in line and "install" not in line]
+
+    assert commands() == ["cd . && aebench run "]
+    selected = ["aebench workspace own", 'cd own && aebench select --models "pca ae"', "cd own && aebench run "]
+    assert [" ".join(line.split()) for line in commands("MODELS=pca ae")] == [line.strip() for line in selected]
+    assert not [line for line in commands("MODELS=pca", "FOLDER=.") if "workspace" in line or "own" in line]
+
+
+@pytest.mark.slow
+def test_own_data_leaves_the_checkout_clean(tmp_path):
+    project = clone(tmp_path, models="pca ae")
+    np.savez(tmp_path / "mine.npz", images=np.concatenate([IMAGES] * 4), labels=np.concatenate([LABELS] * 4))
+    for file in ("reports/claims.md", "docs/lecture.md", "reports/smoke/table.csv", "dvc.lock"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("stages: {}\n" if file == "dvc.lock" else "published\n")
+    project.commit()
+    guessed = project.aebench("new-data", "mine", "mine.npz")
+    assert "400 images of 4 x 4 pixels in 3 classes" in guessed and "wrote conf/mine.yaml" in guessed
+    project.aebench("workspace")
+    inside = type(project)(tmp_path / "own")
+    inside.aebench("select", "--datasets", "mine", "--models", "pca ae stacked", "--seeds", "0 1")
+    printed = inside.aebench("run", "-j", "2")
+    assert "mine: test set" in printed and str(tmp_path / "own/reports/index.html") in printed
+    assert project.run("git", "status", "--short") == "?? conf/mine.yaml\n"
+    assert (tmp_path / "own/reports/mine/table.csv").exists() and "mine" in (tmp_path / "own/reports/claims.md").read_text()
+    assert (tmp_path / "reports/claims.md").read_text() == (tmp_path / "docs/lecture.md").read_text() == "published\n"
+    assert read_yaml(tmp_path / config.SUITE_FILE)["suite"]["datasets"] == ["smoke"]
