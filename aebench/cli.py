@@ -68,13 +68,14 @@ def run(
 ) -> None:
     """Run the pipeline, independent stages side by side, and print the comparison of models."""
     from aebench import data
-    from aebench.pipeline import runner
+    from aebench.pipeline import precheck, runner
 
     if scheduler:
         os.environ[remote.SCHEDULER] = scheduler
     suite = config.suite()
     for dataset in suite.datasets:
         config.models(dataset, suite)
+    precheck.check(suite, bool(os.environ.get(remote.SCHEDULER)))
     outcome = runner.run(suite.datasets, targets or [], jobs)
     for line in [f"note: {note}" for dataset in suite.datasets for note in data.notes(dataset)] + outcome.lines():
         typer.echo(line, err=True)

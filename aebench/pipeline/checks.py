@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+import torch
+
 from aebench import config, data, models, papers, storage, studies, testing
 from aebench.classifiers.feature_classifier import FeatureClassifierSettings
 from aebench.classifiers.linear_probe import LinearProbeSettings
@@ -27,10 +29,7 @@ BLOCKS = {
 def check() -> str:
     """Check the suite, write runs/code/ and return a summary. Raises `InputError` for the first invalid setting."""
     suite = config.suite()
-    for dataset in suite.datasets:
-        check_dataset(dataset, suite)
-    for paper in suite.papers:
-        check_paper(papers.find(paper), f"{papers.file(paper)}:")
+    check_settings(suite)
     if archived := [dataset for dataset in suite.datasets if archive(dataset).exists()]:
         from aebench.pipeline import dvc_links
 
@@ -46,6 +45,28 @@ def check() -> str:
         print(f"note: {note}", file=sys.stderr)
     listed = f"; papers {', '.join(suite.papers)}" if suite.papers else ""
     return f"settings are valid: {len(suite.all_models)} models on {', '.join(suite.datasets)}{listed}"
+
+
+def check_settings(suite: Suite) -> None:
+    """Raise `InputError` for the first invalid setting of the suite's data sets and papers."""
+    for dataset in suite.datasets:
+        check_dataset(dataset, suite)
+    for paper in suite.papers:
+        check_paper(papers.find(paper), f"{papers.file(paper)}:")
+
+
+def check_devices(suite: Suite) -> None:
+    """Raise `InputError` if settings of the suite's data sets need a GPU that this machine lacks."""
+    for dataset in suite.datasets:
+        path, conf = config.conf_file(dataset), config.dataset(dataset)
+        devices = {f"{path}:compute.device": config.check(Compute, conf.compute, f"{path}:compute").device}
+        for name, settings in config.models(dataset, suite).items():
+            own = f"{path}:{conf.section_of(name)}.{name}.training"
+            where = own if "device" in settings.get("training", {}) else f"{path}:training"
+            devices[f"{where}.device"] = config.training(conf, settings, own).device
+        for where, device in devices.items():
+            if device == "cuda" and not torch.cuda.is_available():
+                raise InputError(f"{where} must be auto or cpu on a machine without CUDA, got cuda")
 
 
 def check_dataset(dataset: str, suite: Suite) -> None:

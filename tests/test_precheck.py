@@ -1,0 +1,82 @@
+"""Invalid settings and missing devices are found before a run touches any file."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from project import copy_settings
+
+from aebench import config
+from aebench.errors import InputError
+from aebench.pipeline import checks, precheck
+
+CONF = "conf/smoke.yaml"
+
+
+@pytest.fixture
+def smoke(tmp_path, monkeypatch):
+    copy_settings(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    config.select({"datasets": ["smoke"], "models": ["pca", "ae"], "seeds": [0]})
+    return tmp_path
+
+
+def change(folder, old, new):
+    text = (folder / CONF).read_text()
+    assert old in text
+    (folder / CONF).write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("per_class: [10]", "per_class: [0]", f"{CONF}:linear_probe.per_class"),
+        ("{kind: pca, latent_dim: 8}", "{kind: pca, latent_dim: 65}", f"{CONF}:models.pca"),
+        ("latent_dim: 8}", "latent_dim: 1000000000}", f"{CONF}:models"),
+        ("device: cpu\n", "device: cuda\n", f"{CONF}:training.device must be auto or cpu on a machine without CUDA, got cuda"),
+        (
+            "1, device: cpu}",
+            "1, device: cuda}",
+            f"{CONF}:compute.device must be auto or cpu on a machine without CUDA, got cuda",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_before_dvc_starts(smoke, old, new, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    change(smoke, old, new)
+    with pytest.raises(InputError) as raised:
+        precheck.check(config.suite(), on_cluster=False)
+    assert str(raised.value).startswith(message)
+    assert not precheck.PASSED.exists()
+
+
+def test_devices_are_those_of_the_workers_on_a_cluster(smoke, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    change(smoke, "device: cpu\n", "device: cuda\n")
+    precheck.check(config.suite(), on_cluster=True)
+
+
+def test_settings_that_have_passed_are_checked_again_only_after_a_change(smoke, monkeypatch):
+    calls, check_settings = [], checks.check_settings
+    monkeypatch.setattr(checks, "check_settings", lambda suite: calls.append(suite) or check_settings(suite))
+    for _ in range(2):
+        precheck.check(config.suite(), on_cluster=False)
+    assert len(calls) == 1
+    change(smoke, "epochs: 2", "epochs: 3")
+    precheck.check(config.suite(), on_cluster=False)
+    assert len(calls) == 2
+
+
+def test_the_command_run_checks_first(smoke):
+    change(smoke, "per_class: [10]", "per_class: [0]")
+    before = {path: path.read_bytes() for path in smoke.rglob("*") if path.is_file()}
+    command = [sys.executable, "-c", "from aebench.cli import main; main()", "run"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith(f"error: {CONF}:linear_probe.per_class")
+        and done.stderr.count("\n") == 1
+    )
+    assert {path: path.read_bytes() for path in smoke.rglob("*") if path.is_file()} == before
