@@ -4,6 +4,7 @@ results.py          reads the results of models and studies on a data set; other
 sections.py         the questions of a report, in order
 tables/             numbers as CSV, Markdown, LaTeX and HTML
 figures/            the figures of a data set, one file per section
+convergence.py      models that were still improving when their training ended
 claims.py           the claims of the lecture (claims.yaml) and their verdicts
 claims_summary.py   the verdicts on all data sets: reports/claims.md and docs/lecture.md
 lecture/            figures that do not depend on one data set

@@ -5,6 +5,7 @@
               supported if it is entirely above `above` and below `below`, refuted if it is entirely outside that range,
               not tested if a quantity was not measured, undecided otherwise
 
+A verdict is marked as provisional if a model that it rests on was still improving when its training ended: `convergence`.
 A claim takes the first of refuted, not tested, undecided and supported that is the outcome of any of its tests. `NOTE` states
 this rule for readers of the report.
 """
@@ -20,6 +21,7 @@ from pydantic import Field, model_validator
 from aebench import config, storage
 from aebench.errors import unknown
 from aebench.evaluation.metrics import METRICS, PROFILES
+from aebench.reporting.convergence import PROVISIONAL, still_improving
 from aebench.reporting.results import Results
 from aebench.statistics import Estimate, estimate
 
@@ -33,7 +35,8 @@ VERDICTS = (REFUTED, NOT_TESTED, UNDECIDED, SUPPORTED)
 NOTE = (
     "An effect is a mean over seeds with its 95 % interval. A claim is supported if the intervals of all its effects are "
     "within their bounds, refuted if any interval lies entirely outside its bounds, not tested if a quantity was not "
-    "measured, and undecided otherwise. Intervals are not corrected for multiple testing. The claims and their bounds are in "
+    "measured, and undecided otherwise. A verdict is provisional if a model that it rests on was still improving when its "
+    "training ended. Intervals are not corrected for multiple testing. The claims and their bounds are in "
     "aebench/reporting/claims.yaml."
 )
 STUDY = "study"
@@ -78,6 +81,12 @@ class Claim(config.Schema):
     says: str
     figure: str
     tests: list[Test] = Field(min_length=1)
+
+    @property
+    def models(self) -> set[str]:
+        """The names of the models that the tests measure, without those of studies."""
+        parts = [quantity.partition(":") for test in self.tests for quantity in test.quantities]
+        return {model for model, _, name in parts if not name.startswith(f"{STUDY}/")}
 
 
 @dataclass(frozen=True)
@@ -124,11 +133,12 @@ def table(results: Results) -> "DataFrame":
     """One row per test, in the order of claims.yaml."""
     from pandas import DataFrame
 
-    rows = []
+    rows, improving = [], {model.name for model in results.models if still_improving(model)}
     for chapter, by_name in claims().items():
         for name, claim in by_name.items():
             decision, tests = verdict(results, claim)
-            fields = {"chapter": chapter, "claim": name, "says": claim.says, "figure": claim.figure, "verdict": decision}
+            shown = f"{decision}, {PROVISIONAL}" if decision != NOT_TESTED and claim.models & improving else decision
+            fields = {"chapter": chapter, "claim": name, "says": claim.says, "figure": claim.figure, "verdict": shown}
             for each in tests:
                 test = {"measured": each.test.measured, "holds": each.test.rule, "outcome": each.outcome, "why": each.why}
                 rows.append(fields | test | vars(each.effect) | {"decimals": each.test.decimals})

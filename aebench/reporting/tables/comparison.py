@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from aebench.evaluation.metrics import METRICS
+from aebench.reporting import convergence
 from aebench.reporting.results import Results
 from aebench.reporting.tables import formats, questions
 from aebench.reporting.tables.columns import Column, Table, counts, scores
@@ -65,6 +66,7 @@ def notes(results: Results) -> list[str]:
         *external(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",
         DETERMINISTIC if many else "Only one seed was run, so there are no intervals.",
+        *convergence.notes(results),
         "Epochs and hyper-parameters were chosen on validation images; test images were used only for the final evaluation.",
         f"{formats.BOLD} A model that is alone at its latent dimension is never bold."
         if many
