@@ -72,5 +72,5 @@ clean:
 lock:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q pip-tools
-	$(BIN)/pip-compile -q --strip-extras --extra dev --no-emit-index-url --no-emit-find-links --no-annotate -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --extra pipeline --extra dev --no-emit-index-url --no-emit-find-links --no-annotate -o requirements.lock pyproject.toml
 	sed -i 's/^torch==\([0-9.]*\)+cpu$$/torch==\1/' requirements.lock

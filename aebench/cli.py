@@ -16,6 +16,8 @@ app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
 Seeds = Annotated[str | None, typer.Option(help="Integers, separated by spaces or commas.")]
 NONE = "none"
+PIPELINE = ["adjustText", "dvc", "matplotlib", "mlflow", "openTSNE", "pandas", "pooch", "psutil", "tabulate", "yaml"]
+"""Modules of the extra `pipeline`; the models, the estimators and `load` do not need them."""
 LONGEST_SEED = 16
 """Digits of the largest seed, 2^53."""
 LISTS = ("--models", "--metrics")
@@ -27,7 +29,12 @@ NamesOrNone = Annotated[str | None, typer.Option(help=f"Names, separated by spac
 def main() -> None:
     """Run the command line; an `InputError` is printed in one line, with exit status 1."""
     with one_line():
-        app(_joined(sys.argv[1:]))
+        try:
+            app(_joined(sys.argv[1:]))
+        except ModuleNotFoundError as missing:
+            if missing.name not in PIPELINE:
+                raise
+            raise InputError(f"this command needs {missing.name}: pip install 'aebench[pipeline]'") from None
 
 
 @app.command()

@@ -225,8 +225,8 @@ PASSED_OVER = {  # what: (how it is made, note)
         lambda: save("pictures/cat/s/u/a.png"),
         "passed over files in folders inside the subfolders: 1 (cat/s/u/a.png)",
     ),
-    "dangling link": (lambda: link("pictures/cat/x.png", "none"), "passed over what is no file: 1 (cat/x.png)"),
-    "pipe": (lambda: os.mkfifo("pictures/cat/x"), "passed over what is no file: 1 (cat/x)"),
+    "dangling link": (lambda: link("pictures/cat/x.png", "none"), "passed over broken links and special files: 1 (cat/x.png)"),
+    "pipe": (lambda: os.mkfifo("pictures/cat/x"), "passed over broken links and special files: 1 (cat/x)"),
     "pages": (
         lambda: save("pictures/cat/000.tiff", **SECOND),
         "passed over frames or pages after the first: 2 (cat/000.tiff)",

@@ -52,7 +52,7 @@ def test_fine_tuned_classifiers_are_scored_on_test_images(smoke):
         ensemble = finetuning.classifiers(initialisation)
         state = {n: v + 0.3 * torch.randn(v.shape, generator=generator) for n, v in ensemble.state.items()}
         weights |= {f"{initialisation}/{fraction}/{name}": value for name, value in state.items()}
-    trained = Trained(experiment.settings, experiment.about.shape, experiment.seeds, weights)
+    trained = Trained(experiment.settings, experiment.shape, experiment.seeds, weights)
     storage.save_trained(experiment.folder / "classifiers.safetensors", trained)
     columns = classify.finetuned(finetuning)
     test = storage.load_split("smoke", "test")
