@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from aebench import storage
 from aebench.errors import InputError
+from aebench.storage import formats
 from aebench.training import greedy
 
 
@@ -22,9 +23,9 @@ def test_weights_are_read_as_they_were_written(tmp_path):
     assert torch.equal(again.state["weight"], trained.state["weight"])
 
 
-@pytest.mark.parametrize("limit", [storage.ZIP64, 0])
+@pytest.mark.parametrize("limit", [formats.ZIP64, 0])
 def test_arrays_are_read_as_they_were_written(tmp_path, monkeypatch, limit):
-    monkeypatch.setattr(storage, "ZIP64", limit)
+    monkeypatch.setattr(formats, "ZIP64", limit)
     arrays = {"images": np.arange(12, dtype=np.float32).reshape(3, 4), "labels": np.arange(3), "empty": np.zeros((0, 2))}
     storage.write_arrays(tmp_path / "a.npz", **arrays)
     again = storage.read_arrays(tmp_path / "a.npz")
