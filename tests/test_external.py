@@ -198,6 +198,18 @@ def test_a_missing_or_failing_decoder_is_reported_with_its_reason():
     assert Adapter(Halves(encode=halve, decode=lambda h: h), "load", X, 3).missing[DECODER].startswith("InputError: load must")
 
 
+def test_arrays_are_given_in_the_type_and_range_that_the_object_accepts():
+    def strict(x):
+        if x.dtype != np.float64 or x.min() < 0 or x.max() > 1:
+            raise ValueError("refused")
+        return x[:, :3]
+
+    adapter = Adapter(Halves(encode=strict), "load", X, 3)
+    torch.testing.assert_close(adapter.encode(3 * X - 1), (3 * X - 1).clamp(0, 1)[:, :3])
+    tolerant = Adapter(Halves(encode=halve), "load", X, 3)
+    torch.testing.assert_close(tolerant.encode(3 * X - 1), (3 * X - 1)[:, :3] / 2)
+
+
 def test_a_module_without_derivatives_is_reported():
     class Detached(nn.Module):
         def encode(self, x):

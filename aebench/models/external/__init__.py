@@ -9,7 +9,8 @@ object that is not a torch module) those of Jacobians and the ex-post density. A
 and likelihood.
 
 The object must be the same whenever it is loaded. Its codes and reconstructions of fixed images of noise are recorded with the
-results. They identify it, with the code of the module of `load`, by a hash; and they are compared when it is evaluated.
+results. They identify it, with the code of the module of `load`, by a hash; and they are compared when it is evaluated. Which
+images it was trained on cannot be checked.
 """
 
 import hashlib
