@@ -123,6 +123,17 @@ def table(
         typer.echo(terminal.comparison(name) + "\n")
 
 
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="<dataset>/<model>, or <folder>:<dataset>/<model>.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The model that is subtracted.")],
+) -> None:
+    """Compare two models, also of two folders, in every main metric: difference, 95 % interval and paired test over seeds."""
+    from aebench.reporting.tables import contrast
+
+    typer.echo(contrast.text(contrast.read(first), contrast.read(second)))
+
+
 @app.command("list")
 def list_names() -> None:
     """List the data sets with their models, the papers, the kinds of model, the data sources and the metrics."""

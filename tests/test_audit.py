@@ -166,6 +166,16 @@ def test_a_finished_project_is_verified_without_runs_and_data(project):
 # Code
 
 
+def test_an_edited_module_is_named_although_others_were_not_recorded(edit_code):
+    file = REPORT / "provenance.json"
+    provenance = storage.read_json(file)
+    del provenance["modules"]["aebench.errors"], provenance["modules"]["aebench.config"]
+    storage.write_json(file, provenance)
+    edit_code("aebench/objectives.py", "x - x_hat", "x + x_hat")
+    line = "toy: stale: aebench.objectives changed since train, evaluate, classify, finetune and report ran: all 4 models"
+    assert line in problems()
+
+
 def test_a_changed_loss_makes_every_trained_model_stale(edit_code):
     edit_code("aebench/objectives.py", "x - x_hat", "x + x_hat")
     line = "toy: stale: aebench.objectives changed since train, evaluate, classify, finetune and report ran: all 4 models"

@@ -195,11 +195,13 @@ def _hashes(report: Report, document: dict[str, Any]) -> dict[str, dict[str, str
 
 
 def _modules(paths: list[str], hashes: dict[str, dict[str, str]], report: Report) -> list[str]:
-    """Modules in these files that changed since the report was written; "the code" if not all of them were recorded."""
+    """Modules in these files that changed since the report was written; "the code" if none of them was recorded.
+
+    A report records the modules behind its data, models, evaluation and tables, but not those of other stages.
+    """
     known: dict[str, str] = report.provenance.get("modules", {})
     modules = {module: code for path in sorted(paths) for module, code in hashes.get(path, {}).items()}
-    changed = [module for module, code in modules.items() if known.get(module) != code]
-    return changed if changed and known.keys() >= modules.keys() else ["the code"]
+    return [module for module, code in modules.items() if known.get(module, code) != code] or ["the code"]
 
 
 def _json_md5(content: Any) -> str:
