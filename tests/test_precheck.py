@@ -34,13 +34,13 @@ def change(folder, old, new):
     [
         ("per_class: [10]", "per_class: [0]", f"{CONF}:linear_probe.per_class"),
         ("{kind: pca, latent_dim: 8}", "{kind: pca, latent_dim: 65}", f"{CONF}:models.pca"),
-        ("latent_dim: 8}", "latent_dim: 1000000000}", f"{CONF}:models"),
-        ("device: cpu\n", "device: cuda\n", f"{CONF}:training.device must be auto or cpu on a machine without CUDA, got cuda"),
         (
-            "1, device: cpu}",
-            "1, device: cuda}",
-            f"{CONF}:compute.device must be auto or cpu on a machine without CUDA, got cuda",
+            "ae: {kind: vanilla, hidden: [16], latent_dim: 8}",
+            "ae: {kind: vanilla, latent_dim: 1000000000}",
+            f"{CONF}:models.ae",
         ),
+        ("device: cpu\n", "device: cuda\n", f"{CONF}:training.device must be auto or cpu"),
+        ("1, device: cpu}", "1, device: cuda}", f"{CONF}:compute.device must be auto or cpu"),
     ],
 )
 def test_a_mistake_is_one_line_before_dvc_starts(smoke, old, new, message, monkeypatch):
@@ -74,9 +74,18 @@ def test_the_command_run_checks_first(smoke):
     before = {path: path.read_bytes() for path in smoke.rglob("*") if path.is_file()}
     command = [sys.executable, "-c", "from aebench.cli import main; main()", "run"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
-    assert (
-        done.returncode == 1
-        and done.stderr.startswith(f"error: {CONF}:linear_probe.per_class")
-        and done.stderr.count("\n") == 1
-    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {CONF}:linear_probe.per_class")
     assert {path: path.read_bytes() for path in smoke.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("content", [b"suite: {datasets: [caf\xe9]}", b"suite: [", b"{}", b"suite: 3", None])
+def test_a_params_file_that_cannot_be_read_is_one_line_for_select(smoke, content):
+    file = smoke / "params.yaml"
+    file.unlink()
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"^params.yaml must "):
+        config.select({"seeds": [1]})

@@ -161,6 +161,8 @@ def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
     these data sets have in common are chosen. After an error the file is unchanged.
     """
     yaml = YAML()
+    if not isinstance(read_yaml(file).get("suite"), dict):  # in one line, unlike an error of `load`
+        raise InputError(f"{file} must have a block named suite, got none")
     document = yaml.load(file)
     chosen = dict(document["suite"]) | changes
     confs = [dataset(name, "--datasets" if "datasets" in changes else DATASETS) for name in chosen["datasets"]]
