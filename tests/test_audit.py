@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from project import Project, clone
@@ -192,6 +193,15 @@ def test_a_changed_metric_makes_measurements_stale_but_not_training(edit_code):
     lines = problems()
     assert "toy: stale: aebench.evaluation.metrics.clustering changed since evaluate and report ran: all 4 models" in lines
     assert not any("train" in line for line in lines)
+
+
+def test_stages_with_many_changes_are_listed_in_one_line(monkeypatch):
+    found = [("train", "abcdef", ("ae",)), ("train", "abcdefg", ("vae",)), ("evaluate", "habcde", ("ae",)), ("index", "a", ())]
+    changes = [(SimpleNamespace(stage=stage), audit.STALE, list(names), models) for stage, names, models in found]
+    monkeypatch.setattr(audit, "_changes", lambda report: changes)
+    many, few = audit._changed(SimpleNamespace(models={"ae": 1, "pca": 1, "vae": 1}))
+    assert (many.reason, many.models) == ("a, b, c, d and 4 more changed since train and evaluate ran", ("ae", "vae"))
+    assert (few.reason, few.models) == ("a changed since index ran", ())
 
 
 def test_a_comment_or_docstring_changes_nothing(edit_code):

@@ -136,16 +136,22 @@ def _require_own_folder() -> None:
 
 
 def _changed(report: Report) -> Iterator[Problem]:
-    """Code, parameters and templates that changed since a stage ran: one problem for all stages with the same changes."""
-    groups: dict[tuple[str, tuple[str, ...]], list[tuple[str, tuple[str, ...]]]] = {}
+    """Code, parameters and templates that changed since a stage ran: one problem for all stages with the same changes.
+
+    Stages with more changes than are listed are one problem, too, whatever their changes.
+    """
+    groups: dict[tuple[str, tuple[str, ...]], tuple[list[str], list[str], set[str]]] = {}
     for entry, kind, changes, suspect in _changes(report):
         if changes := tuple(dict.fromkeys(changes)):
-            groups.setdefault((kind, changes), []).append((entry.stage, suspect))
-    for (kind, changes), users in groups.items():
+            key = kind, changes if len(changes) <= MAX_LISTED else ()
+            known, stages, models = groups.setdefault(key, ([], [], set()))
+            known += [change for change in changes if change not in known]
+            stages.append(entry.stage)
+            models.update(suspect)
+    for (kind, _), (changes, stages, models) in groups.items():
         listed = changes if len(changes) <= MAX_LISTED else [*changes[:MAX_LISTED], f"{len(changes) - MAX_LISTED} more"]
-        suspect = {model for _, models in users for model in models}
-        reason = f"{_enumerate(listed)} changed since {_enumerate(stage for stage, _ in users)} ran"
-        yield Problem(kind, reason, tuple(model for model in report.models if model in suspect))
+        reason = f"{_enumerate(listed)} changed since {_enumerate(stages)} ran"
+        yield Problem(kind, reason, tuple(model for model in report.models if model in models))
 
 
 def _changes(report: Report) -> Iterator[tuple[Entry, str, list[str], tuple[str, ...]]]:
