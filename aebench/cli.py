@@ -57,6 +57,7 @@ def select(
     for paper in changes.get("papers", []):
         published.file(paper, "--papers")
     with run_lock.only_run():
+        _check_kept(changes)
         suite = config.select(changes)
         repair.prepare_lock(suite.datasets)
         dvc_links.keep_files()
@@ -99,6 +100,7 @@ def workspace(folder: Annotated[Path, typer.Argument(help="The folder, which Git
     from aebench.pipeline import dvc_workspace
 
     dvc_workspace.create(folder)
+    typer.echo(f"{folder}: choose what to run with `cd {folder} && aebench select`, then run it there with `aebench run`")
 
 
 @app.command()
@@ -106,7 +108,7 @@ def table(
     dataset: Annotated[str | None, typer.Argument(help="A data set with a report; default: those of the suite.")] = None,
     models: Names = None,
     metrics: Names = None,
-    caption: Annotated[str | None, typer.Option(help="The caption of a LaTeX table.")] = None,
+    caption: Annotated[str | None, typer.Option(help="The caption of a LaTeX table, in LaTeX.")] = None,
     label: Annotated[str | None, typer.Option(help="The label of a LaTeX table.")] = None,
 ) -> None:
     """Print the comparison of models; with options, a LaTeX table of chosen models and metrics, in the order given."""
@@ -156,11 +158,11 @@ def tune(dataset: str, models: Names = None) -> None:
     """Compare the learning rates under `search` in conf/<dataset>.yaml by each model's validation loss."""
     from aebench.training import tuning
 
-    known = config.models(dataset, config.suite())
+    known = config.dataset(dataset, "DATASET").all_models
     if missing := [name for name in _names(models) if name not in known]:
         raise unknown("--models", missing[0], known)
     results = []
-    for model in _names(models) or known:
+    for model in _names(models) or [name for name in config.suite().all_models if name in known]:
         if trials := list(tuning.run(dataset, model)):
             typer.echo(tuning.summary(trials))
             results += trials
@@ -200,6 +202,8 @@ def judge(
     from aebench.reporting import terminal
 
     check_names([name], "--name")
+    if csv and not csv.absolute().parent.is_dir():
+        raise InputError(f"--csv must be a file in a folder that exists, got {csv}")
     judgement = judging.judge(load, dataset, name)
     typer.echo(f"{terminal.plain(judgement.table)}\n\n{judgement.note}")
     if csv:
@@ -263,8 +267,16 @@ def new_data(
     for guess in written.guesses:
         typer.echo(f"  {guess}")
     typer.echo(f"wrote {written.file}; correct there what was guessed wrong; next:")
-    typer.echo(f"  aebench tune {name}   (optional, after `aebench run prepare@{name}`; then write the rates into the file)")
     typer.echo(f'  make reproduce DATASETS={name} SEEDS="0 1 2"')
+    typer.echo(f"  cd own && aebench tune {name}   (optional; then write the rates into the file and run it again)")
+
+
+def _check_kept(changes: dict[str, list]) -> None:
+    """Raise `InputError` if params.yaml is damaged, or has names of models that are neither known nor replaced."""
+    suite = config.suite()
+    if not changes.keys() & {"datasets", "models"}:
+        for dataset in suite.datasets:
+            config.models(dataset, suite)
 
 
 def _joined(arguments: list[str]) -> list[str]:

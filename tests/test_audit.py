@@ -309,6 +309,11 @@ def test_missing_files_and_an_edited_page_are_reported(project):
     ]
 
 
+def test_a_report_without_its_table_is_reported(project):
+    (REPORT / "table.csv").unlink()
+    assert "toy: edited: reports/toy/table.csv is missing" in problems()
+
+
 # Papers
 
 PAPER = r"""
@@ -357,6 +362,11 @@ def test_every_quote_of_an_edited_file_is_reported(paper):
     assert sum("numbers.tex differs from the output of the stage report" in line for line in problems("paper.tex")) == 1 + 4
 
 
+def test_a_file_without_quotes_is_not_called_verified(paper):
+    Path("paper.tex").write_text("No numbers.")
+    assert "paper.tex: no numbers quoted" in verify("paper.tex")[0]
+
+
 def test_wrong_arguments_are_explained_in_one_line(project, monkeypatch):
     with pytest.raises(InputError, match=r"gone\.tex must be a file, got none"):
         audit.verify([Path("gone.tex")])
@@ -377,7 +387,7 @@ def test_a_real_run_is_verified_in_a_fresh_clone_until_its_loss_is_changed(tmp_p
     project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "second"))
     fresh = Project(tmp_path / "second")
     (fresh.folder / "paper.tex").write_text(r"\aebench{smoke}{ae}{sse}")
-    assert "1 numbers quoted, verified" in fresh.aebench("verify", "paper.tex")
+    assert "1 number quoted, verified" in fresh.aebench("verify", "paper.tex")
     fresh.replace("aebench/objectives.py", "x - x_hat", "x + x_hat")
     output = fresh.aebench("verify", "paper.tex", status=1)
     assert "smoke: stale: aebench.objectives changed since" in output

@@ -8,8 +8,10 @@ from typing import Literal
 
 import pytest
 from project import ROOT, copy_settings
+from typer.testing import CliRunner
 
 from aebench import config, storage
+from aebench.cli import app
 from aebench.config.schema import RENAMED, Schema
 from aebench.errors import InputError
 from aebench.pipeline import checks
@@ -318,6 +320,22 @@ def test_select_of_an_unknown_name_leaves_the_file_unchanged(project):
         config.select({"models": ["pac"]})
     assert Path("params.yaml").read_bytes() == before
     assert not list(Path().glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("models:", "modles:", "modles"),
+        ("models: [", "models: [aee, ", "'aee'"),
+        ("stacks: [", "stacks: 5 # [", "suite.stacks"),
+    ],
+)
+def test_select_does_not_replace_what_is_wrong_in_the_suite(project, old, new, message):
+    replace("params.yaml", old, new)
+    before = Path("params.yaml").read_text()
+    result = CliRunner().invoke(app, ["select", "--seeds", "1"])
+    assert isinstance(result.exception, InputError) and message in str(result.exception)
+    assert Path("params.yaml").read_text() == before
 
 
 def test_add_model_appends_one_line_and_keeps_the_others(project):

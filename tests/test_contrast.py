@@ -1,6 +1,7 @@
 """`aebench compare` pairs two models by seed: SciPy's differences, intervals and p values, by Holm's method for all metrics."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import fake_runs
@@ -89,3 +90,9 @@ def test_a_model_without_results_is_named(fake_project):
     Path("runs", DATASET, "ae", "metrics.csv").unlink()
     with pytest.raises(InputError, match=r"runs/fake/ae/metrics.csv is missing"):
         read("fake/ae")
+
+
+def test_models_of_two_data_sets_are_not_compared(fake_project):
+    first, second = read("fake/ae"), read("fake/sae")
+    with pytest.raises(InputError, match="must be models of the same data set, got fake and other"):
+        contrast(first, replace(second, name="own:other/sae"))

@@ -170,6 +170,13 @@ def test_export_overwrites_no_other_files(project, tmp_path):
         export("smoke/vae", tmp_path)
 
 
+def test_export_needs_a_folder(project, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="file must be a folder, got a file"):
+        export("smoke/pca", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["pca", "random", "cae", "vae", "stacked"])
 def test_programs_for_torch_and_onnx_equal_the_model(project, tmp_path, model):

@@ -71,6 +71,13 @@ def test_other_folders_are_not_changed(project, folder, message):
     assert not Path(folder, ".gitignore").exists()
 
 
+def test_a_workspace_is_not_made_in_a_workspace(project, monkeypatch):
+    dvc_workspace.create(Path("own"))
+    monkeypatch.chdir(project / "own")
+    with pytest.raises(InputError, match="must be run in the project's folder, got the workspace"):
+        dvc_workspace.create(Path("own"))
+
+
 def test_a_workspace_needs_a_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"must be run in the project's folder, got .* without aebench"):

@@ -80,6 +80,8 @@ def export(
 
 def check_folder(folder: Path) -> None:
     """Raise `InputError` unless a folder is new, empty but for Git's files, or written by `export`."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} must be a folder, got a file")
     content = {path.name for path in folder.glob("*") if not path.name.startswith(".git")}
     foreign = sorted(content if ABOUT not in content else content - FILES)
     if foreign:

@@ -72,7 +72,7 @@ def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Tr
     """Keep the weights of one seed, by default the first that did not fail. A deterministic model has one for all."""
     seed = trained.seeds[first_trained(trained)] if seed is None else seed
     if seed not in trained.seeds or not isinstance(seed, int):
-        raise InputError(f"seed of {name} must be one of {', '.join(map(str, trained.seeds))}, got {seed}")
+        raise InputError(f"seed of {name} must be one of {', '.join(map(str, trained.seeds))}, got {seed!r}")
     position = trained.seeds.index(seed)
     if any(bool(value[position].isnan().any()) for value in trained.state.values()):
         raise InputError(f"seed of {name} must be one whose training did not fail, got {seed}: its loss was not finite")

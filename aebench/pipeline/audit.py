@@ -62,7 +62,8 @@ class Report:
     @classmethod
     def read(cls, dataset: str, lock: Lock) -> "Report":
         """Read reports/<dataset>/. A stage is included if the report depends on it, directly or indirectly."""
-        models = _count_numbers(storage.REPORTS / dataset / TABLE)
+        table = storage.REPORTS / dataset / TABLE
+        models = _count_numbers(table) if table.exists() else {}
         entries = lock.current(dataset, models)
         needed, paths = [], {f"reports/{dataset}/{TABLE}"}
         while new := [e for e in entries if e not in needed and any(_overlap(out, path) for out in e.outs for path in paths)]:
@@ -116,7 +117,8 @@ def verify(papers: list[Path]) -> tuple[bool, list[str]]:
     lock = Lock.read()
     if not lock.stages:
         raise InputError(f"{LOCK} must have stages, got none")
-    names = [file.parent.name for file in sorted(storage.REPORTS.glob(f"*/{TABLE}"))]
+    written = {entry.dataset for entry in lock.entries.values() if entry.stage == "report"}
+    names = sorted(written | {file.parent.name for file in storage.REPORTS.glob(f"*/{TABLE}")})
     if not names:
         raise InputError(f"reports/<data set>/{TABLE} is missing: the stage report writes it; run `aebench run`")
     reports = [Report.read(name, lock) for name in names]

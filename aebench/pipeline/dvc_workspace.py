@@ -31,6 +31,8 @@ def create(folder: Path) -> None:
     """
     if missing := [name for name in (*LINKED, DVC) if not Path(name).exists()]:
         raise InputError(f"aebench workspace must be run in the project's folder, got {Path.cwd()} without {missing[0]}")
+    if Path(LINKED[0]).is_symlink():
+        raise InputError(f"aebench workspace must be run in the project's folder, got the workspace {Path.cwd()}")
     if folder.exists() and not (folder / DVC).is_dir() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"FOLDER must be new, empty or a workspace, got {folder}")
     if (folder / DVC).is_dir() and not (folder / LINKED[0]).is_symlink():

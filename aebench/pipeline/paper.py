@@ -36,7 +36,8 @@ class Paper:
 
     def lines(self) -> Iterator[str]:
         """One line per problem, or a line that confirms that there is none."""
-        yield from self.problems or [f"{self.file}: {self.quotes} numbers quoted, verified"]
+        counted = f"{self.quotes} number{'s' * (self.quotes != 1)} quoted, verified" if self.quotes else "no numbers quoted"
+        yield from self.problems or [f"{self.file}: {counted}"]
 
 
 def read(file: Path, reports: "Iterable[Report]") -> Paper:

@@ -83,8 +83,8 @@ def external(results: Results) -> list[str]:
 def external_note(name: str, load: str, facts: dict[str, str]) -> str:
     """The note on an external model with these `facts`."""
     lacking = [f"{what} ({reason})" for what, reason in facts.items() if what.startswith("no ")]
-    unmeasured = f" It has {', '.join(lacking)}, so metrics that need it are not measured." if lacking else ""
-    pixels = f" Its pixels are {facts['pixels']}." if "pixels" in facts else ""
+    unmeasured = f" It has {' and '.join(lacking)}; metrics that need this are not measured." if lacking else ""
+    pixels = f" The pixels that it is given are {facts['pixels']}." if "pixels" in facts else ""
     source = f"{load}, fingerprint {facts['external']}"
     return f"{name} is an external model ({source}), which was not trained here.{pixels}{unmeasured}"
 

@@ -40,6 +40,8 @@ def read(name: str) -> Side:
         raise InputError(f"A and B must be {FORM}, got {name!r}")
     if not Path(folder or ".").is_dir():
         raise InputError(f"{name} must begin with a folder, got none at {folder}")
+    if not (Path(folder) / config.CONF).is_dir():
+        raise InputError(f"{name} must begin with the folder of a project, got {Path(folder).absolute()} without {config.CONF}")
     with chdir(folder or "."):
         known = config.dataset(dataset, "A and B").all_models
         if model not in known:
@@ -55,8 +57,11 @@ def read(name: str) -> Side:
 def contrast(first: Side, second: Side) -> dict[str, Comparison]:
     """Main metric -> the difference `first` - `second` over common seeds, with p adjusted for all metrics.
 
-    Metrics that a side lacks are left out. Raises `InputError` if the sides have no common seed.
+    Metrics that a side lacks are left out. Raises `InputError` if the sides have no common seed, or other data sets.
     """
+    datasets = [side.name.rpartition(":")[2].partition("/")[0] for side in (first, second)]
+    if datasets[0] != datasets[1]:
+        raise InputError(f"A and B must be models of the same data set, got {datasets[0]} and {datasets[1]}")
     seeds = common_seeds(first, second)
     results = {}
     for metric in first.samples.keys() & second.samples.keys():
@@ -82,7 +87,7 @@ def common_seeds(first: Side, second: Side) -> list[int]:
 
 def text(first: Side, second: Side) -> str:
     """The comparison as a table for a terminal, with a note."""
-    rows, seeds, results = [], common_seeds(first, second), contrast(first, second)
+    results, seeds, rows = contrast(first, second), common_seeds(first, second), []
     for metric, result in results.items():
         facts, difference = METRICS[metric], result.difference
         means = [estimate(_at(side, metric, seeds)).mean for side in (first, second)]
