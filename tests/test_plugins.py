@@ -113,5 +113,6 @@ def test_a_fault_that_only_appears_in_training_is_one_line_with_a_log(tmp_path, 
 def test_a_plug_in_whose_name_is_built_in_is_named_in_a_note(monkeypatch):
     entries = [EntryPoint("vanilla", "mine:Mine", "aebench.models"), EntryPoint("new", "mine:New", "aebench.models")]
     monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     assert models.MODELS.notes == ["mine:Mine is ignored: the name vanilla of aebench.models is built in"]
     assert "mine" not in sys.modules

@@ -62,10 +62,13 @@ class View:
         """Whether all codes, and the reconstructions of the test images, are finite and not too large to be squared.
 
         They are not if training failed, whose weights are NaN, or if it ended with huge weights. There are no metrics then.
+        Without a decoder there are no reconstructions.
         """
+        from aebench.models.external.adapter import DECODER
         from aebench.objectives import bounded
 
-        return bounded(self.codes, self.reference_codes, self.decode(self.codes))
+        reconstructions = () if DECODER in self.missing else (self.decode(self.codes),)
+        return bounded(self.codes, self.reference_codes, *reconstructions)
 
     def generator(self, use: Use, device: "torch.device | str" = "cpu") -> "torch.Generator":
         """Return the seed's stream `evaluation` for one use."""
