@@ -260,13 +260,13 @@ def new_data(
     label: Annotated[str | None, typer.Option(help="The column of the labels in a CSV file.")] = None,
     title: Annotated[str | None, typer.Option(help="The title in reports; default: NAME in words.")] = None,
 ) -> None:
-    """Look at the files of a data set and write conf/NAME.yaml, with settings that are tuned on no data set."""
+    """Look at the files of a data set and write conf/NAME.yaml, with untuned settings."""
     from aebench.scaffold import data_set
 
     written = data_set.new_data(name, paths, label, title)
     for guess in written.guesses:
         typer.echo(f"  {guess}")
-    typer.echo(f"wrote {written.file}; correct there what was guessed wrong; next:")
+    typer.echo(f"wrote {written.file}; correct any wrong guesses there; next:")
     typer.echo(f'  make reproduce DATASETS={name} SEEDS="0 1 2"')
     typer.echo(f"  cd own && aebench tune {name}   (optional; then write the rates into the file and run it again)")
 

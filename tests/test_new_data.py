@@ -141,6 +141,10 @@ ERRORS = {
     "text": (lambda: [str(Path("a.txt").write_text("text") and "a.txt")], "PATH must be CSV files, an npz file,"),
     "labels only": (lambda: [WRITERS["idx"]()["labels"]], "got 0 with images and 1 with labels"),
     "other arrays": (lambda: [str(np.savez("o.npz", a=1, b=2) or "o.npz")], "o.npz must have arrays named images and labels"),
+    "test images without labels": (
+        lambda: [str(np.savez("t.npz", images=IMAGES, labels=LABELS, x_test=IMAGES) or "t.npz")],
+        "t.npz must have both images and labels of test data, or neither, got x_test alone",
+    ),
     "no label": (lambda: [str(Path("h.csv").write_text("p0,p1,z0,z1\n1,2,3,4\n") and "h.csv")], "--label must be given"),
     "one class": (lambda: paths_of(as_npz(labels=LABELS * 0)), "labels must be of at least two classes"),
     "constant": (lambda: paths_of(as_npz(images=IMAGES * 0 + 9)), "pixels must be finite numbers that differ, got 9 to 9"),
@@ -154,6 +158,11 @@ def test_what_cannot_be_used_is_named_and_nothing_is_written(case):
     with pytest.raises(InputError, match=re.escape(message)):
         new_data("mine", make())
     assert not Path("conf/mine.yaml").exists()
+
+
+def test_a_column_of_labels_is_for_csv_files_only():
+    with pytest.raises(InputError, match="--label must be given for CSV files only, got 'kind'"):
+        new_data("mine", paths_of(as_npz()), label="kind")
 
 
 def test_the_column_of_the_labels_may_be_given():

@@ -18,6 +18,7 @@ CONF = "conf/smoke.yaml"
 @pytest.fixture
 def smoke(tmp_path, monkeypatch):
     copy_settings(tmp_path)
+    (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
     config.select({"datasets": ["smoke"], "models": ["pca", "ae"], "seeds": [0]})
     return tmp_path
@@ -50,6 +51,12 @@ def test_a_mistake_is_one_line_before_dvc_starts(smoke, old, new, message, monke
         precheck.check(config.suite(), on_cluster=False)
     assert str(raised.value).startswith(message)
     assert not precheck.PASSED.exists()
+
+
+def test_a_folder_that_dvc_does_not_know_is_left_as_it_is(smoke):
+    (smoke / ".dvc").rmdir()
+    precheck.check(config.suite(), on_cluster=True)
+    assert not (smoke / ".dvc").exists()
 
 
 def test_devices_are_those_of_the_workers_on_a_cluster(smoke, monkeypatch):

@@ -1,4 +1,4 @@
-"""Create the settings of a new data set: look at its files and write conf/<name>.yaml with settings that nobody has tuned."""
+"""Create the settings of a new data set: look at its files and write conf/<name>.yaml with untuned settings."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -36,6 +36,8 @@ def settings(paths: list[str], label: str | None = None) -> dict[str, Any]:
     files = [external.locate(path) for path in paths]
     for fits, describe in FORMATS:
         if all(map(fits, files)):
+            if label is not None and describe is not _csv:
+                raise InputError(f"--label must be given for CSV files only, got {label!r}")
             return describe(paths, files, label)
     raise InputError(
         "PATH must be CSV files, an npz file, two or four IDX files, or folders with one subfolder of pictures per class, "
@@ -75,7 +77,10 @@ def _npz(paths: list[str], files: list[Path], label: str | None) -> dict[str, An
     found = {key: next((names[name] for name in usual if name in names), None) for key, usual in ARRAYS.items()}
     if not (found["images"] and found["labels"]):
         raise InputError(f"{paths[0]} must have arrays named images and labels, or x_train and y_train, got {', '.join(names)}")
-    if not (found["test_images"] and found["test_labels"]):
+    if (found["test_images"] is None) != (found["test_labels"] is None):
+        got = found["test_images"] or found["test_labels"]
+        raise InputError(f"{paths[0]} must have both images and labels of test data, or neither, got {got} alone")
+    if not found["test_images"]:
         found = {key: found[key] for key in ("images", "labels")}
     return {"source": "npz", "path": paths[0]} | {key: name for key, name in found.items() if name != key or "test" in key}
 
