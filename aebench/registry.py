@@ -24,6 +24,11 @@ CONTRACTS = {
 """Group -> attributes that each of its classes must have."""
 
 
+def is_plugin(kind: type) -> bool:
+    """Whether a class is of another package."""
+    return kind.__module__.partition(".")[0] != __name__.partition(".")[0]
+
+
 class Registry(Mapping[str, Any]):
     """A lazy mapping from names to objects; a built-in name takes precedence over a plug-in's."""
 
@@ -41,10 +46,6 @@ class Registry(Mapping[str, Any]):
         """One line for each plug-in that is ignored because its name is built in."""
         clashes = [e for e in entry_points(group=self.group) if e.name in self._builtin]
         return [f"{e.value} is ignored: the name {e.name} of {self.group} is built in" for e in clashes]
-
-    def is_builtin(self, kind: type) -> bool:
-        """Whether a class is in the same module as a built-in one."""
-        return kind.__module__ in {target.partition(":")[0] for target in self._builtin.values()}
 
     def __getitem__(self, name: str) -> Any:
         target = self.targets.get(name, name)

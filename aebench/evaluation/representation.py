@@ -145,7 +145,7 @@ def represent_codes(view: View) -> Representation:
         images=view.images,
         labels=view.labels,
         codes=view.codes,
-        reconstructions=view.decode(view.codes),
+        reconstructions=view.reconstructions,
         reference_codes=view.reference_codes,
         reference_labels=view.reference_labels,
         validation=view.validation,

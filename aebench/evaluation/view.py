@@ -58,6 +58,11 @@ class View:
         return self.encode(self.reference)
 
     @cached_property
+    def reconstructions(self) -> "Tensor":
+        """Reconstructions (n, d) of the test images."""
+        return self.decode(self.codes)
+
+    @cached_property
     def measurable(self) -> bool:
         """Whether all codes, and the reconstructions of the test images, are finite and not too large to be squared.
 
@@ -67,7 +72,7 @@ class View:
         from aebench.models.external.adapter import DECODER
         from aebench.objectives import bounded
 
-        reconstructions = () if DECODER in self.missing else (self.decode(self.codes),)
+        reconstructions = () if DECODER in self.missing else (self.reconstructions,)
         return bounded(self.codes, self.reference_codes, *reconstructions)
 
     def generator(self, use: Use, device: "torch.device | str" = "cpu") -> "torch.Generator":

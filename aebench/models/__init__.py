@@ -57,13 +57,8 @@ def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoen
     kind = find(settings, path)
     checked = config.check(kind.Settings, settings, path)
     try:
-        return kind(checked, pixels) if MODELS.is_builtin(kind) else _build_other(kind, checked, pixels)
+        if torch.get_default_device().type == "meta":  # where sizes are checked, exceptions of plug-ins are left as they are
+            return kind(checked, pixels)
+        return plugins.guarded(kind, "__init__", lambda: kind(checked, pixels))
     except InputError as error:
         raise config.within(path, error) from None
-
-
-def _build_other(kind: type[Autoencoder], settings: Any, pixels: int) -> Autoencoder:
-    """Build a model of another package; on the meta device, where sizes are checked, its exceptions are left as they are."""
-    if torch.get_default_device().type == "meta":
-        return kind(settings, pixels)
-    return plugins.guarded(kind, "__init__", lambda: kind(settings, pixels))

@@ -14,6 +14,7 @@ from aebench.evaluation.settings import Compute, Evaluation
 from aebench.papers.checks import check as check_paper
 from aebench.pipeline import stage_hashes
 from aebench.pipeline.lock import archive
+from aebench.registry import is_plugin
 from aebench.studies.checks import check as check_study
 from aebench.training.memory import check_size
 
@@ -93,7 +94,7 @@ def check_dataset(dataset: str, suite: Suite) -> None:
         if source.pixels is not None:
             check_size(settings, source.pixels, where)
             models.build(settings, source.pixels, where)
-        if not models.MODELS.is_builtin(kind):
+        if is_plugin(kind):
             check_other(settings, where)
 
 

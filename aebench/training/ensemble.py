@@ -11,15 +11,13 @@ Results for the models in conf/ did not differ.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from aebench.models import MODELS, plugins
-from aebench.models.classifier import Classifier
+from aebench.models import plugins
 from aebench.randomness import Streams
 
 LANES = 16  # float32 numbers in the widest vector register: 64 bytes, AVX-512
@@ -31,10 +29,9 @@ class _Call(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        self.builtin = isinstance(model, Classifier) or MODELS.is_builtin(type(model))
 
     def forward(self, method: str, *args: Any) -> Any:
-        return getattr(self.model, method)(*args) if self.builtin else plugins.call(self.model, method, *args)
+        return plugins.call(self.model, method, *args)
 
 
 class Replica:
@@ -151,8 +148,7 @@ class Ensemble:
 
     def draw(self, n: int, generators: Sequence[torch.Generator], progress: float = 1.0) -> tuple[Tensor, ...]:
         """Draw the noise of every seed for n images, stacked to (S, n, ...)."""
-        draw = self.model.draw if self._call.builtin else partial(plugins.call, self.model, "draw")
-        draws = [draw(n, generator, progress) for generator in generators]
+        draws = [plugins.call(self.model, "draw", n, generator, progress) for generator in generators]
         return tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
 
     def terms(self, x: Tensor, noise: tuple[Tensor, ...]) -> dict[str, Tensor]:
