@@ -5,12 +5,11 @@ change numbers.
 """
 
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 
 import pytest
 from project import ROOT
+from run_tests import run_tests
 
 PARTS = ("aebench", "conf", "stages", "tests", "dvc.yaml", "params.yaml", "pyproject.toml")
 
@@ -370,24 +369,18 @@ def test_the_text_to_replace_occurs_once(mutant):
     assert (ROOT / "aebench" / mutant.file).read_text().count(mutant.correct) == 1
 
 
-@pytest.mark.slow
-def test_the_named_tests_pass_on_the_unchanged_code():
-    assert run(ROOT, *{mutant.test for mutant in MUTANTS}).returncode == 0
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    return tmp_path
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_fails_its_test(mutant, tmp_path):
-    for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, tmp_path / part)
-    file = tmp_path / "aebench" / mutant.file
+def test_a_mutant_fails_its_test(mutant, copy):
+    file = copy / "aebench" / mutant.file
     file.write_text(file.read_text().replace(mutant.correct, mutant.wrong))
-    done = run(tmp_path, mutant.test)
-    assert done.returncode == 1, done.stdout[-2000:]
-
-
-def run(folder, *tests):
-    """Run tests with the code in `folder`; the exit status is 1 if a test failed and 0 if all passed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run_tests(copy, mutant.test) == 1, (copy / "output.txt").read_text()[-2000:]
