@@ -213,11 +213,11 @@ def judge(
 
 
 @app.command()
-def verify(papers: Annotated[list[Path] | None, typer.Argument(help="LaTeX files that quote numbers.")] = None) -> None:
-    """List the numbers in reports and papers that are stale, mixed or edited by hand; the exit status is 1 if there are any."""
+def verify(manuscripts: Annotated[list[Path] | None, typer.Argument(help="LaTeX files that quote numbers.")] = None) -> None:
+    """List the numbers in reports and manuscripts that are stale, mixed or edited; the exit status is 1 if there are any."""
     from aebench.pipeline import audit
 
-    verified, lines = audit.verify(papers or [])
+    verified, lines = audit.verify(manuscripts or [])
     typer.echo("\n".join(lines))
     raise typer.Exit(not verified)
 

@@ -64,8 +64,8 @@ def lines(name="small"):
 
 def counted(monkeypatch):
     """The names of runs that are computed, in order."""
-    names, original = [], runs.Job.compute
-    monkeypatch.setattr(runs.Job, "compute", lambda job, identity: (names.append(job.name), original(job, identity))[1])
+    names, original = [], runs.PaperRun.compute
+    monkeypatch.setattr(runs.PaperRun, "compute", lambda job, identity: (names.append(job.name), original(job, identity))[1])
     return names
 
 
@@ -152,15 +152,15 @@ def test_a_reproduction_that_is_killed_goes_on_with_the_same_results(project, mo
     """The process ends while the second run is measured: neither the first run nor the training of the second is repeated."""
     write("whole")
     run("whole")
-    computed, measure = counted(monkeypatch), runs.Job.measure
+    computed, measure = counted(monkeypatch), runs.PaperRun.measure
 
     def fail_once(job, trained):
         if job.name == "ae":
-            monkeypatch.setattr(runs.Job, "measure", measure)
+            monkeypatch.setattr(runs.PaperRun, "measure", measure)
             raise KeyboardInterrupt
         return measure(job, trained)
 
-    monkeypatch.setattr(runs.Job, "measure", fail_once)
+    monkeypatch.setattr(runs.PaperRun, "measure", fail_once)
     with pytest.raises(KeyboardInterrupt):
         run("small")
     assert not storage.paper_file("small").exists()

@@ -70,7 +70,7 @@ class Data:
 
 
 @dataclass
-class Job:
+class PaperRun:
     """One run of a paper. `histories` are those of the training phases that have finished, which are kept on disk."""
 
     paper: Paper
@@ -190,10 +190,10 @@ def run(name: str) -> None:
     read = Data.read(paper, f"{path}data")
     folder = storage.checkpoint_file(f"papers/{name}", "").parent
     jobs = [
-        Job(paper, run, settings, read, folder / f"{run}.json", f"{path}runs.{run}.model")
+        PaperRun(paper, run, settings, read, folder / f"{run}.json", f"{path}runs.{run}.model")
         for run, settings in paper.runs.items()
     ]
-    work = tqdm(parallel_map(Job.result, jobs, paper.compute.processes), total=len(jobs), desc=name, unit="run")
+    work = tqdm(parallel_map(PaperRun.result, jobs, paper.compute.processes), total=len(jobs), desc=name, unit="run")
     results = dict(zip(paper.runs, work, strict=True))
     storage.write_columns(storage.paper_file(name), _columns(results))
     facts = {run: result.cost for run, result in results.items()}

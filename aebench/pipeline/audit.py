@@ -21,7 +21,7 @@ from typing import Any
 import aebench
 from aebench import config, papers, storage
 from aebench.errors import InputError
-from aebench.pipeline import paper, stage_hashes
+from aebench.pipeline import manuscript, stage_hashes
 from aebench.pipeline.lock import LOCK, PAPER, STUDY, Entry, Lock, checksum
 
 STALE, MIXED, EDITED = "stale", "mixed", "edited"
@@ -108,8 +108,8 @@ class Report:
             yield f"{name}: {counts}verified"
 
 
-def verify(papers: list[Path]) -> tuple[bool, list[str]]:
-    """Check every report and every number that the papers quote.
+def verify(manuscripts: list[Path]) -> tuple[bool, list[str]]:
+    """Check every report and every number that the manuscripts quote.
 
     Returns whether everything is up to date, and the lines to print.
     """
@@ -123,7 +123,7 @@ def verify(papers: list[Path]) -> tuple[bool, list[str]]:
         raise InputError(f"reports/<data set>/{TABLE} is missing: the stage report writes it; run `aebench run`")
     reports = [Report.read(name, lock) for name in names]
     pages = Report("", {}, [entry for entry in lock.current("") if entry.stage in ("index", PAPER)], lock)
-    quoted = [paper.read(file, reports) for file in papers]
+    quoted = [manuscript.read(file, reports) for file in manuscripts]
     lines = [line for part in (*reports, pages, *quoted) for line in part.lines()]
     return not any(part.problems for part in (*reports, pages, *quoted)), lines
 
@@ -258,7 +258,7 @@ def _edited(report: Report) -> Iterator[Problem]:
         for path, md5 in entry.outs.items():
             if _inside(path, storage.RUNS) or _inside(path, storage.DATA) or (current := checksum(Path(path))) == md5:
                 continue
-            models = tuple(report.models) if PurePosixPath(path).name in (TABLE, paper.MACRO_FILES[0]) else ()
+            models = tuple(report.models) if PurePosixPath(path).name in (TABLE, manuscript.MACRO_FILES[0]) else ()
             reason = f"{path} differs from the output of the stage {entry.stage}" if current else f"{path} is missing"
             yield Problem(EDITED, reason, models, path)
 

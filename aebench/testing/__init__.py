@@ -21,7 +21,7 @@ from aebench.errors import InputError
 from aebench.testing.case import Case, Oracle
 from aebench.testing.checks import CHECKS, Problems
 
-__all__ = ["CHECKS", "Report", "check_model", "report"]
+__all__ = ["CHECKS", "ModelChecks", "check_model", "report"]
 
 PIXELS, MANY_PIXELS = 64, 1024
 """Number of pixels, and the number for settings that need more, such as a PCA with 100 components."""
@@ -30,7 +30,7 @@ ALL_TERMS = "all terms"
 
 
 @dataclass(frozen=True)
-class Report:
+class ModelChecks:
     """Results of the checks of one model.
 
     `results` maps check -> term -> problem. The problem is empty if the check passed; a term is absent if the check does not
@@ -63,10 +63,10 @@ def check_model(kind: str, settings: dict[str, Any] | None = None, oracle: Oracl
         raise AssertionError("\n".join([f"{kind} failed its model checks:", *problems]))
 
 
-def report(settings: dict[str, Any], path: str = "models", name: str = "", oracle: Oracle | None = None) -> Report:
+def report(settings: dict[str, Any], path: str = "models", name: str = "", oracle: Oracle | None = None) -> ModelChecks:
     """Run every check on the model with these settings; `path` says in error messages where the settings are."""
     case = _case(settings, path, oracle)
-    return Report(name or settings.get("kind", path), {check: _run(check, case) for check in CHECKS})
+    return ModelChecks(name or settings.get("kind", path), {check: _run(check, case) for check in CHECKS})
 
 
 def first_problem(settings: dict[str, Any], path: str) -> str:

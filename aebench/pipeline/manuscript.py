@@ -1,4 +1,4 @@
-r"""Check the numbers that a LaTeX paper quotes from reports/<dataset>/: they must exist and must not be stale, mixed or edited.
+r"""Check the numbers that a LaTeX manuscript quotes from reports/<dataset>/: they exist, and are not stale, mixed or edited.
 
     \aebench{mnist}{ae}{sse}    \aebenchmean{mnist}{ae}{sse}
 
@@ -27,7 +27,7 @@ PARAMETER = re.compile(r"#\d")
 
 
 @dataclass(frozen=True)
-class Paper:
+class Manuscript:
     """A LaTeX file: number of quotes, and one line per quote that is invalid or suspect."""
 
     file: Path
@@ -40,20 +40,20 @@ class Paper:
         yield from self.problems or [f"{self.file}: {counted}"]
 
 
-def read(file: Path, reports: "Iterable[Report]") -> Paper:
-    """Check the numbers quoted in a paper and in the files it includes. Raises `InputError` if there is no such file."""
+def read(file: Path, reports: "Iterable[Report]") -> Manuscript:
+    """Check the numbers quoted in a manuscript and in the files it includes. Raises `InputError` if there is no such file."""
     if not file.is_file():
         raise InputError(f"{file} must be a file, got none")
     by_name = {report.dataset: report for report in reports}
     quotes = list(_quotes(file, file.parent, set()))
     problems = [f"{location}: {problem}" for location, *names in quotes if (problem := _problem(*names, by_name))]
-    return Paper(file, len(quotes), problems)
+    return Manuscript(file, len(quotes), problems)
 
 
 def _quotes(file: Path, home: Path, visited: set[Path]) -> Iterator[tuple[str, str, str, str]]:
     """Yield (location and macro, data set, model, number): first of the file, then of the files it includes.
 
-    Names of included files are relative to `home`, the folder of the paper.
+    Names of included files are relative to `home`, the folder of the manuscript.
     """
     visited.add(file.resolve())
     text = COMMENT.sub(r"\1", file.read_text(encoding="utf-8", errors="replace"))
