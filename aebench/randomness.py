@@ -10,9 +10,9 @@ seed have the same batches and, where shapes agree, the same corruption and init
     validation              noise on validation images, equal at every epoch so that epochs are comparable
     split                   splits of data sets
     labels                  choice of labelled images for fine-tuning and for classifiers on frozen codes
-    judge                   training of the feature classifier (historical name)
+    feature_classifier      training of the feature classifier
     evaluation              noise of the metrics and figures; the step is a `Use`
-    degraded <corruption>   corruption of test images, equal for all seeds (historical name)
+    corruption <name>       corruption of test images, equal for all seeds
     clustering              initialisation of k-means
     products                matrices for the accuracy of matrix products
     external                images on which external models are identified

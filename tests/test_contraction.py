@@ -68,10 +68,10 @@ def test_noise_images_are_uniform_and_depend_on_the_seed_alone():
 @pytest.mark.parametrize("kind", KINDS)
 def test_squared_singular_values_sum_to_the_squared_norm_for_every_model(kind):
     model, _ = trained(kind, seeds=(3,))
-    (r,) = represented(model, contraction={"images": 6, "spectra": 4})
+    (r,) = represented(model, contraction={"images": 8, "spectra": 4})
     part, k = r.contraction, r.codes.shape[1]
-    assert part.spectra.shape == part.noise_spectra.shape == (4, min(k, PIXELS)) and part.unit_norms.shape == (6, k)
-    torch.testing.assert_close(part.spectra.square().sum(1).sqrt(), part.norms[:4].double(), rtol=1e-5, atol=1e-7)
+    assert part.spectra.shape == part.noise_spectra.shape == (4, min(k, PIXELS)) and part.unit_norms.shape == (8, k)
+    torch.testing.assert_close(part.spectra.square().sum(1).sqrt(), part.norms[::2].double(), rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(part.unit_norms.square().sum(1).sqrt(), part.norms, rtol=1e-5, atol=1e-7)
     moves = bool(part.norms.any())
     assert math.isnan(metrics.jacobian_rank(r)) != moves and math.isnan(metrics.saturation(r)) != moves
@@ -292,7 +292,7 @@ def test_adversarial_halving_a_code_halves_its_jacobian_and_keeps_its_neighbours
 def test_jacobian_norms_agree_with_finite_differences(kind):
     model, ensemble = trained(kind, seeds=(3,))
     (r,) = represented(model, contraction={"images": 5})
-    replica, x, step = next(ensemble.replicas()), r.images[:5].double(), 1e-6
+    replica, x, step = next(ensemble.replicas()), r.images[[i * len(r.images) // 5 for i in range(5)]].double(), 1e-6
     replica.state = {name: value.double() for name, value in replica.state.items()}
     moves = step * torch.eye(PIXELS, dtype=torch.float64)
     columns = [(replica("encode", x + move) - replica("encode", x - move)) / (2 * step) for move in moves]

@@ -195,13 +195,14 @@ def test_a_wide_code_is_mapped_by_its_leading_components():
     assert not torch.allclose(tsne(codes, every, torch.Generator()), expected, rtol=1e-3, atol=1e-7)
 
 
-def test_only_the_first_seed_and_the_first_images_are_mapped():
+def test_evenly_spaced_images_are_mapped_for_the_first_seed_only():
     _, ensemble = trained("vanilla")
     replica, images = next(ensemble.replicas()), torch.rand(40, 16, generator=torch.Generator().manual_seed(0))
     settings = Evaluation(embedding={"images": 30, "neighbours": 4, "perplexity": 5, "exaggerated": 5, "iterations": 5})
     first, later = (embedded(view(replica, images, torch.arange(40) % 3, settings=settings, first=f)) for f in (True, False))
     assert first.map.shape == (30, 2) and later.map is None
-    assert torch.equal(first.images, images[:30]) and torch.equal(first.codes, replica("encode", images)[:30])
+    rows = [i * 40 // 30 for i in range(30)]
+    assert torch.equal(first.images, images[rows]) and torch.equal(first.codes, replica("encode", images)[rows])
     assert first.neighbours == 4
 
 

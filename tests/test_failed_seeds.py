@@ -192,7 +192,7 @@ def test_the_report_shows_failed_seeds_in_n_and_in_a_line_and_others_as_before(f
     assert float(table["ae"]["sse.mean"]) == pytest.approx((values[0] + values[2]) / 2, rel=1e-12)
     assert (table["ae"]["n"], table["ae"]["sse.n"], table["sae"]["n"], table["sae"]["sse.mean"]) == ("2", "2", "0", "")
     for text in (after[".md"], after[".html"]):
-        assert "ae: 1 of 3 seeds failed and have no values: the loss was not finite in epoch 7 (seed 1)." in text
+        assert "ae: 1 of 3 seeds failed and has no values: the loss was not finite in epoch 7 (seed 1)." in text
         assert "sae: 3 of 3 seeds failed and have no values: the loss was not finite in epoch 1 (seeds 0, 1); the loss" in text
         assert "—" in fake_runs.row_of("sae", text)
     for suffix in (".md", ".html"):

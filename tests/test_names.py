@@ -80,7 +80,7 @@ def test_the_rule_accepts():
 
 @pytest.mark.parametrize("section", ["models", "stacks", "studies"])
 @pytest.mark.parametrize("name", ["ae;echo hi", "dae0.4", "b-ae", "", "a\nb", "a" * 300])
-def test_names_in_settings_are_checked_at_the_door(project, section, name):
+def test_names_in_settings_are_checked_before_anything_runs(project, section, name):
     add(section, name)
     assert f"must have {RULE}" in message()
     change("params.yaml", lambda content: content["suite"][section].remove(name))  # even if it is not selected
@@ -88,7 +88,7 @@ def test_names_in_settings_are_checked_at_the_door(project, section, name):
 
 
 @pytest.mark.parametrize("name", ["my data", "a-b", "..", "a;b", "-x"])
-def test_names_of_data_sets_are_checked_at_the_door(project, name):
+def test_names_of_data_sets_are_checked_before_anything_runs(project, name):
     Path(DIGITS).rename(f"conf/{name}.yaml")
     change("params.yaml", lambda content: content["suite"].update(datasets=[name]))
     assert message() == f"params.yaml:suite.datasets must have {RULE}{name!r}"
@@ -178,7 +178,7 @@ NUMBERS = [  # (file, path, value, message)
 
 
 @pytest.mark.parametrize(("file", "path", "value", "expected"), NUMBERS)
-def test_numbers_that_no_machine_can_take_are_refused_at_the_door(project, file, path, value, expected):
+def test_numbers_that_no_machine_can_take_are_refused_before_anything_runs(project, file, path, value, expected):
     def edit(content):
         *parents, last = path.split(".")
         for part in parents:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from aebench.classifiers.logistic import Axes, Problem, predict
 from aebench.config import Schema
-from aebench.data.splits import shares, stratified_subset
+from aebench.data.splits import draw_per_class, shares, stratified_subset
 from aebench.objectives import bounded
 from aebench.randomness import Streams
 
@@ -144,18 +144,18 @@ def labelled_subset(labels: np.ndarray, amount: float | int, seed: int) -> np.nd
     """
     sizes, generator = np.bincount(labels), Streams(seed).numpy("labels", 1)
     if isinstance(amount, int):
-        return _draw(labels, np.minimum(amount, sizes), generator)
+        return draw_per_class(labels, np.minimum(amount, sizes), generator)
     if amount == 1:
         return np.arange(len(labels))
     subset = np.array(stratified_subset(labels, amount, seed))
     missing = np.bincount(labels[subset], minlength=len(sizes)) == 0
-    return np.concatenate([subset, _draw(labels, missing, generator)])
+    return np.concatenate([subset, draw_per_class(labels, missing, generator)])
 
 
 def validation_subset(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Indices of a fraction of the validation images, stratified by class, at least one per class."""
     sizes = np.bincount(labels)
-    return _draw(labels, np.maximum(shares(sizes, round(fraction * len(labels))), 1), Streams(seed).numpy("labels", 2))
+    return draw_per_class(labels, np.maximum(shares(sizes, round(fraction * len(labels))), 1), Streams(seed).numpy("labels", 2))
 
 
 def folds(labels: np.ndarray) -> np.ndarray:
@@ -165,10 +165,3 @@ def folds(labels: np.ndarray) -> np.ndarray:
         rank[labels == c] = np.arange((labels == c).sum())
     count = min(FOLDS, np.bincount(labels)[np.unique(labels)].min())
     return rank % count == np.arange(count if count > 1 else 0)[:, None]
-
-
-def _draw(labels: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Indices of `counts` (C,) images per class, shuffled."""
-    order = generator.permutation(len(labels))
-    rank = (labels[order][:, None] == np.arange(len(counts))).cumsum(0)[np.arange(len(labels)), labels[order]]
-    return order[rank <= counts[labels[order]]]

@@ -29,7 +29,7 @@ Seed = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Suite(Schema):
-    """What to run: every model on every data set with every seed, studies, papers. `stacks` are models pretrained by layers."""
+    """What to run: every model on every data set with every seed, studies, papers. `stacks` are pretrained layer by layer."""
 
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
@@ -38,7 +38,7 @@ class Suite(Schema):
     papers: list[str] = Field(default_factory=list)
     seeds: list[Seed] = Field(min_length=1)
     mlflow_models: Literal["none", "first", "all"] = "first"
-    """The seeds whose weights are models in MLflow."""
+    """The seeds whose trained models are logged to MLflow."""
 
     @property
     def all_models(self) -> list[str]:

@@ -69,13 +69,14 @@ def stratified_subset(labels: np.ndarray, fraction: float, seed: int) -> list[in
     classes = np.count_nonzero(sizes)
     size = max(round(fraction * len(labels)), classes)
     if len(labels) - size < classes or sizes[sizes > 0].min() < 2:
-        return _subset_of_few(labels, np.minimum(np.maximum(shares(sizes, min(size, len(labels))), 1), sizes), seed)
+        counts = np.minimum(np.maximum(shares(sizes, min(size, len(labels))), 1), sizes)
+        return draw_per_class(labels, counts, Streams(seed).numpy("labels")).tolist()
     state = Streams(seed).state("labels") % 2**32
     return train_test_split(range(len(labels)), train_size=size, stratify=labels, random_state=state)[0]
 
 
-def _subset_of_few(labels: np.ndarray, take: np.ndarray, seed: int) -> list[int]:
-    """Return indices, shuffled, of `take` (classes,) images of each class."""
-    order = Streams(seed).numpy("labels").permutation(len(labels))
-    rank = (labels[order][:, None] == np.arange(len(take))).cumsum(0)[np.arange(len(labels)), labels[order]]
-    return order[rank <= take[labels[order]]].tolist()
+def draw_per_class(labels: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return indices, shuffled, of `counts` (C,) images of each class; of all if a class has fewer."""
+    order = generator.permutation(len(labels))
+    rank = (labels[order][:, None] == np.arange(len(counts))).cumsum(0)[np.arange(len(labels)), labels[order]]
+    return order[rank <= counts[labels[order]]]

@@ -31,6 +31,7 @@ from aebench.evaluation.arrays.generation import Normal
 from aebench.evaluation.replicas import first_trained, in_blocks, load_ensemble
 from aebench.evaluation.representation import Representation
 from aebench.evaluation.settings import REACH, TAIL, Pictures
+from aebench.evaluation.view import evenly_spaced
 from aebench.models.external.adapter import DECODER
 from aebench.randomness import Streams, Use
 from aebench.storage import Trained
@@ -78,7 +79,7 @@ def tsne_map(r: Representation, per_class: int) -> dict[str, Tensor]:
     if r.embedding is None or r.embedding.map is None:
         return {}
     points = r.embedding.map
-    labels = r.labels[: len(points)]
+    labels = evenly_spaced(r.labels, len(points))
     shown = _rank(labels) < per_class
     return {"map": points[shown], "map_labels": labels[shown]}
 

@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 
 
 class Compute(Schema):
-    """Hardware for the stages `evaluate` and `classify`."""
+    """Hardware for evaluation and classification, also in studies."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: Count = 1
@@ -46,7 +46,7 @@ class Robustness(Schema):
     level: float = Field(0.2, ge=0, lt=1)
     """Level of `corruption`: a fraction of the pixels, or a standard deviation for `gaussian`."""
     images: PositiveInt = 500
-    """Number of test images, from the first, to which every corruption in `levels` is applied; all if there are fewer."""
+    """Number of test images, evenly spaced, to which every corruption in `levels` is applied; all if there are fewer."""
     levels: dict[TestCorruption, Levels] = Field(
         {
             "masking": [0.1, 0.25, 0.5],
@@ -84,7 +84,7 @@ class Embedding(Schema):
     """Trustworthiness, continuity and t-SNE."""
 
     images: PositiveInt = 10_000
-    """Number of test images, from the first, that are compared and mapped. The cost grows with its square."""
+    """Number of test images, evenly spaced, that are compared and mapped. The cost grows with its square."""
     neighbours: PositiveInt = 12
     """Number of neighbours k of trustworthiness and continuity."""
     perplexity: PositiveFloat = 30
@@ -101,9 +101,9 @@ class Contraction(Schema):
     """Jacobians of the encoder."""
 
     images: PositiveInt = 200
-    """Number of test images at which the norm of the Jacobian is computed."""
+    """Number of test images, evenly spaced, at which the norm of the Jacobian is computed."""
     spectra: PositiveInt = 50
-    """Number of test images, and of uniform noise images, at which the singular values of the Jacobian are computed."""
+    """Number of test images, evenly spaced, and of noise images at which the singular values of the Jacobian are computed."""
 
 
 class Generation(Schema):

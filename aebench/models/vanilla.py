@@ -1,4 +1,4 @@
-"""Vanilla autoencoder: reconstruct the image from a code of few units.
+"""Vanilla autoencoder: reconstruct the image from its code.
 
     h = f(x),   x̂ = g(h),   loss = E ‖x - x̂‖²   or   E[-sum_j (x_j log x̂_j + (1 - x_j) log(1 - x̂_j))]
 

@@ -1,9 +1,10 @@
-"""provenance.json, the origin of a report: lock entries, checksums of data and results, code hashes and training environments.
+"""provenance.json, the origin of a report: commit, lock entries, checksums of data and results, code hashes and environments.
 
-No other file of a report records its origin, so a file changes only if its numbers do. The commit is not recorded, because a
-file cannot contain the hash of its own commit.
+No other file of a report records its origin, so a file changes only if its numbers do. The commit is the one that was checked
+out when the report was written, not the one to which the report was added.
 """
 
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def provenance(results: Results) -> dict[str, Any]:
     entries, splits = lock.current(name, models), [storage.split_file(name, split) for split in storage.SPLITS]
     by_model = {model: [entry for entry in entries if entry.model == model] for model in models}
     return {
+        **revision(),
         "lock": lock.fingerprint(name),
         "data": _outputs(entries, splits),
         "feature_classifier": _outputs(entries, [feature_classifier.file(name)]),
@@ -36,6 +38,21 @@ def provenance(results: Results) -> dict[str, Any]:
         "environments": _environments(results),
         "modules": _modules(name, models, list(results.studies)),
     }
+
+
+def revision() -> dict[str, Any]:
+    """The current commit, and whether tracked files differ from it, other than those the pipeline writes; empty without Git."""
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{storage.REPORTS}", ":!docs")
+    return {"commit": commit, "uncommitted_changes": bool(changed)} if commit else {}
+
+
+def _git(*arguments: str) -> str:
+    """The output of a Git command; empty without Git or a repository."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _outputs(entries: list[Entry], files: list[Path] | None = None) -> dict[str, str]:

@@ -112,7 +112,7 @@ class ModelResults:
                 causes.setdefault(cause, []).append(str(seed))
         reasons = "; ".join(f"{cause} (seed{'s' * (len(seeds) > 1)} {', '.join(seeds)})" for cause, seeds in causes.items())
         count = f"{self.measured.count(False)} of {len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
-        return f"{self.name}: {count} failed and {'have' if len(self.seeds) > 1 else 'has'} no values: {reasons}."
+        return f"{self.name}: {count} failed and {'has' if self.measured.count(False) == 1 else 'have'} no values: {reasons}."
 
     @cached_property
     def scores(self) -> dict[str, Estimate]:

@@ -23,7 +23,6 @@ import json
 import logging
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -35,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from aebench import config, storage
 from aebench.errors import InputError
 from aebench.pipeline.lock import Lock
-from aebench.reporting import results
+from aebench.reporting import provenance, results
 from aebench.tracking import models
 from aebench.tracking.records import ALL, FAILED, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
 
@@ -280,14 +279,5 @@ def _root(error: BaseException) -> str:
 
 def _commit() -> dict[str, str]:
     """Tags with the current commit and whether tracked files have changed, other than those the pipeline writes."""
-    commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{storage.REPORTS}", ":!docs")
-    return {"mlflow.source.git.commit": commit, "mlflow.source.git.dirty": json.dumps(bool(changed))} if commit else {}
-
-
-def _git(*arguments: str) -> str:
-    """The output of a Git command; empty without Git or a repository."""
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
-    except FileNotFoundError:
-        return ""
+    names = {"commit": "mlflow.source.git.commit", "uncommitted_changes": "mlflow.source.git.dirty"}
+    return {names[key]: value if isinstance(value, str) else json.dumps(value) for key, value in provenance.revision().items()}

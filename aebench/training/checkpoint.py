@@ -78,7 +78,7 @@ def _pack(loop: "TrainingLoop") -> dict[str, torch.Tensor]:
         "best": loop.best_state,
         "seeds": {name: getattr(loop, name) for name in ("best_loss", "best_epoch", "updates", "failed")},
         "history": {name: torch.stack(epochs) for name, epochs in loop.history.items()},
-        "adam": loop.moments,
+        "moments": loop.moments,
     }
     return {f"{group}/{name}": value.contiguous() for group, values in groups.items() for name, value in values.items()}
 
@@ -92,7 +92,7 @@ def _unpack(loop: "TrainingLoop", tensors: dict[str, torch.Tensor], active: list
     for name, value in _group("seeds", tensors).items():
         setattr(loop, name, value)
     loop.history = {name: list(tensors[f"history/{name}"]) for name in terms}
-    loop.moments = {name: value.to(device) for name, value in _group("adam", tensors).items()}
+    loop.moments = {name: value.to(device) for name, value in _group("moments", tensors).items()}
 
 
 def _group(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

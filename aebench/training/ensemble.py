@@ -40,6 +40,10 @@ class Replica:
     def __init__(self, call: _Call, state: dict[str, Tensor]):
         self._call, self.state = call, state
 
+    def with_state(self, state: dict[str, Tensor]) -> "Replica":
+        """Return the model with other weights and buffers."""
+        return Replica(self._call, state)
+
     def __call__(self, method: str, *args: Any) -> Any:
         """Call a method of the model without gradients."""
         with torch.no_grad():

@@ -65,7 +65,7 @@ class Experiment:
 
     def ensemble(self) -> Ensemble:
         """Return the replicas with their initial weights; raises `InputError` if one of them does not fit into memory."""
-        memory.check_size(self.settings, self.pixels, self.path, self.device, memory.COPIES)
+        memory.check_size(self.settings, self.pixels, self.path, self.device, 1 + memory.COPIES)
         return Ensemble(lambda: models.build(self.settings, self.pixels, self.path), self.seeds, self.device)
 
     def training_settings(self, changes: dict[str, Any] | None = None) -> config.Training:

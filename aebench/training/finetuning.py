@@ -56,9 +56,9 @@ class Finetuning:
         else:
             updates += pretrained.updates
         images = self.labelled_images(fraction)
-        size = self.settings.batch_size
-        changes = {"epochs": max(1, round(updates / -(-images.train.shape[-2] // size))), "batch_size": size}
-        changes |= {"learning_rate": self.settings.learning_rate}
+        changes = {"batch_size": self.settings.batch_size, "learning_rate": self.settings.learning_rate}
+        per_epoch = self.experiment.training_settings(changes).batches(images.train.shape[-2])
+        changes["epochs"] = max(1, round(updates / per_epoch))
         self.experiment.minimise(ensemble, images, changes, [self.experiment.settings, initialisation, fraction])
         return ensemble.state
 

@@ -1,9 +1,9 @@
 """How many seeds fit into memory when they are trained at once.
 
-A seed needs memory for its gradients, the two moments of Adam and the best weights (4 times its weights), for the noise of a
-block of batches, and for the activations that the backward pass stores. The last is measured on one batch of the first seed;
-the backward pass itself may need as much again. Results do not depend on how seeds are grouped, except for layers so narrow (16
-units and fewer) that oneDNN multiplies one and several seeds by different kernels.
+A seed, whose weights are allocated before training, needs memory for its gradients, two moments of Adam and best weights, for
+the noise of a block of batches, and for the activations that the backward pass stores. The last is measured on one batch of the
+first seed; the backward pass itself may need as much again. Results do not depend on how seeds are grouped, but for the
+exceptions in ensemble.py.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from aebench.training.seed_group import block_size
 SHARE = 0.8
 """Fraction of the available memory that may be used, divided by the number of computations side by side."""
 COPIES = 4
-"""Tensors of the size of a weight while training: the weight, its gradient and two moments; the best weights replace one."""
+"""Tensors of the size of a weight that training allocates for it: gradient, two moments and best value."""
 CPU = torch.device("cpu")
 
 
@@ -60,7 +60,7 @@ def bytes_per_seed(ensemble: Ensemble, images: Images, settings: Training) -> in
     noise = ensemble.model.draw(count, Streams(ensemble.seeds[0]).torch("memory", 0, ensemble.device))
     block = sum(map(_bytes, noise)) * max(1, block_size(images.train, settings) // count)
     weights = sum(_bytes(rows[:1]) for rows in ensemble.weights.values())
-    return 4 * weights + block + 2 * (_bytes(batch) + _kept_bytes(ensemble, batch, noise))
+    return COPIES * weights + block + 2 * (_bytes(batch) + _kept_bytes(ensemble, batch, noise))
 
 
 def available_bytes(device: torch.device) -> int | None:
@@ -79,7 +79,7 @@ def _kept_bytes(ensemble: Ensemble, batch: Tensor, noise: tuple[Tensor, ...]) ->
     (first, *_) = ensemble.replicas()
     state = {name: value.detach().requires_grad_(value.is_floating_point()) for name, value in first.state.items()}
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        terms = type(first)(first._call, state).function("terms")(batch, noise)
+        terms = first.with_state(state).function("terms")(batch, noise)
     del terms
     return sum(kept.values())
 

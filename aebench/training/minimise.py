@@ -144,7 +144,7 @@ class TrainingLoop:
         else:
             self.best_epoch[self.active] = self.epoch
             if self.epoch == self.settings.epochs:
-                self._keep_best(torch.tensor(-math.inf))
+                self._keep(range(len(self.active)))
                 finite = finite & self.ensemble.finite().cpu()
         self._fail([s for s, is_finite in zip(self.active, finite.tolist(), strict=True) if not is_finite])
         self._stop()
@@ -186,13 +186,18 @@ class TrainingLoop:
         self.history.setdefault(name, []).append(by_seed)
 
     def _keep_best(self, losses: Tensor) -> None:
-        losses = losses.double().cpu().expand(len(self.active))
+        losses = losses.double().cpu()
         better = (losses < self.best_loss[self.active]).nonzero().flatten().tolist()
-        seeds = [self.active[p] for p in better]
-        self.best_loss[seeds] = losses[better]
+        self.best_loss[[self.active[p] for p in better]] = losses[better]
+        self._keep(better)
+
+    def _keep(self, positions: Sequence[int]) -> None:
+        """Keep the weights of the seeds at these positions in `active` as their best."""
+        positions = list(positions)
+        seeds = [self.active[p] for p in positions]
         self.best_epoch[seeds] = self.epoch
         for name, value in self.ensemble.state.items():
-            self.best_state[name][seeds] = value[better]
+            self.best_state[name][seeds] = value[positions]
 
     def _fail(self, seeds: list[int]) -> None:
         """Mark seeds (positions in `seeds`) as failed in this epoch: no weights of them are kept."""

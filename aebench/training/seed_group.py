@@ -78,7 +78,7 @@ class SeedGroup:
         for indices in everything.split(VALIDATION_BATCH) if len(everything) else ():
             batch = self._batch(x, indices.expand(len(self.positions), -1))
             terms = self.ensemble.terms(batch, self.ensemble.draw(len(indices), noise))
-            if self.settings.criterion == "error":
+            if self.settings.criterion == ERROR:
                 pairs = zip(self.ensemble.replicas(), batch, strict=True)
                 terms |= {ERROR: torch.stack([replica(ERROR, images) for replica, images in pairs])}
             _add(sums, terms, len(indices))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from aebench.evaluation.view import evenly_spaced
 from aebench.models.external.adapter import ENCODER_DERIVATIVE
 from aebench.randomness import Use
 
@@ -40,7 +41,7 @@ class Linearised:
 
 @dataclass(frozen=True, eq=False)
 class Jacobians:
-    """Jacobians at the first m test images, and spectra at the first s test images and at s images of uniform noise.
+    """Jacobians at m test images, and spectra at s test images and at s images of uniform noise.
 
     `norms` (m,) are ‖J‖_F and `unit_norms` (m, k) are ‖∂h_j/∂x‖ for each unit; `spectra` and `noise_spectra` (s, min(k, d)) are
     singular values, the largest first. `along` and `across` linearise the encoder at the s test images, or fewer, in the two
@@ -63,7 +64,7 @@ def contraction(view: "View") -> Jacobians:
     if ENCODER_DERIVATIVE in view.missing:
         return _not_measured(view)
     encode, settings = view.replica.function("encode"), view.settings.contraction
-    test, few = view.images[: settings.images], view.images[: settings.spectra]
+    test, few = (evenly_spaced(view.images, count) for count in (settings.images, settings.spectra))
     noise = torch.rand(few.shape, generator=view.generator(Use.JACOBIANS)).to(few.device)
     x, *changes = directions(view)
     linearised = (linearise(encode, x, change) for change in changes)
@@ -74,10 +75,11 @@ def directions(view: "View") -> tuple[Tensor, Tensor, Tensor]:
     """Return images x (n, d) and, for each, a change δ along the data and one across, (n, d), of the same length.
 
     Along the data, x + δ is the nearest other test image of the class of x. Across, the direction is uniform on the sphere.
-    Of the first `settings.contraction.spectra` test images, those without another image of their class are left out.
+    Of the `settings.contraction.spectra` test images, those without another image of their class are left out.
     """
     count = view.settings.contraction.spectra
-    x, labels, generator = view.images[:count], view.labels[:count], view.generator(Use.DIRECTIONS)
+    x, labels = evenly_spaced(view.images, count), evenly_spaced(view.labels, count)
+    generator = view.generator(Use.DIRECTIONS)
     random = torch.randn(x.shape, generator=generator).to(x)
     distances = torch.cdist(x, view.images, compute_mode="donot_use_mm_for_euclid_dist")
     distances[(labels[:, None] != view.labels) | (distances == 0)] = torch.inf

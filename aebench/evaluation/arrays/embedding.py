@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from aebench.evaluation.settings import Embedding
-from aebench.evaluation.view import View
+from aebench.evaluation.view import View, evenly_spaced
 from aebench.randomness import Use
 
 SCALE, NOISE = 1e-4, 0.01
@@ -25,7 +25,7 @@ SCALE, NOISE = 1e-4, 0.01
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """The first m test images (m, d), their codes (m, k), and the number of `neighbours` for comparing them.
+    """m evenly spaced test images (m, d), their codes (m, k), and the number of `neighbours` for comparing them.
 
     `map` (m, 2) is the t-SNE map of the codes; it is None for all seeds but the first and for codes that t-SNE cannot map.
     """
@@ -37,11 +37,11 @@ class Embedded:
 
 
 def embedding(view: View) -> Embedded:
-    """Return the first `images` test images and their codes, with a t-SNE map for the first seed."""
+    """Return `images` test images and their codes, with a t-SNE map for the first seed."""
     settings = view.settings.embedding
-    codes = view.codes[: settings.images]
+    codes = evenly_spaced(view.codes, settings.images)
     tsne_map = tsne(codes, settings, view.generator(Use.EMBEDDING)) if view.first else None
-    return Embedded(view.images[: settings.images], codes, tsne_map, settings.neighbours)
+    return Embedded(evenly_spaced(view.images, settings.images), codes, tsne_map, settings.neighbours)
 
 
 def tsne(codes: Tensor, settings: Embedding, generator: Generator) -> Tensor | None:

@@ -22,6 +22,7 @@ from torch import Generator, Tensor
 
 from aebench.corruptions import CORRUPTIONS, corrupt
 from aebench.evaluation.settings import Robustness
+from aebench.evaluation.view import evenly_spaced
 from aebench.randomness import Streams, Use
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Corrupted:
-    """The first m test images under each of s `corruptions`, which are pairs (name, level).
+    """m test images, evenly spaced in the test set, under each of s `corruptions`, which are pairs (name, level).
 
     `images` and `reconstructions` have shape (s, m, d), `codes` (s, m, k).
     """
@@ -46,7 +47,7 @@ class Corrupted:
 def robustness(view: "View") -> Corrupted:
     """Encode and reconstruct test images under every corruption and level of the settings."""
     settings = view.settings.robustness
-    corrupted_images = corrupt_images(view.images[: settings.images].cpu(), view.shape, settings.levels)
+    corrupted_images = corrupt_images(evenly_spaced(view.images, settings.images).cpu(), view.shape, settings.levels)
     images = torch.cat(list(corrupted_images.values())).to(view.images.device)
     codes = view.encode(images)
     parts = (part.unflatten(0, (len(corrupted_images), -1)) for part in (images, codes, view.decode(codes)))
@@ -101,7 +102,7 @@ SPATIAL: dict[str, Callable[[Tensor, float, Generator], Tensor]] = {"blur": blur
 
 
 def _corrupt(x: Tensor, shape: tuple[int, ...], name: str, level: float) -> Tensor:
-    generator = Streams(SEED).torch(f"degraded {name}")  # a stream with another name would draw other numbers
+    generator = Streams(SEED).torch(f"corruption {name}")
     if name in SPATIAL:
         return SPATIAL[name](x.reshape(len(x), *shape[:2], -1), level, generator).flatten(1)
     return corrupt(x, CORRUPTIONS[name](*x.shape, level, generator))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from aebench.evaluation.metrics.base import Metric
 from aebench.evaluation.representation import Representation
+from aebench.evaluation.view import evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def map_knn_5(r: Representation) -> float:
 
     if r.embedding is None or r.embedding.map is None:
         return math.nan
-    points, labels = r.embedding.map.cpu().numpy(), r.labels[: len(r.embedding.map)].cpu().numpy()
+    points, labels = (each.cpu().numpy() for each in (r.embedding.map, evenly_spaced(r.labels, len(r.embedding.map))))
     classifier = KNeighborsClassifier(VOTES).fit(points, labels)
     return 100 * float(classifier.score(None, labels))  # None: leave-one-out over the fitted points
 

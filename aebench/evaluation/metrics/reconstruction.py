@@ -156,7 +156,7 @@ METRICS = {
         "Cross-entropy",
         better="lower",
         unit="nats per image",
-        perfect=0.0,
+        perfect=None,
         decimals=2,
         meaning="Cross-entropy of images and reconstructions, with pixels as probabilities. Its minimum, for perfect "
         "reconstructions, is the entropy of the pixels; undefined for reconstructions outside [0, 1].",

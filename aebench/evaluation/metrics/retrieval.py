@@ -2,7 +2,7 @@
 
     P@10 = fraction of the query's class among its 10 nearest reference codes
     AP   = mean over the R reference codes r of the query's class of  c(r) / a(r)
-    mAP  = mean of AP over the first `QUERIES` test codes
+    mAP  = mean of AP over `QUERIES` test codes, evenly spaced in the test set
 
 a(r) is the number of reference codes at most as far from the query as r, and c(r) the number of those that have its class.
 Queries are test codes; reference codes are the training and validation codes. In AP (Manning et al. 2008, section 8.4) codes at
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from aebench.evaluation.metrics.base import Metric
 from aebench.evaluation.metrics.neighbours import nearest
 from aebench.evaluation.representation import Representation
+from aebench.evaluation.view import evenly_spaced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ def mean_average_precision(r: Representation) -> float:
     """Mean AP in %; chance is the fraction of the query's class among the reference codes."""
     import torch
 
-    queries = torch.isin(r.labels, r.reference_labels).nonzero().ravel()[:QUERIES]
+    queries = evenly_spaced(torch.isin(r.labels, r.reference_labels).nonzero().ravel(), QUERIES)
     precisions = average_precision(r.codes[queries], r.labels[queries], r.reference_codes, r.reference_labels)
     return 100 * float(precisions.mean())
 
@@ -95,7 +96,7 @@ METRICS = {
         unit="%",
         perfect=100.0,
         decimals=2,
-        meaning="Mean average precision of training and validation codes, ranked by distance to each of the first "
-        f"{QUERIES} test codes.",
+        meaning="Mean average precision of training and validation codes, ranked by distance to each of "
+        f"{QUERIES} evenly spaced test codes.",
     ),
 }

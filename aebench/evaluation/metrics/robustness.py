@@ -20,6 +20,7 @@ from aebench.evaluation.metrics.base import Metric, Profile
 from aebench.evaluation.metrics.neighbours import majority
 from aebench.evaluation.metrics.reconstruction import sum_of_squares
 from aebench.evaluation.representation import Representation
+from aebench.evaluation.view import evenly_spaced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ def probe_under_corruption(r: Representation) -> float:
 
 def gain_by_corruption(r: Representation) -> dict[str, float]:
     """Corruption and level -> denoising gain, at most 1; NaN where a corruption leaves the images unchanged."""
-    clean = r.images[: r.robustness.images.shape[1]]
+    clean = evenly_spaced(r.images, r.robustness.images.shape[1])
     before, after = ([sum_of_squares(clean, x) for x in part] for part in (r.robustness.images, r.robustness.reconstructions))
     return _by_corruption(r, [1 - b / a if a else float("nan") for a, b in zip(before, after, strict=True)])
 
@@ -60,7 +61,7 @@ def displacement_by_corruption(r: Representation) -> dict[str, float]:
     """Corruption and level -> code displacement, >= 0; NaN for a constant code."""
     import torch
 
-    clean = r.codes[: r.robustness.codes.shape[1]].double()
+    clean = evenly_spaced(r.codes, r.robustness.codes.shape[1]).double()
     between_images = float(torch.pdist(clean).mean())
     moved = [float((codes - clean).norm(dim=1).mean()) for codes in r.robustness.codes]
     return _by_corruption(r, [by / between_images if between_images > 0 else float("nan") for by in moved])
@@ -90,12 +91,12 @@ def _queries(r: Representation) -> "Tensor":
     """Codes ((1 + s) m, k) of the m clean images, then of the images under each of s corruptions."""
     import torch
 
-    return torch.cat([r.codes[: r.robustness.codes.shape[1]], r.robustness.codes.flatten(0, 1)])
+    return torch.cat([evenly_spaced(r.codes, r.robustness.codes.shape[1]), r.robustness.codes.flatten(0, 1)])
 
 
 def _accuracies(r: Representation, predictions: "Tensor") -> dict[str, float]:
     m = r.robustness.codes.shape[1]
-    correct = predictions.unflatten(0, (-1, m)).to(r.labels.device) == r.labels[:m]
+    correct = predictions.unflatten(0, (-1, m)).to(r.labels.device) == evenly_spaced(r.labels, m)
     clean, *others = (100 * correct.double().mean(1)).tolist()
     return {CLEAN: clean} | _by_corruption(r, others)
 

@@ -70,8 +70,8 @@ def _label_columns(axes: "Axes", positions: list[str]) -> None:
 def _caption(results: Results) -> str:
     images = min(results.evaluation.robustness.images, results.card["splits"]["test"]["images"])
     return (
-        f"The first {images} test images, corrupted in the same way for every model (means over seeds). Top: 5-NN accuracy of "
-        "their codes among clean codes. Bottom: the fraction of the corruption's squared error that reconstruction removes. "
+        f"{images} evenly spaced test images, corrupted in the same way for every model (means over seeds). Top: 5-NN accuracy "
+        "of their codes among clean codes. Bottom: the fraction of the corruption's squared error that reconstruction removes. "
         "Levels are a fraction of the pixels (masking, salt and pepper), a standard deviation (gaussian) or a fraction of the "
         "image's shorter side (blur, occlusion, shift)."
     )

@@ -61,7 +61,7 @@ def notes(results: Results) -> list[str]:
         *(model.failure for model in results.models if model.failure),
         *(questions.explanation(metric) for metric in METRICS.values() if metric.main),
         f"Corrupted images: {robustness.corruption.replace('_', ' ')} at level {robustness.level}, drawn once per seed, the "
-        f"same for every model. Jacobians are averaged over the first {contraction.images} test images.",
+        f"same for every model. Jacobians are averaged over {contraction.images} evenly spaced test images.",
         *_feature_classifier(results),
         *external(results),
         "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",
