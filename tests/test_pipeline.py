@@ -250,7 +250,7 @@ def test_a_parameter_can_be_changed_on_the_command_line(unchanged):
 
 def test_metrics_and_plots_can_be_shown(project):
     shown = project.run("dvc", "metrics", "show")
-    assert all(f" {model}.sse " in shown for model in MODELS)
+    assert all(f" {model}.sse.mean " in shown for model in MODELS) and " ae.knn_5.half_width " in shown
     project.run("dvc", "metrics", "diff")
     assert "html" in project.run("dvc", "plots", "show", "-o", "plots-page")
 

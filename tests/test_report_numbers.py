@@ -10,6 +10,7 @@ from pathlib import Path
 import fake_runs
 import pytest
 from fake_runs import COMPARISON, REPORT, T_975_2, file_of, measured, overwrite, read_table, row_of, write_texts
+from scipy import stats
 
 from aebench import storage
 from aebench.evaluation.metrics import METRICS, PROFILES, Metric, Profile, question
@@ -212,12 +213,15 @@ def test_decimal_points_align_in_the_terminal(reported):
     assert len(points) == 1
 
 
-def test_summary_json_has_the_headline_means(reported):
+def test_summary_json_has_mean_and_interval_of_the_main_metrics(reported):
     summary = json.loads((REPORT / "summary.json").read_text())
     assert list(summary) == sorted(fake_runs.BLOCKS)
     for model, means in summary.items():
-        assert set(means) == {"sse", "knn_5"}
-        assert means["sse"] == pytest.approx(statistics.fmean(measured(model, "sse")))
+        assert {"sse", "knn_5"} <= set(means) <= {name for name, metric in METRICS.items() if metric.main}
+        values = measured(model, "sse")
+        assert means["sse"]["mean"] == pytest.approx(statistics.fmean(values))
+        half_width = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1) if len(values) > 1 else None
+        assert means["sse"].get("half_width") == (half_width and pytest.approx(half_width))
 
 
 def test_the_notes_do_not_call_a_single_seed_exact(fake_project):

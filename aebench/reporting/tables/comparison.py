@@ -13,8 +13,6 @@ from aebench.statistics import Estimate
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-HEADLINE = ("sse", "knn_5")
-"""The metrics of summary.json: one for reconstructions, one for codes."""
 DETERMINISTIC = (
     "n = 1: the model is deterministic, so its values have no interval; SSE corrupted still depends on one draw of the "
     "corruption."
@@ -98,7 +96,15 @@ def _feature_classifier(results: Results) -> list[str]:
     ]
 
 
-def summary(results: Results) -> dict[str, dict[str, float]]:
-    """Model -> headline metric -> mean, for `dvc metrics show`. NaN and infinity, which JSON does not have, are left out."""
-    means = {model.name: {name: model.scores[name].mean for name in HEADLINE} for model in results.models}
-    return {model: {name: mean for name, mean in each.items() if math.isfinite(mean)} for model, each in means.items()}
+def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
+    """Model -> main metric -> mean and half-width of its 95 % interval, for `dvc metrics diff` and `dvc exp show`.
+
+    NaN and infinity, which JSON does not have, are left out.
+    """
+    main = [name for name, metric in METRICS.items() if metric.main]
+    return {model.name: {name: fields for name in main if (fields := _finite(model.scores[name]))} for model in results.models}
+
+
+def _finite(score: Estimate) -> dict[str, float]:
+    values = {"mean": score.mean, "half_width": score.half_width}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
