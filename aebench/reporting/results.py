@@ -162,7 +162,7 @@ class ModelResults:
 class StudyResults:
     """The results of a study: series -> position -> quantity -> one value per seed."""
 
-    study: Study
+    settings: Study
     samples: dict[str, dict[str, dict[str, list[float]]]]
 
     def estimate(self, series: str, position: str, quantity: str) -> Estimate | None:
@@ -239,7 +239,7 @@ class Results:
         return self.folder / "figures"
 
     @property
-    def prints(self) -> Path:
+    def pdf(self) -> Path:
         """The folder of the PDF files. `dvc plots` shows all files in `figures` and cannot read PDF."""
         return self.folder / "pdf"
 

@@ -62,6 +62,6 @@ def write(results: Results) -> None:
 
 def _write(results: Results, name: str) -> None:
     figure, shown = figures(results)[name], results.measured
-    files = (results.figures / f"{name}.png", results.prints / f"{name}.pdf")
+    files = (results.figures / f"{name}.png", results.pdf / f"{name}.pdf")
     with canvas.style():
         canvas.publish(figure.draw(shown) if shown.models else None, files, f"{results.about.title}: {figure.title}")

@@ -32,9 +32,10 @@ def _figure(study: StudyResults) -> ReportFigure:
         return _draw(study)
 
     seeds = max(len(values) for by in study.samples.values() for each in by.values() for values in each.values())
-    titles = ", ".join(study.study.describe(quantity).title for quantity in study.quantities)
-    alt = f"Plots against {study.study.axis}, one line per series: {titles}."
-    return ReportFigure(draw, study.study.question, alt, f"{study.study.note} Mean and 95 % interval over seeds (n = {seeds}).")
+    titles = ", ".join(study.settings.describe(quantity).title for quantity in study.quantities)
+    alt = f"Plots against {study.settings.axis}, one line per series: {titles}."
+    caption = f"{study.settings.note} Mean and 95 % interval over seeds (n = {seeds})."
+    return ReportFigure(draw, study.settings.question, alt, caption)
 
 
 def _draw(study: StudyResults) -> "Figure":
@@ -43,7 +44,7 @@ def _draw(study: StudyResults) -> "Figure":
     figure, panels = canvas.panels(count, across=min(count, 4 if count % 4 == 0 or count > 6 else 3), height=2.1, sharex=True)
     colours = canvas.colours(len(study.samples))
     for axes, quantity in zip(panels, study.quantities, strict=True):
-        shown = study.study.describe(quantity)
+        shown = study.settings.describe(quantity)
         for series, colour, marker in zip(study.samples, colours, MARKERS * len(study.samples), strict=False):
             _draw_series(axes, study, series, quantity, color=colour, marker=marker)
         axes.set_title(fill(f"{shown.title} ({shown.unit})", TITLE), fontsize="small")
@@ -55,7 +56,7 @@ def _draw(study: StudyResults) -> "Figure":
         axes.minorticks_off()
         axes.set_xticks(positions, labels, fontsize="x-small", rotation=60 if max(map(len, labels)) > SHORT else 0)
     canvas.legend(figure, panels[0])
-    figure.supxlabel(study.study.axis)
+    figure.supxlabel(study.settings.axis)
     return figure
 
 

@@ -13,11 +13,11 @@ def _table(name: str, study: StudyResults) -> Table:
     points = [(series, position) for series, positions in study.samples.items() for position in positions]
     columns = [
         Column("series", [series for series, _ in points]),
-        Column(study.study.axis, [position for _, position in points], "right"),
+        Column(study.settings.axis, [position for _, position in points], "right"),
     ]
     for quantity in study.quantities:
         estimates = [study.estimate(series, position, quantity) or NOTHING for series, position in points]
-        shown = study.study.describe(quantity)
+        shown = study.settings.describe(quantity)
         columns.append(measures(f"study/{quantity}", shown.title, estimates, shown.decimals, shown.unit))
     rows = tuple(f"{series}/{position}" for series, position in points)
-    return Table(f"study_{name}", "studies", study.study.question, study.study.note, columns, name, rows)
+    return Table(f"study_{name}", "studies", study.settings.question, study.settings.note, columns, name, rows)
