@@ -16,6 +16,7 @@ seed have the same batches and, where shapes agree, the same corruption and init
     clustering              initialisation of k-means
     products                matrices for the accuracy of matrix products
     external                images on which external models are identified
+    anomalies               samples of q(z|x) for the likelihood of anomalies
     lecture                 samples in the figures of the lecture
 
 Names are part of the state: renaming a stream changes its numbers.

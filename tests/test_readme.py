@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from aebench.evaluation.metrics import QUESTIONS, question
+from aebench.reporting.sections import SECTIONS
 
 ROOT = Path(__file__).parent.parent
 LECTURE = ROOT / "aebench" / "reporting" / "templates" / "lecture.md"
@@ -27,7 +28,7 @@ def test_the_readme_lists_the_questions_and_links_their_files():
     section = (ROOT / "README.md").read_text().split("\n## The questions\n")[1].split("\n## ")[0]
     links = re.findall(r"^\| \[(.+)\]\((.+)\)", section, re.MULTILINE)
     expected = [(question(next(iter(file.METRICS))), f"aebench/evaluation/metrics/{key}.py") for key, file in QUESTIONS.items()]
-    assert links == expected
+    assert links == [*expected, (SECTIONS["anomalies"], "aebench/evaluation/metrics/anomalies.py")]
 
 
 @pytest.mark.parametrize("page", [*PAGES, LECTURE], ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -310,7 +310,7 @@ def test_pretraining_without_updates_refutes_that_it_improves_classifiers(projec
         ("depth", {"pretraining": {"a": {"kind": "vanilla", "training": {}}}}, "pretraining.a must not have training"),
         ("sweep", {"vary": "wieght"}, "a key of conf/fake.yaml:studies.sweep.models.l1 must be"),
         ("sweep", {"values": [0.1]}, "studies.sweep.values must have at least 2 items"),
-        ("sweep", {"kind": "swep"}, "sweep.kind must be one of depth, sweep, got 'swep' (did you mean 'sweep'?)"),
+        ("sweep", {"kind": "swep"}, "sweep.kind must be one of anomalies, depth, sweep, got 'swep' (did you mean 'sweep'?)"),
         ("sizes", {"values": [0.5, 60.0]}, "studies.sizes.values must be integers for training_images"),
         ("depth", {"pretraining": {"random": {"kind": "vanilla"}}}, "pretraining must not have a series named random"),
         ("depth", {"pretraining": {"a": {"kind": "vanila"}}}, "studies.depth.pretraining.a.kind must be one of"),

@@ -33,7 +33,8 @@ def hash_dataset(dataset: str, names: list[str], studies: Sequence[str] = ()) ->
     for name in studies:
         study = find(dataset, name)
         used = [models.modules(settings, f"{path}:studies.{name}") for settings in study.model_settings()]
-        modules[f"studies/{name}"] = ("stages.study", *sum(used, ()))
+        sources = [type(data.check(settings, f"{path}:studies.{name}")).__module__ for settings in study.data_settings()]
+        modules[f"studies/{name}"] = ("stages.study", *sum(used, ()), *sources)
     hashes = {roots: code_hashes(*roots) for roots in set(modules.values())}
     return {name: hashes[roots] for name, roots in modules.items()}
 

@@ -3,13 +3,14 @@
 Every table and figure names its section by key.
 """
 
-from aebench.evaluation.metrics import METRICS, OTHERS, PROFILES, QUESTIONS, question
+from aebench.evaluation.metrics import METRICS, OTHERS, PROFILES, QUESTIONS, anomalies, question
 
 SECTIONS: dict[str, str] = {
     "claims": "Which claims of the lecture hold?",
     **{key: question(next(iter(file.METRICS))) for key, file in QUESTIONS.items()},
     "filters": "What do the first units detect?",
     "others": OTHERS,
+    "anomalies": anomalies.__doc__.partition("?")[0] + "?",
     "stacked": "What does layer-by-layer pretraining achieve?",
     "studies": "What is the effect of a single setting, of the number of training images and of depth?",
     "learning": "How did the losses evolve during training?",

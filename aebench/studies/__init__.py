@@ -1,7 +1,8 @@
 """Studies: experiments in addition to the comparison of models. Each varies one thing and keeps everything else fixed.
 
-    sweep   models trained with several values of one setting, or with several numbers of training images
-    depth   stacks of one to L layers, pretrained by several kinds of autoencoder, as features and as classifiers
+    sweep       models trained with several values of one setting, or with several numbers of training images
+    depth       stacks of one to L layers, pretrained by several kinds of autoencoder, as features and as classifiers
+    anomalies   models trained without one class, whose images they should then reveal as anomalies
 
 A study has series (lines of its figure) and positions (values on its axis). conf/<dataset>.yaml:studies holds the settings,
 `suite.studies` in params.yaml selects the studies to run.
@@ -15,11 +16,11 @@ from typing import Any
 
 from aebench import config
 from aebench.errors import unknown
-from aebench.studies.settings import Depth, Study, Sweep
+from aebench.studies.settings import Anomalies, Depth, Study, Sweep
 
-__all__ = ["KINDS", "Study", "description", "find"]
+__all__ = ["KINDS", "Anomalies", "Study", "description", "find"]
 
-KINDS: dict[str, type[Study]] = {"sweep": Sweep, "depth": Depth}
+KINDS: dict[str, type[Study]] = {"sweep": Sweep, "depth": Depth, "anomalies": Anomalies}
 
 
 def find(dataset: str, name: str) -> Study:

@@ -1,13 +1,14 @@
 """Check the settings of a study that its schema does not cover: those of its models, and the names of metrics."""
 
-from aebench import config, models
+from aebench import config, data, models
 from aebench.classifiers.linear_probe import LinearProbeSettings
 from aebench.errors import InputError, check_names, unknown
 from aebench.evaluation.metrics import QUESTIONS
 from aebench.models.base import Autoencoder
 from aebench.models.classifier import ClassifierSettings
+from aebench.models.external import External
 from aebench.models.stacked import layer_model
-from aebench.studies.settings import TRAINING_IMAGES, Depth, Study, Sweep
+from aebench.studies.settings import TRAINING_IMAGES, Anomalies, Depth, Study, Sweep
 
 AVAILABLE = ("reconstruction", "linear_probe", "neighbours", "sparsity")
 """Questions whose metrics need only codes and reconstructions."""
@@ -19,7 +20,7 @@ def check(study: Study, path: str) -> None:
     """Raise `InputError` for the first invalid setting; `path` is where the settings are written."""
     parent, _, name = path.rpartition(".")
     check_names([name], parent)
-    {"sweep": _check_sweep, "depth": _check_depth}[study.kind](study, path)
+    {"sweep": _check_sweep, "depth": _check_depth, "anomalies": _check_anomalies}[study.kind](study, path)
 
 
 def _check_sweep(study: Sweep, path: str) -> None:
@@ -57,3 +58,15 @@ def _check_depth(study: Depth, path: str) -> None:
                 f"{path}.pretraining.{name} must not have training, which is the same for all series: use {path}.training"
             )
         layer_model(settings | {"latent_dim": study.latent_dims[0]}, f"{path}.pretraining.{name}")
+
+
+def _check_anomalies(study: Anomalies, path: str) -> None:
+    check_names(study.models, f"{path}.models")
+    check_names(study.others, f"{path}.others")
+    for name, settings in study.models.items():
+        kind = models.find(settings, f"{path}.models.{name}")
+        if issubclass(kind, External):
+            raise InputError(f"{path}.models.{name}.kind must be trained here, without the anomalies, got {settings['kind']}")
+        config.check(kind.Settings, settings, f"{path}.models.{name}")
+    for name, settings in study.others.items():
+        data.check(settings, f"{path}.others.{name}")

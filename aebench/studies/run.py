@@ -12,16 +12,16 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from aebench import config, models, storage, studies
+from aebench import config, data, models, storage, studies
 from aebench.code_hashes import code_hashes
 from aebench.evaluation.replicas import configure_compute
 from aebench.evaluation.settings import compute
-from aebench.studies import depth, sweep
+from aebench.studies import anomalies, depth, sweep
 from aebench.studies.point import Point
 from aebench.training.cost import environment
 from aebench.training.parallel import parallel_map
 
-RUN = {"sweep": sweep.run, "depth": depth.run}
+RUN = {"sweep": sweep.run, "depth": depth.run, "anomalies": anomalies.run}
 
 
 def run(dataset: str, name: str) -> None:
@@ -58,14 +58,15 @@ def _finished(dataset: str, name: str, task: str) -> Path:
 
 def _identity(dataset: str, name: str) -> str:
     """Return a hash of everything that determines the results: their description, code and data."""
-    conf, path = config.dataset(dataset), f"{config.conf_file(dataset)}:studies.{name}"
-    modules = [m for settings in studies.find(dataset, name).model_settings() for m in models.modules(settings, path)]
-    data = [storage.sha256(storage.split_file(dataset, split)) for split in storage.SPLITS]
-    content = [studies.description(conf, name, config.suite().seeds), code_hashes(__name__, *modules), data]
+    conf, path, study = config.dataset(dataset), f"{config.conf_file(dataset)}:studies.{name}", studies.find(dataset, name)
+    modules = [m for settings in study.model_settings() for m in models.modules(settings, path)]
+    modules += [type(data.check(settings, path)).__module__ for settings in study.data_settings()]
+    images = [storage.sha256(storage.split_file(dataset, split)) for split in storage.SPLITS]
+    content = [studies.description(conf, name, config.suite().seeds), code_hashes(__name__, *modules), images]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _columns(points: list[Point], seeds: list[int]) -> dict[str, list]:
     """Return the seed and one column per point and quantity."""
-    values = {f"{p.series}/{p.position:g}/{quantity}": each for p in points for quantity, each in p.values.items()}
+    values = {f"{p.series}/{p.label}/{quantity}": each for p in points for quantity, each in p.values.items()}
     return {"seed": seeds} | values

@@ -1,6 +1,7 @@
 """Settings of studies, and how their results are described. This module imports neither torch nor models.
 
-Each study consists of tasks that are independent of each other; `aebench.studies.sweep` and `aebench.studies.depth` run them.
+Each study consists of tasks that are independent of each other; the module of `aebench.studies` with the name of its kind runs
+them.
 """
 
 from abc import abstractmethod
@@ -11,12 +12,19 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field
 from aebench.config import Schema
 from aebench.errors import InputError
 from aebench.evaluation.metrics import METRICS, PROFILES
+from aebench.evaluation.metrics.anomalies import DETECTION, SCORES
 
 TRAINING_IMAGES = "training_images"
 CONTROLS = ("random", "modern")
 """Series of a study of depth without pretraining."""
 CLASSIFIERS = {"frozen": "Linear probe", "fine-tuned": "Fine-tuned"}
 """Titles of the quantities of a study of depth."""
+
+
+OUT_OF_DISTRIBUTION = ("noise", "permuted")
+"""Anomalies that are drawn, for every data set."""
+NONE = "none"
+"""No class is left out."""
 
 
 class Quantity(NamedTuple):
@@ -36,6 +44,10 @@ class Study(Schema):
     @abstractmethod
     def model_settings(self) -> list[dict[str, Any]]:
         """Return settings of every kind of model that the study trains."""
+
+    def data_settings(self) -> list[dict[str, Any]]:
+        """Return the settings of every data source that the study reads, in addition to its own data set."""
+        return []
 
     @abstractmethod
     def tasks(self) -> list[str]:
@@ -164,6 +176,70 @@ class Depth(Study):
             "pretrained; random, the same initialisation without pretraining; modern, scaled weights and ReLU units without "
             "pretraining. At each depth, all encoders receive the same number of updates, including pretraining. Deeper stacks "
             "are trained longer, and their codes are narrower."
+        )
+
+
+class Anomalies(Study):
+    """`classes` are the classes that are left out in turn, numbered from 0 as in the data set.
+
+    `others` are the `data` settings of other data sets, whose test images have the same shape. The distance in code space is
+    that to the neighbour number `neighbours`, and the likelihood is estimated with `draws` samples. `seeds` is the number of
+    seeds, from the first of the suite; all of them if there are fewer.
+    """
+
+    kind: Literal["anomalies"]
+    classes: list[NonNegativeInt] = Field(min_length=1)
+    models: dict[str, dict[str, Any]] = Field(min_length=1)
+    others: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    neighbours: PositiveInt = 5
+    draws: PositiveInt = 10
+    seeds: PositiveInt | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_differ(cls, classes: list[int]) -> list[int]:
+        if len(set(classes)) < len(classes):
+            raise ValueError("must not contain duplicates")
+        return classes
+
+    @field_validator("others")
+    @classmethod
+    def _names_differ_from_out_of_distribution(cls, others: dict) -> dict:
+        if clash := [name for name in OUT_OF_DISTRIBUTION if name in others]:
+            raise ValueError(f"must not have a data set named {clash[0]}")
+        return others
+
+    def model_settings(self) -> list[dict[str, Any]]:
+        """Return the settings of the models."""
+        return list(self.models.values())
+
+    def data_settings(self) -> list[dict[str, Any]]:
+        """Return the `data` settings of the other data sets."""
+        return list(self.others.values())
+
+    def tasks(self) -> list[str]:
+        """Return one task per model and class, `<model>=<class>`, and `<model>=none` for the model trained with all classes."""
+        return [f"{model}={left_out}" for model in self.models for left_out in (*self.classes, NONE)]
+
+    axis = property(lambda self: "anomalies", doc="The label of the positions.")
+
+    def describe(self, quantity: str) -> Quantity:
+        """Describe a measure of a score: <score>/<measure>."""
+        score, _, measure = quantity.partition("/")
+        return Quantity(f"{DETECTION[measure].title}, {SCORES[score]}", "fraction", 3)
+
+    @property
+    def note(self) -> str:
+        """The protocol."""
+        others = "".join(f", test images of {name}" for name in self.others)
+        return (
+            "Protocol: a model is trained without the training and validation images of a class, and the test images of this "
+            "class are the anomalies among the test images. For a model that is trained with all classes, "
+            f"noise{others} and test images with permuted pixels are the anomalies. "
+            f"Scores: the squared error; the importance-weighted bound of -log p(x) ({self.draws} samples), where a model has "
+            f"a likelihood; the distance of codes to neighbour number {self.neighbours} among training and validation images, "
+            "with units divided by their standard deviation. A score "
+            "without information has an AUROC of 0.5 and an average precision equal to the fraction of anomalies."
         )
 
 

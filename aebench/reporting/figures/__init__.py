@@ -8,6 +8,7 @@ from functools import partial
 from tqdm import tqdm
 
 from aebench.reporting.figures import (
+    anomalies,
     canvas,
     compression,
     contraction,
@@ -51,7 +52,7 @@ FIGURES: dict[str, ReportFigure] = {name: figure for file in FILES for name, fig
 
 def figures(results: Results) -> dict[str, ReportFigure]:
     """The figures of every report, and one per study of this data set."""
-    return FIGURES | studies.figures(results)
+    return FIGURES | anomalies.figures(results) | studies.figures(results)
 
 
 def write(results: Results) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from aebench.reporting.figures import canvas
 from aebench.reporting.figures.base import ReportFigure
 from aebench.reporting.results import Results, StudyResults
+from aebench.studies import Anomalies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +24,8 @@ TITLE = 32
 
 
 def figures(results: Results) -> dict[str, ReportFigure]:
-    """One figure per study."""
-    return {PREFIX + name: _figure(study) for name, study in results.studies.items()}
+    """One figure per study but those of anomalies."""
+    return {PREFIX + name: _figure(each) for name, each in results.studies.items() if not isinstance(each.settings, Anomalies)}
 
 
 def _figure(study: StudyResults) -> ReportFigure:

@@ -14,7 +14,7 @@ from aebench import storage
 from aebench.reporting import templates
 from aebench.reporting.figures.learning import losses
 from aebench.reporting.results import Results
-from aebench.reporting.tables import claims, comparison, cost, formats, pairwise, questions, stacked, studies
+from aebench.reporting.tables import anomalies, claims, comparison, cost, formats, pairwise, questions, stacked, studies
 from aebench.reporting.tables.columns import Table
 from aebench.reporting.templates import Latex
 
@@ -48,6 +48,7 @@ def tables(results: Results) -> list[Table]:
         *claims.tables(results),
         *(replace(table, note=" ".join([table.note, *external])) for table in questions.tables(results)),
         *stacked.tables(results),
+        *anomalies.tables(results),
         *studies.tables(results),
     ]
 

@@ -2,11 +2,12 @@
 
 from aebench.reporting.results import Results, StudyResults
 from aebench.reporting.tables.columns import NOTHING, Column, Table, measures
+from aebench.studies import Anomalies
 
 
 def tables(results: Results) -> list[Table]:
-    """The tables of all studies."""
-    return [_table(name, study) for name, study in results.studies.items()]
+    """The tables of all studies but those of anomalies."""
+    return [_table(name, each) for name, each in results.studies.items() if not isinstance(each.settings, Anomalies)]
 
 
 def _table(name: str, study: StudyResults) -> Table:
