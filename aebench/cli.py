@@ -127,13 +127,17 @@ def table(
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="<dataset>/<model>, or <folder>:<dataset>/<model>.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The model that is subtracted.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="<dataset>/<model>, <place>:<dataset>/<model>, or <place>.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The model or the place that is subtracted.")],
 ) -> None:
-    """Compare two models, also of two folders, in every main metric: difference, 95 % interval and paired test over seeds."""
+    """Compare two models, or all models of two places, in every main metric: difference, 95 % interval and paired test.
+
+    A place is a DVC experiment, a Git revision, another folder, or `workspace`, the current results.
+    """
+    from aebench.pipeline import dvc_revisions
     from aebench.reporting.tables import contrast
 
-    typer.echo(contrast.text(contrast.read(first), contrast.read(second)))
+    typer.echo(contrast.report(first, second, dvc_revisions.folder_of))
 
 
 @app.command("list")

@@ -1,18 +1,23 @@
 """`aebench compare` pairs two models by seed: SciPy's differences, intervals and p values, by Holm's method for all metrics."""
 
 import re
+import shutil
+import subprocess
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 
 import fake_runs
 import numpy as np
 import pytest
+from dvc.repo import Repo
 from fake_runs import DATASET, measured, overwrite
 from scipy import stats
 
 from aebench.errors import InputError
 from aebench.evaluation.metrics import METRICS
-from aebench.reporting.tables.contrast import contrast, read, text
+from aebench.pipeline.dvc_revisions import folder_of
+from aebench.reporting.tables.contrast import contrast, contrasts, read, report
 from aebench.statistics import holm
 
 MAIN = [name for name, metric in METRICS.items() if metric.main]
@@ -45,9 +50,11 @@ def test_values_are_paired_by_seed_and_not_by_position(fake_project):
 
 def test_only_common_seeds_are_compared(fake_project):
     seeds = list(fake_runs.SEEDS)
-    overwrite("sae", seed=[*seeds[:2], 99])
+    for name in ("metrics.csv", "classification.csv"):
+        overwrite("sae", name, seed=[*seeds[:2], 99])
     assert {each.difference.n for each in contrast(read("fake/ae"), read("fake/sae")).values()} == {2}
-    overwrite("sae", seed=[97, 98, 99])
+    for name in ("metrics.csv", "classification.csv"):
+        overwrite("sae", name, seed=[97, 98, 99])
     with pytest.raises(InputError, match="must have common seeds"):
         contrast(read("fake/ae"), read("fake/sae"))
 
@@ -56,7 +63,7 @@ def test_a_deterministic_model_has_the_same_value_for_every_seed(fake_project):
     result = contrast(read("fake/ae"), read("fake/pca_2"))
     difference = np.array(measured("ae", "sse")) - measured("pca_2", "sse")[0]
     assert result["sse"].difference.n == 3 and result["sse"].difference.mean == pytest.approx(difference.mean())
-    assert "n = 1, no interval" in text(read("fake/mean"), read("fake/pca_2"))
+    assert "n = 1, no interval" in report("fake/mean", "fake/pca_2")
 
 
 def test_two_folders_are_compared(fake_project, monkeypatch):
@@ -67,7 +74,7 @@ def test_two_folders_are_compared(fake_project, monkeypatch):
     monkeypatch.chdir(fake_project)
     result = contrast(read("fake/ae"), read("other:fake/ae"))
     assert result["sse"].difference.mean == pytest.approx(-11 / 12) and result["knn_5"].difference.mean == 0
-    printed = text(read("fake/ae"), read("other:fake/ae"))
+    printed = report("fake/ae", "other:fake/ae")
     assert re.search(r"SSE ↓ \(per image\) +1\.250 +2\.167 +-0\.917 ± 0\.949 +0\.\d+ +no", printed)
     assert "n = 3 seeds" in printed and len(printed.splitlines()) == 3 + len(MAIN)
 
@@ -75,10 +82,12 @@ def test_two_folders_are_compared(fake_project, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fake", r"A and B must be <dataset>/<model>, or <folder>:<dataset>/<model>, got 'fake'"),
+        ("fake", r"A and B must be <dataset>/<model>, <place>:<dataset>/<model> or <place>, .*, got 'fake'"),
+        ("a:fake/ae/b", r"A and B must be <dataset>/<model>, <place>:<dataset>/<model> or <place>, .*, got 'a:fake/ae/b'"),
         ("fake/aee", r"A and B \(for conf/fake.yaml\) must be one of .*, got 'aee'"),
         ("fakes/ae", r"A and B must be one of fake, got 'fakes'"),
-        ("there:fake/ae", r"there:fake/ae must begin with a folder, got none at there"),
+        ("there:fake/ae", r"A and B must be .*, where a place is a folder, .*, got no folder there"),
+        ("runs:fake/ae", r"A and B must be in the folder of a project, got .*runs without conf"),
     ],
 )
 def test_unknown_models_and_folders_are_refused(fake_project, name, message):
@@ -90,6 +99,153 @@ def test_a_model_without_results_is_named(fake_project):
     Path("runs", DATASET, "ae", "metrics.csv").unlink()
     with pytest.raises(InputError, match=r"runs/fake/ae/metrics.csv is missing"):
         read("fake/ae")
+
+
+@pytest.mark.parametrize(
+    ("damage", "got"),
+    [
+        (lambda text: "", "ValueError"),
+        (lambda text: text.splitlines()[0], "no seeds"),
+        (lambda text: text[: len(text) // 2], "IndexError|ValueError|other seeds"),
+        (lambda text: text.replace("seed", "sead", 1), "KeyError: 'seed'"),
+        (lambda text: text.replace("\n0,", "\nzero,", 1), "could not convert string to float: 'zero'"),
+        (lambda text: text.replace("\n0,", "\n,", 1), "no seeds"),
+        (lambda text: text + "\0\n", "Error"),
+    ],
+)
+@pytest.mark.parametrize("name", ["metrics.csv", "classification.csv"])
+def test_a_damaged_table_is_one_line(fake_project, name, damage, got):
+    file = fake_runs.file_of("ae", name)
+    file.write_text(damage(file.read_text()))
+    with pytest.raises(
+        InputError, match=rf"runs/fake/ae/{name} must be a table with a number per seed and metric, got .*({got})"
+    ):
+        report("fake/ae", "fake/sae")
+
+
+def test_a_table_without_some_seeds_is_not_paired_with_those_of_others(fake_project):
+    """Without its first row, metrics.csv would otherwise be paired with the first rows of classification.csv."""
+    lines = fake_runs.file_of("ae", "metrics.csv").read_text().splitlines(True)
+    fake_runs.file_of("ae", "metrics.csv").write_text("".join([lines[0], *lines[2:]]))
+    assert (
+        read("fake/ae").samples["linear_probe"]
+        == fake_runs.storage.read_columns(fake_runs.file_of("ae", "classification.csv"))["linear_probe"][1:]
+    )
+    overwrite("ae", "classification.csv", seed=[0, 1, 7])
+    with pytest.raises(InputError, match=r"classification.csv must be a table .*, got other seeds than metrics.csv"):
+        read("fake/ae")
+
+
+def test_seeds_that_failed_are_left_out(fake_project):
+    columns = fake_runs.storage.read_columns(fake_runs.file_of("sae", "metrics.csv"))
+    overwrite("sae", **{name: [np.nan, *values[1:]] for name, values in columns.items() if name != "seed"})
+    overwrite("sae", "classification.csv", linear_probe=[np.nan, *measured("sae", "linear_probe")[1:]])
+    assert {each.difference.n for each in contrast(read("fake/ae"), read("fake/sae")).values()} == {2}
+
+
+# All models of two places
+
+
+@pytest.fixture
+def two(fake_project):
+    """A second project, with a better `ae`, without results of `sae`, and with a model of its own."""
+    fake_runs.write_fake_suite(fake_project / "other")
+    with chdir(fake_project / "other"):
+        overwrite("ae", sse=[1.0, 1.25, 1.5])
+        fake_runs.file_of("sae", "metrics.csv").unlink()
+        fake_runs.write_params([DATASET], [name for name in fake_runs.BLOCKS if name != "pca_2"])
+    return fake_project
+
+
+def test_models_that_differ_are_compared_and_the_others_named(two):
+    table, notes = report("workspace", "other").split("\n\n")
+    assert table.splitlines()[0].split()[:3] == ["fake/ae", "workspace", "other"] and "fake/mean" not in table
+    assert notes.splitlines() == ["equal in both: fake/mean, fake/ae_2d", "no results in other: fake/pca_2, fake/sae"]
+    assert report("other:", "workspace:").splitlines()[-1] == notes.splitlines()[-1]
+
+
+def test_p_values_are_adjusted_for_all_models(two):
+    with chdir(two / "other"):
+        overwrite("ae_2d", sse=[2.0, 2.5, 2.5])
+    pairs = {name: (read(f"fake/{name}"), read(f"other:fake/{name}")) for name in ("ae", "ae_2d")}
+    together, alone = contrasts(pairs), {name: contrast(*pair) for name, pair in pairs.items()}
+    raw = [
+        stats.ttest_rel(measured(name, metric), with_other(two, name, metric)).pvalue
+        for name in pairs
+        for metric in MAIN
+        if measured(name, metric) != with_other(two, name, metric)
+    ]
+    changed = [together[name]["sse"].p for name in pairs]
+    assert len(raw) == 2 and len(MAIN) > 2
+    assert max(changed) > max(alone[name]["sse"].p for name in pairs) > 0
+    padded = holm([*raw, *[1.0] * (2 * len(MAIN) - 2)])[:2]
+    np.testing.assert_allclose(changed, padded, rtol=1e-6)
+
+
+def with_other(project, model, metric):
+    with chdir(project / "other"):
+        return measured(model, metric)
+
+
+def test_places_without_a_common_model_are_refused(two):
+    with chdir(two / "other"):
+        for model in fake_runs.BLOCKS:
+            fake_runs.file_of(model, "metrics.csv").unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"A and B must have results of the same models; workspace has .*, and other has none"):
+        report("workspace", "other")
+    with pytest.raises(InputError, match=r"must both be models, or both be places, got 'workspace' and 'other:fake/ae'"):
+        report("workspace", "other:fake/ae")
+
+
+# Git revisions and experiments
+
+
+@pytest.fixture
+def versions(fake_project):
+    """A Git repository with results in DVC's cache: `first` and `second` are branches, the latter with a better `ae`."""
+    git("init", "-qb", "first")
+    with Repo.init() as repo:
+        for branch in ("first", "second"):
+            if branch == "second":
+                git("checkout", "-qb", branch)
+                overwrite("ae", sse=[1.0, 1.25, 1.5])
+            repo.add([str(file) for file in Path("runs").glob("*/*/[mc]*.csv")])
+            git("add", "params.yaml", "conf", ".dvc", *map(str, Path("runs").rglob("*.dvc")))
+            git("commit", "-qm", branch)
+    return fake_project
+
+
+def git(*command):
+    return subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@x", *command], check=True, capture_output=True, text=True
+    )
+
+
+def test_revisions_are_compared_and_no_file_changes(versions):
+    overwrite("ae", sse=[9.0, 9.5, 9.0])
+    before, status = {file: file.read_bytes() for file in Path("runs").rglob("*.csv")}, git("status", "--short").stdout
+    table, notes = report("first", "second", folder_of).split("\n\n")
+    assert table.splitlines()[0].split()[:3] == ["fake/ae", "first", "second"]
+    assert notes == "equal in both: fake/mean, fake/pca_2, fake/ae_2d, fake/sae"
+    assert re.search(r"SSE ↓ \(per image\) +9.167 +1.250 ", report("workspace:fake/ae", "HEAD:fake/ae", folder_of))
+    assert before == {file: file.read_bytes() for file in Path("runs").rglob("*.csv")}
+    assert git("status", "--short").stdout == status and git("branch", "--show-current").stdout == "second\n"
+
+
+def test_what_a_revision_lacks_is_one_line(versions):
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(InputError, match=r"must have results of the same models; first has none, and workspace has fake"):
+        report("first", "workspace", folder_of)
+    with pytest.raises(InputError, match=r"^first: runs/fake/ae/metrics.csv is missing: the model has no results there"):
+        report("first:fake/ae", "second:fake/ae", folder_of)
+    with pytest.raises(InputError, match=r"^first: A and B must be one of fake, got 'fakes'"):
+        report("first:fakes/ae", "second:fakes/ae", folder_of)
+    with pytest.raises(InputError, match=r"A and B must be .*, got 'secon' \(did you mean 'second'\?\)"):
+        report("first", "secon", folder_of)
+    git("rm", "-rq", "conf", "--cached")
+    git("commit", "-qm", "no settings")
+    with pytest.raises(InputError, match=r"HEAD must be a revision of the project with results that DVC can read, got: .*conf"):
+        report("first", "HEAD", folder_of)
 
 
 def test_models_of_two_data_sets_are_not_compared(fake_project):
