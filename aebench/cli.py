@@ -4,13 +4,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aebench import config
-from aebench.errors import InputError, did_you_mean, one_line, unknown
+from aebench.errors import InputError, one_line, unknown
 from aebench.pipeline import remote
+
+if TYPE_CHECKING:
+    from aebench.pipeline.runner import Outcome
 
 app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help=True, add_completion=False)
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
@@ -85,10 +88,9 @@ def run(
         config.models(dataset, suite)
     precheck.check(suite, bool(os.environ.get(remote.SCHEDULER)))
     outcome = runner.run(suite.datasets, targets or [], jobs)
-    for line in [f"note: {note}" for dataset in suite.datasets for note in data.notes(dataset)] + outcome.lines():
-        typer.echo(line, err=True)
-    if outcome.failures or outcome.interrupted:
-        raise typer.Exit(INTERRUPTED if outcome.interrupted else 1)
+    for note in [note for dataset in suite.datasets for note in data.notes(dataset)]:
+        typer.echo(f"note: {note}", err=True)
+    _finish(outcome)
     if not targets:
         table()
         typer.echo(f"report: {Path('reports/index.html').absolute()}        MLflow: make ui")
@@ -140,6 +142,26 @@ def compare(
     typer.echo(contrast.report(first, second, dvc_revisions.folder_of))
 
 
+@app.command()
+def sweep(
+    dataset: Annotated[str, typer.Argument(metavar="DATA", help="The data set.")],
+    model: Annotated[str, typer.Argument(help="A model of conf/DATA.yaml.")],
+    setting: Annotated[str, typer.Argument(metavar="KEY=VALUE,VALUE,...", help="A setting of the model, and its values.")],
+    seeds: Seeds = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Stages at a time; default: one per core.")] = None,
+) -> None:
+    """Train and evaluate a model with several values of one setting: a table, a figure with intervals, and runs in MLflow."""
+    from contextlib import chdir
+
+    from aebench.pipeline import sweep as sweeping
+
+    chosen = sweeping.parse(dataset, model, setting)
+    folder, home = sweeping.prepare(chosen, _numbers(_names(seeds)))
+    with chdir(folder):
+        _finish(sweeping.run(chosen, jobs))
+        typer.echo(sweeping.report(chosen, home))
+
+
 @app.command("list")
 def list_names() -> None:
     """List the data sets with their models, the papers, the kinds of model, the data sources and the metrics."""
@@ -181,10 +203,11 @@ def check_model(
     from tabulate import tabulate
 
     from aebench import testing
+    from aebench.testing.names import named
     from aebench.training.device import configure_device
 
     configure_device("cpu", threads=1)
-    reports = [testing.report(settings, path, name) for name, settings, path in _models_to_check(names or [])]
+    reports = [testing.report(settings, path, name) for name, settings, path in named(names or [])]
     rows = [row for report in reports for row in report.rows]
     typer.echo(tabulate(rows, ["model", "term", *testing.CHECKS], "simple", disable_numparse=True))
     problems = [f"{report.name}: {problem}" for report in reports for problem in report.problems]
@@ -275,6 +298,14 @@ def new_data(
     typer.echo(f"  cd own && aebench tune {name}   (optional; then write the rates into the file and run it again)")
 
 
+def _finish(outcome: "Outcome") -> None:
+    """Say what failed; exit if anything did, or if the run was interrupted."""
+    for line in outcome.lines():
+        typer.echo(line, err=True)
+    if outcome.failures or outcome.interrupted:
+        raise typer.Exit(INTERRUPTED if outcome.interrupted else 1)
+
+
 def _check_kept(changes: dict[str, list]) -> None:
     """Raise `InputError` if params.yaml is damaged, or has names of models that are neither known nor replaced."""
     suite = config.suite()
@@ -305,26 +336,3 @@ def _numbers(names: list[str]) -> list[int]:
         if not name.isdecimal() or len(name) > LONGEST_SEED:
             raise InputError(f"--seeds must be integers from 0 to {2**53}, got {name!r}")
     return [int(name) for name in names]
-
-
-def _models_to_check(names: list[str]) -> list[tuple[str, dict, str]]:
-    """Name, settings and path of the settings of each model selected by `names`; a kind selects all its models in conf/."""
-    from aebench.models import MODELS
-
-    suite, known = config.suite(), {}
-    for dataset in dict.fromkeys([*suite.datasets, *sorted(path.stem for path in config.CONF.glob("*.yaml"))]):
-        conf = config.dataset(dataset)
-        for name, settings in conf.all_models.items():
-            path = f"{config.conf_file(dataset)}:{conf.section_of(name)}.{name}"
-            known[f"{dataset}:{name}"] = (f"{dataset}:{name}", settings, path)
-    chosen = []
-    for name in names or [f"{suite.datasets[0]}:{model}" for model in suite.all_models]:
-        matches = [model for model in known.values() if name in (model[0], model[1]["kind"])]
-        matches = matches or [model for model in known.values() if model[0].partition(":")[2] == name][:1]
-        datasets = {key.partition(":")[0] for key in known}
-        if not matches and name not in MODELS and (":" not in name or name.partition(":")[0] in datasets):
-            hint = did_you_mean(name, sorted({*known, *MODELS, *(key.partition(":")[2] for key in known)}))
-            raise InputError(f"a model to check must be a known name, got {name!r}{hint}; `aebench list` shows all names")
-        MODELS.find(matches[0][1]["kind"] if matches else name, "a model to check")
-        chosen += matches or [(name, {"kind": name}, name)]
-    return chosen

@@ -24,10 +24,18 @@ COPIED = (config.SUITE_FILE, storage.REPORTS / "papers" / "README.md")
 DVC = Path(".dvc")
 
 
-def create(folder: Path) -> None:
+def project() -> Path:
+    """The folder of the project: the current folder or, if that is a workspace, the one to which its links lead."""
+    if not Path(LINKED[0]).exists():
+        raise InputError(f"this command must be run in the project's folder or in a workspace, got {Path.cwd()}")
+    return Path(LINKED[0]).resolve().parent
+
+
+def create(folder: Path, own_settings: bool = False) -> None:
     """Make `folder` a workspace of the project in the current folder; one that exists keeps its selection and results.
 
-    Raises `InputError` if the current folder is no project, or `folder` has other content.
+    With `own_settings`, conf is not linked. Raises `InputError` if the current folder is no project, or `folder` has other
+    content.
     """
     if missing := [name for name in (*LINKED, DVC) if not Path(name).exists()]:
         raise InputError(f"aebench workspace must be run in the project's folder, got {Path.cwd()} without {missing[0]}")
@@ -39,7 +47,8 @@ def create(folder: Path) -> None:
         raise InputError(f"FOLDER must be another folder than that of a project, got {folder}")
     (folder / DVC).mkdir(parents=True, exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
-    links = {folder / name: Path(name) for name in LINKED} | {folder / DVC / "plots": DVC / "plots"}
+    linked = [name for name in LINKED if not (own_settings and name == str(config.CONF))]
+    links = {folder / name: Path(name) for name in linked} | {folder / DVC / "plots": DVC / "plots"}
     for link, target in links.items():
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
@@ -47,7 +56,7 @@ def create(folder: Path) -> None:
         if not (folder / file).exists():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / file)
-    with Repo() as project, (folder / DVC / "config").open("w") as file:
+    with Repo() as repo, (folder / DVC / "config").open("w") as file:
         settings = (DVC / "config").read_text().partition("['")[0].rstrip()
-        cache = os.path.relpath(project.cache.local_cache_dir, (folder / DVC).resolve())
+        cache = os.path.relpath(repo.cache.local_cache_dir, (folder / DVC).resolve())
         file.write(f"{settings}\n    no_scm = true\n[cache]\n    dir = {cache}\n")

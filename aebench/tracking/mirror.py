@@ -16,7 +16,8 @@ current together, after all of them are logged: if the process is killed, the ne
 
 The results of a DVC experiment (`dvc exp run`) are logged beside those of the project, as runs tagged with its name, which
 replace only earlier runs of the same experiment. A model that the experiment does not change has no runs in it. DVC may run
-an experiment in a temporary copy of the project; the store and the artifacts are those of the project.
+an experiment in a temporary copy of the project; the store and the artifacts are those of the project. The runs of a sweep
+(`aebench sweep`) have a tag with its name.
 """
 
 import json
@@ -94,10 +95,15 @@ def _project() -> Path:
     return Path(os.environ.get(PROJECT, ""))
 
 
-def mirror() -> Tally:
-    """Update MLflow to the current results of the suite. Raises `InputError` if the store is unreachable."""
+def mirror(sweep: str = "", project: Path | None = None) -> Tally:
+    """Update MLflow to the current results of the suite. Raises `InputError` if the store is unreachable.
+
+    The runs of a `sweep` have a tag with its name, and are in the store of `project`, the workspace in which it was made.
+    """
+    if project:
+        os.environ[PROJECT] = str(project)
     suite = config.suite()
-    models = [model for dataset in suite.datasets for model in _finished(dataset, suite)]
+    models = [model for dataset in suite.datasets for model in _finished(dataset, suite, sweep)]
     finished = {(model.dataset, model.name) for model in models}
     tally = Tally(missing=["/".join(pair) for pair in product(suite.datasets, suite.all_models) if pair not in finished])
     with _alone(), _client() as client:
@@ -106,7 +112,7 @@ def mirror() -> Tally:
     return tally
 
 
-def _finished(dataset: str, suite: config.Suite) -> Iterator[TrackedModel]:
+def _finished(dataset: str, suite: config.Suite, sweep: str) -> Iterator[TrackedModel]:
     """Yield the models with results on a data set."""
     models, lock, commit = results.read(dataset, complete=False).models, Lock.read(suite.datasets), _commit()
     data = _data(dataset, lock) if models else {}
@@ -114,7 +120,8 @@ def _finished(dataset: str, suite: config.Suite) -> Iterator[TrackedModel]:
         stages = {name: entry for name, entry in lock.stages.items() if name.endswith(f"@{dataset}-{model.name}")}
         colour = COLOURS[suite.all_models.index(model.name) % len(COLOURS)]
         notes = {"mlflow.runColor": f"#{colour}", "dvc.stages": ", ".join(stages), "dvc.lock": fingerprint(stages)}
-        yield TrackedModel(dataset, model, data, commit | notes, suite.mlflow_models, os.environ.get(EXPERIMENT_NAME, ""))
+        experiment = os.environ.get(EXPERIMENT_NAME, "")
+        yield TrackedModel(dataset, model, data, commit | notes, suite.mlflow_models, experiment, sweep)
 
 
 def _data(dataset: str, lock: Lock) -> dict[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ALL = "all"
 """Value of the parameter `seed` in a summary."""
 MODEL, FINGERPRINT, FAILED = "aebench.model", "aebench.fingerprint", "aebench.failed"
-EXPERIMENT = "dvc.experiment"
+EXPERIMENT, SWEEP = "dvc.experiment", "aebench.sweep"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TrackedModel:
     """Results of a model on a data set, with MLflow's description of the data and additional tags.
 
     `logged` says of which seeds the model itself is logged: none, the first or all. `experiment` is the name of the DVC
-    experiment that computed them, "" outside experiments.
+    experiment that computed them, "" outside experiments, and `sweep` that of the sweep that the model belongs to, or "".
     """
 
     dataset: str
@@ -57,6 +57,7 @@ class TrackedModel:
     notes: dict[str, str]
     logged: str = "none"
     experiment: str = ""
+    sweep: str = ""
 
     @property
     def name(self) -> str:
@@ -65,8 +66,8 @@ class TrackedModel:
 
     @property
     def key(self) -> str:
-        """Identifies the model among all experiments; a tag of its runs."""
-        return f"{self.name}@{self.experiment}" if self.experiment else self.name
+        """Identifies the model among all experiments and sweeps; a tag of its runs."""
+        return "@".join(filter(None, (self.name, self.sweep, self.experiment)))
 
     @cached_property
     def time(self) -> int:
@@ -98,8 +99,8 @@ class TrackedModel:
         cost = self.results.cost
         machine = {name: str(getattr(cost, name)) for name in ("device", "machine", "threads")}
         versions = {f"version.{name}": version for name, version in cost.versions.items()}
-        experiment = {EXPERIMENT: self.experiment} if self.experiment else {}
-        return {MODEL: self.key, FINGERPRINT: self.fingerprint} | experiment | self.notes | machine | versions
+        groups = {tag: name for tag, name in {EXPERIMENT: self.experiment, SWEEP: self.sweep}.items() if name}
+        return {MODEL: self.key, FINGERPRINT: self.fingerprint} | groups | self.notes | machine | versions
 
     @property
     def logged_seeds(self) -> list[str]:

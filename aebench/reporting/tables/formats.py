@@ -27,11 +27,16 @@ LINE = 40
 
 
 def frame(table: Table) -> "DataFrame":
-    """One row per row of the table: text as printed; for numbers mean, sd, half_width, n and, with a better direction, best."""
+    """One row per row of the table, see `columns_frame`."""
+    return columns_frame(table.columns)
+
+
+def columns_frame(columns: list[Column]) -> "DataFrame":
+    """Text as printed; for numbers mean, sd, half_width, n and, with a better direction, best."""
     from pandas import DataFrame
 
     fields: dict[str, list] = {}
-    for column in table.columns:
+    for column in columns:
         if not column.values:
             fields[column.header] = [cell.strip(FIGURE_SPACE) for cell in column.cells]
             continue
