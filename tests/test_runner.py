@@ -13,6 +13,8 @@ import pytest
 from project import BIN, ROOT
 from ruamel.yaml import YAML
 
+from aebench.pipeline import dvc_stages
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="locks and sessions of Unix")]
 PROGRAM = """
 import sys
@@ -111,6 +113,23 @@ def test_a_run_leaves_what_dvc_repro_leaves(expected, tmp_path, jobs):
     before = (pipeline.folder / "dvc.lock").read_text()
     pipeline.call("dvc", "commit", "-f")
     assert (pipeline.folder / "dvc.lock").read_text() == before  # DVC itself writes the same
+
+
+def test_stages_whose_commands_will_run_are_known_beforehand(tmp_path, monkeypatch):
+    """Neither an unchanged stage nor one that the run cache restores will run its command; asking changes nothing."""
+    pipeline = Pipeline(tmp_path / "p", layers(2, 2))
+    pipeline.run()
+    monkeypatch.chdir(pipeline.folder)
+    monkeypatch.setattr(dvc_stages.DvcStages, "execute", lambda *_: pytest.fail("a command has run"), raising=False)
+    ran = {}
+    for source in ("source\n", "other\n", "source\n"):
+        Path("source").write_text(source)
+        with dvc_stages.DvcStages() as stages:
+            ran.setdefault(source, []).append([stages.will_compute("s00"), stages.will_compute("s00")])
+        if source == "other\n":
+            pipeline.run()
+    assert ran == {"source\n": [[False, False], [False, False]], "other\n": [[True, True]]}
+    assert "restored" in pipeline.run() and pipeline.is_up_to_date()
 
 
 def test_changed_stages_run_and_reverted_ones_are_restored(tmp_path):

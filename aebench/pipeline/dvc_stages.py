@@ -99,6 +99,24 @@ class DvcStages:
                     self._write_lock()
         return changed
 
+    def will_compute(self, name: str) -> bool:
+        """Whether the command of a stage will run: it has changed, and the run cache has no results of it.
+
+        The stages that it depends on must have run.
+        """
+        stage, cache = self._stages[name], self._repo.stage_cache
+        with one_error(), self._repo.lock:
+            if not stage.changed():
+                return False
+            before = [dict(vars(dep)) for dep in stage.deps]
+            try:
+                stage.save_deps()
+                found = cache._load(stage)
+                return not (found and cache._create_stage(found, wdir=stage.wdir).outs_cached())
+            finally:
+                for dep, values in zip(stage.deps, before, strict=True):
+                    vars(dep).update(values)
+
     def needs(self, offer: resources.Amounts) -> dict[str, dict[str, float]]:
         """What each stage uses of what this machine has."""
         return {name: resources.needs(stage.meta or {}, _params(stage), [offer]) for name, stage in self._stages.items()}

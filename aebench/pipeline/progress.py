@@ -119,6 +119,11 @@ class Display:
                 self._print(f"[{self._outcomes.total()}/{len(self._graph)}] {stage} {outcome}{seconds}{remaining}")
             self._update_total()
 
+    def note(self, line: str) -> None:
+        """Show a line above the bars."""
+        with self._lock:
+            self._print(line)
+
     def remaining(self) -> float | None:
         """Estimate the seconds until all stages have finished; None if a duration is unknown."""
         estimates = self._durations.of(self._left)

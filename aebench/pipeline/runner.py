@@ -7,7 +7,7 @@ resumed from its checkpoint by the next run.
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from aebench.errors import InputError
-from aebench.pipeline import fork_server, remote, repair, resources, schedule
+from aebench.pipeline import estimate, fork_server, remote, repair, resources, schedule
 from aebench.pipeline.commands import CUDA_DEVICES, Commands, log, reason
 from aebench.pipeline.dvc_stages import DvcStages
 from aebench.pipeline.progress import Display, Durations
@@ -67,7 +67,9 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
             on_gpu = {stage: int(needed.get(resources.GPU, 0)) for stage, needed in needs.items()}
             commands = Commands(display.start, display.status, gpus, on_gpu, held)
             stages.execute = commands.execute if on_cluster else partial(_execute, commands, needs, capacity)
-            work, expected = partial(_run_stage, stages, commands, display, durations), durations.of(stages.graph)
+            announce = partial(_announce, stages, display, jobs, len(gpus)) if not on_cluster else lambda stage: None
+            work = partial(_run_stage, stages, commands, display, durations, announce)
+            expected = durations.of(stages.graph)
             try:
                 with display.shown():
                     result = schedule.run(stages.graph, work, capacity, needs, expected, commands.stop)
@@ -93,8 +95,15 @@ def _execute(
     return commands.execute(stage, command, arguments)
 
 
-def _run_stage(stages: DvcStages, commands: Commands, display: Display, durations: Durations, stage: str) -> None:
-    """Run a stage, show how it ended, and record how long it took."""
+def _run_stage(
+    stages: DvcStages,
+    commands: Commands,
+    display: Display,
+    durations: Durations,
+    announce: Callable[[str], None],
+    stage: str,
+) -> None:
+    """Run a stage, show how it ended, record how long it took, and announce what follows."""
     started, state = time.monotonic(), "failed"
     try:
         changed = stages.run(stage)
@@ -103,6 +112,17 @@ def _run_stage(stages: DvcStages, commands: Commands, display: Display, duration
             durations.record(stage, time.monotonic() - started)
     finally:
         display.finish(stage, "stopped" if commands.stopped and state == "failed" else state)
+    announce(stage)
+
+
+def _announce(stages: DvcStages, display: Display, jobs: int, gpus: int, stage: str) -> None:
+    """When a data set has been prepared, say how long training will take."""
+    kind, _, dataset = stage.partition("@")
+    prefixes = tuple(f"{verb}@{dataset}-" for verb in ("train", "finetune"))
+    following = [other for other in stages.graph if other.startswith(prefixes)] if kind == "prepare" else []
+    models = [other.partition("-")[2] for other in following if stages.will_compute(other)]
+    if models and (line := estimate.training(dataset, models, jobs, gpus)):
+        display.note(line)
 
 
 def _reasons(failures: Mapping[str, BaseException], commands: Commands) -> dict[str, str]:
