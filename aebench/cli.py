@@ -1,5 +1,6 @@
 """The command-line interface: everything that is not a stage of the pipeline."""
 
+import errno
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ LONGEST_SEED = 16
 LISTS = ("--models", "--metrics")
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells."""
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors of a full or read-only disk."""
 NamesOrNone = Annotated[str | None, typer.Option(help=f"Names, separated by spaces or commas, or {NONE}.")]
 
 
@@ -38,6 +41,11 @@ def main() -> None:
             if missing.name not in PIPELINE:
                 raise
             raise InputError(f"this command needs {missing.name}: pip install 'aebench[pipeline]'") from None
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            constraint = "readable, writable and on a disk with free space"
+            raise InputError(f"{error.filename or 'the project'} must be {constraint}, got: {error.strerror}") from None
 
 
 @app.command()

@@ -78,6 +78,14 @@ def lying_header() -> dict:
     return settings
 
 
+def fewer_in_header() -> dict:
+    """An archive of which one byte is wrong: the header of the images gives them a width of 1 instead of 4."""
+    settings = as_npz()
+    content = Path("data.npz").read_bytes()
+    Path("data.npz").write_bytes(content.replace(b"(100, 4, 4)", b"(100, 4, 1)", 1))
+    return settings
+
+
 def text_file() -> dict:
     settings = as_folder()
     Path("pictures/cat/read.me").write_text("These are cats.")
@@ -168,6 +176,10 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
         "data.npy must be an npz archive of plain arrays, got a single array: save it with np.savez",
     ),
     "npz header that lies": (lying_header, "data.npz must be an npz archive of plain arrays, got one that NumPy cannot read"),
+    "npz with one wrong byte in a header": (
+        fewer_in_header,
+        "data.npz must be an npz archive of plain arrays, got one that NumPy cannot read",
+    ),
     "unknown array": (keys(images="image"), "an array of data.npz must be one of images, labels, got 'image' (did you mean"),
     "a pipe": (pipe, "pipe.csv must be a readable file, got a pipe, socket or device"),
     "path of 300 characters": (keys(path="a" * 300), f"{'a' * 300} must exist in ... , got none at a"),
@@ -308,6 +320,14 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     "picture cut short": (
         bytes_of(as_folder, "pictures/cat/000.png", lambda b: b[:50]),
         "cat/000.png must be an image",
+    ),
+    "picture of which a byte is missing": (
+        bytes_of(as_folder, "pictures/cat/000.png", lambda b: b[:50] + b[51:]),
+        "cat/000.png must be an image file that Pillow reads, got: ",
+    ),
+    "picture with another checksum": (
+        bytes_of(as_folder, "pictures/cat/000.png", lambda b: b[:-13] + bytes([b[-13] ^ 1]) + b[-12:]),
+        "cat/000.png must be an image file that Pillow reads, got: broken PNG file",
     ),
     "picture of another size": (picture(size=(4, 5)), "cat/a.png must be (4, 4) like pictures/cat/000.png ... , got (5, 4)"),
     "picture in colour": (picture(mode="RGB"), "cat/a.png must be (4, 4) like pictures/cat/000.png ... , got (4, 4, 3)"),

@@ -41,7 +41,10 @@ def read_picture(file: Path, grey: bool, background: str | None) -> "tuple[Image
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # A stream, not a path: from a path, Pillow 13.0 maps uncompressed TIFF files to memory, and misreads turned ones.
-            with external.regular(file).open("rb") as stream, Image.open(stream) as picture:
+            with external.regular(file).open("rb") as stream, Image.open(stream) as checked:
+                checked.verify()  # the checksums of PNG, which `load` ignores
+                stream.seek(0)
+                picture = Image.open(stream)
                 frames, kind = getattr(picture, "n_frames", 1), picture.mode
                 picture.load()
                 what = "have an EXIF orientation that Pillow reads, or none"

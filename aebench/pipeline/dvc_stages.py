@@ -11,6 +11,7 @@ cannot restore is written at once, and all are written before a stage that reads
 """
 
 import logging
+import re
 import shutil
 import threading
 import time
@@ -34,11 +35,14 @@ from dvc.utils import serialize, strictyaml
 from dvc.utils.serialize import parse_yaml
 
 from aebench.errors import InputError, did_you_mean
-from aebench.pipeline import dvc_links, lock_parser, resources
+from aebench.pipeline import dvc_damage, dvc_links, lock_parser, resources
 from aebench.pipeline.lock import LOCK
 
 SECONDS_BETWEEN_WRITES, SHARE_OF_WRITES = 10.0, 0.05
 PARTIAL_LOCK = Path(".dvc/tmp/dvc.lock")
+LITTLE = 2**16
+"""Bytes of free space below which a disk is full."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 Execute = Callable[[str, str | list[str], dict[str, Any]], int]
 """Runs a command of a stage: its name, the command and further arguments for subprocess.Popen; returns the exit status."""
 
@@ -47,7 +51,7 @@ class DvcStages:
     """The stages of dvc.yaml that lead to `targets` (stages, or groups such as `train`; default: all), in an order to run them.
 
     `graph` maps each stage to the stages that it depends on. `execute` must be set before a stage runs. Use as a context
-    manager.
+    manager. `damaged` are the files that were not what DVC had recorded, and were made again.
     """
 
     execute: Execute
@@ -56,6 +60,8 @@ class DvcStages:
         self._targets = list(targets)
         self._context = ExitStack()
         self._finished: list[PipelineStage] = []
+        self._executed: set[str] = set()
+        self.damaged: list[str] = []
         self._next_write = time.monotonic() + SECONDS_BETWEEN_WRITES
 
     def __enter__(self) -> "DvcStages":
@@ -73,6 +79,8 @@ class DvcStages:
             self._context.enter_context(_replaced(dvc.stage.run, "_run", self._run_command))
             # Stages outlive the index of the repository, which DVC would read again whenever a command has run.
             self._context.enter_context(_replaced(self._repo, "_reset", lambda: None))
+            runs = self._repo.stage_cache
+            self._context.enter_context(_replaced(runs, "_load_cache", dvc_damage.checked(runs)))
             self._context.enter_context(_replaced(self._repo, "_lock_depth", 1))  # `run` takes the lock itself
             self._context.enter_context(self._repo.scm_context(quiet=True))
             self._stages = {stage.addressing: stage for stage in plan}
@@ -91,8 +99,12 @@ class DvcStages:
     def run(self, name: str) -> bool:
         """Run a stage, or restore its outputs from the run cache, unless it is unchanged; return whether it had changed."""
         stage = self._stages[name]
+        self.damaged += dvc_damage.notice(stage.outs)
         with one_error(), self._repo.lock:
             changed = stage.reproduce(upstream=self._upstream[name]) is not None
+            if changed and name not in self._executed and (wrong := dvc_damage.discard(stage.outs)):
+                self.damaged += wrong
+                stage.reproduce(upstream=self._upstream[name])
             if changed:
                 self._finished.append(stage)
                 if not _can_be_restored(stage) or time.monotonic() > self._next_write:
@@ -135,6 +147,7 @@ class DvcStages:
 
     def _run_command(self, executable: str | None, command: str, **arguments: Any) -> None:
         name = arguments["env"]["DVC_STAGE"]
+        self._executed.add(name)
         if (self._stages[name].meta or {}).get("reads_lock"):
             self.write_lock()
         if status := self.execute(name, dvc.stage.run._make_cmd(executable, command), arguments):
@@ -194,14 +207,16 @@ class _Turn(LockBase):
 
 @contextmanager
 def one_error() -> Iterator[None]:
-    """Raise an `InputError` instead of an error of DVC; its message includes the underlying causes."""
+    """Raise an `InputError` instead of an error of DVC; its message includes the underlying causes. Says so if the disk is full."""
     try:
         yield
     except DvcException as error:
         causes = [str(error)]
         while (error := error.__cause__) is not None:
             causes.append(str(error))
-        raise InputError(": ".join(" ".join(cause.split()) for cause in causes)) from None
+        text = COLOURS.sub("", ": ".join(" ".join(cause.split()) for cause in causes))
+        full = " (the disk is full)" if shutil.disk_usage(".").free < LITTLE else ""
+        raise InputError(text + full) from None
 
 
 @contextmanager

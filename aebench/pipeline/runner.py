@@ -32,15 +32,17 @@ class Outcome:
     """What became of the stages.
 
     `failures` maps a failed stage to the reason, `skipped` a stage that did not run to the failed one that it depends on.
+    `damaged` are files that were not what dvc.lock says.
     """
 
     failures: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
+    damaged: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """What failed and why, and how to go on; empty if nothing failed."""
-        lines = []
+        """What failed and why, and how to go on; empty if nothing failed and no file was damaged."""
+        lines = [f"note: {file} was not what dvc.lock says: it was made again" for file in self.damaged]
         for stage, why in self.failures.items():
             needing = [other for other, failed in self.skipped.items() if failed == stage]
             lines += [f"error: {stage}: {why}", f"  its output: {log(stage)}"]
@@ -73,7 +75,7 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
             try:
                 with display.shown():
                     result = schedule.run(stages.graph, work, capacity, needs, expected, commands.stop)
-                outcome = Outcome(_reasons(result.failures, commands), result.skipped)
+                outcome = Outcome(_reasons(result.failures, commands), result.skipped, damaged=stages.damaged)
             except KeyboardInterrupt:
                 outcome = Outcome(interrupted=True)
             durations.save()

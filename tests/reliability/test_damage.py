@@ -1,0 +1,73 @@
+"""A bit that flips in a file of a finished run is found by the next run, and the file is made again."""
+
+import os
+import random
+
+import pytest
+from test_runner import Pipeline, layers
+
+from aebench.storage import md5
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="locks and sessions of Unix")]
+
+
+def flip(file, rng):
+    """Flip a bit of a file as a failing disk does: neither the size nor the time changes."""
+    times, mode, content = file.stat(), file.stat().st_mode, bytearray(file.read_bytes())
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    file.chmod(0o644)
+    file.write_bytes(content)
+    file.chmod(mode)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def cached(folder):
+    """The files in DVC's cache, by their MD5; those of its run cache are not among them."""
+    files = [file for file in (folder / ".dvc/cache/files/md5").rglob("*") if file.is_file()]
+    return {file.parent.name + file.name: file for file in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    pipeline = Pipeline(tmp_path_factory.mktemp("finished") / "p", layers(3, 3))
+    pipeline.run()
+    return pipeline
+
+
+def test_a_flipped_bit_in_any_output_is_found_and_the_output_is_made_again(finished):
+    before, rng = finished.results(), random.Random(0)
+    assert "all 13 stages are up to date" in finished.run()
+    outputs = [name for name in before[0] if name not in ("source", "params.yaml", "dvc.yaml", ".gitignore", ".dvcignore")]
+    assert len(outputs) == 14
+    for name in outputs:
+        flip(finished.folder / name, rng)
+        output = finished.run()
+        assert f"note: {name} was not what dvc.lock says: it was made again" in output
+        assert finished.results() == before, name
+
+
+def test_a_flipped_bit_in_any_file_of_the_cache_is_found_when_it_is_needed(finished):
+    before, rng = finished.results(), random.Random(1)
+    outputs = [name for name in before[0] if name not in ("source", "params.yaml", "dvc.yaml", ".gitignore", ".dvcignore")]
+    for file in cached(finished.folder).values():
+        flip(file, rng)
+    for name in outputs:
+        (finished.folder / name).unlink()
+    finished.run()
+    assert finished.results() == before and finished.is_up_to_date()
+    assert {digest.partition(".")[0] for digest in cached(finished.folder)} == {
+        md5(f) for f in cached(finished.folder).values()
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_run_cache_restores_nothing_wrong(finished, seed):
+    before, rng = finished.results(), random.Random(seed)
+    for file in (finished.folder / ".dvc/cache/runs").rglob("*"):
+        if file.is_file():
+            flip(file, rng)
+    for name in ("s00", "folder/a", "report"):
+        (finished.folder / name).unlink()
+    (finished.folder / "dvc.lock").unlink()
+    finished.run()
+    assert finished.results() == before and finished.is_up_to_date()
