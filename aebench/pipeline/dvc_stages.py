@@ -207,7 +207,7 @@ class _Turn(LockBase):
 
 @contextmanager
 def one_error() -> Iterator[None]:
-    """Raise an `InputError` instead of an error of DVC; its message includes the underlying causes. Says so if the disk is full."""
+    """Raise an `InputError` instead of an error of DVC; its message has the underlying causes, and says if the disk is full."""
     try:
         yield
     except DvcException as error:

@@ -36,14 +36,13 @@ def finished(tmp_path_factory):
 
 def test_a_flipped_bit_in_any_output_is_found_and_the_output_is_made_again(finished):
     before, rng = finished.results(), random.Random(0)
-    assert "all 13 stages are up to date" in finished.run()
     outputs = [name for name in before[0] if name not in ("source", "params.yaml", "dvc.yaml", ".gitignore", ".dvcignore")]
     assert len(outputs) == 14
     for name in outputs:
         flip(finished.folder / name, rng)
-        output = finished.run()
-        assert f"note: {name} was not what dvc.lock says: it was made again" in output
-        assert finished.results() == before, name
+    output = finished.run()
+    assert all(f"note: {name} was not what dvc.lock says: it was made again" in output for name in outputs)
+    assert finished.results() == before and finished.is_up_to_date()
 
 
 def test_a_flipped_bit_in_any_file_of_the_cache_is_found_when_it_is_needed(finished):
@@ -60,7 +59,7 @@ def test_a_flipped_bit_in_any_file_of_the_cache_is_found_when_it_is_needed(finis
     }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.reliability) for seed in range(1, 20))])
 def test_a_damaged_run_cache_restores_nothing_wrong(finished, seed):
     before, rng = finished.results(), random.Random(seed)
     for file in (finished.folder / ".dvc/cache/runs").rglob("*"):

@@ -1,0 +1,57 @@
+"""The report of `make reliability`: a line for each test, with what was tried and how often."""
+
+import datetime
+import os
+import platform
+import time
+from pathlib import Path
+
+import pytest
+
+REPORT = "AEBENCH_RELIABILITY"
+"""Environment variable with the path of the report; none is written without it."""
+ROWS = pytest.StashKey[list[tuple[str, int, str, float]]]()
+HEADER = """# Reliability
+
+What `make reliability` tried, and what became of it. A test fails if a result is lost, doubled, torn or different from that
+of an undisturbed run, if an error is not one line, or if a wrong input is accepted. `make test` has the fast checks of the same
+promises: [What it promises](../README.md#what-it-promises).
+
+"""
+
+
+def pytest_configure(config):
+    config.stash[ROWS] = []
+
+
+@pytest.fixture
+def tried(request):
+    """A function that notes what a test has tried, how often and what was found, after it has asserted that nothing is lost."""
+    begin = time.monotonic()
+
+    def note(what: str, times: int, found: str) -> None:
+        request.config.stash[ROWS].append((what, times, found, time.monotonic() - begin))
+
+    return note
+
+
+def pytest_sessionfinish(session, exitstatus):
+    if (file := os.environ.get(REPORT)) and (rows := session.config.stash[ROWS]):
+        Path(file).write_text(report(rows, exitstatus))
+
+
+def report(rows, exitstatus) -> str:
+    """The text of the report. A failed test has no row, but is counted."""
+    lines = ["| tried | times | outcome | time |", "|:--|--:|:--|--:|"]
+    lines += [f"| {what} | {times:,} | {found} | {seconds:,.0f} s |" for what, times, found, seconds in rows]
+    total = sum(seconds for *_, seconds in rows)
+    lost = "Lost: nothing." if exitstatus == 0 else "**A test has failed**: its row is missing."
+    machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return HEADER + "\n".join(lines) + f"\n\n{lost} Made on {today} in {total / 60:.0f} minutes on {machine}.\n"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor()
