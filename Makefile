@@ -1,7 +1,8 @@
 # make reproduce    install, run the pipeline, print the comparison
 # make test         install, run the fast tests        make test-all   also the slow pipeline and mutation tests
+# make reliability  kills, full disks, bombs, loads and 100,000 damaged files; writes reports/reliability.md (hours)
 # make ui           open MLflow in the browser         make track      copy the results to MLflow again
-# make lint         check with ruff                    make format     format with ruff
+# make lint         check with ruff, bandit, pip-audit make format     format with ruff
 # make bench        benchmarks                         make lock       update requirements.lock
 # make clean        remove everything that can be made again, except DVC's cache
 #
@@ -21,8 +22,8 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 SELECT := $(if $(DATASETS),--datasets "$(DATASETS)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(STUDIES),--studies "$(STUDIES)") $(if $(PAPERS),--papers "$(PAPERS)")
 FOLDER ?= $(if $(strip $(SELECT)),own,.)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-test test-all: export OMP_NUM_THREADS = 1
-.PHONY: reproduce test test-all lint format ui track bench clean lock
+test test-all reliability: export OMP_NUM_THREADS = 1
+.PHONY: reproduce test test-all reliability lint format ui track bench clean lock
 .DEFAULT_GOAL := reproduce
 
 $(BIN)/.ready: requirements.lock pyproject.toml
@@ -38,14 +39,23 @@ reproduce: $(BIN)/.ready
 	@cd $(FOLDER) && aebench run $(if $(JOBS),-j $(JOBS))
 
 test: $(BIN)/.ready
-	pytest -n $(or $(JOBS),2) --dist loadfile -m "not slow"
+	pytest -n $(or $(JOBS),2) --dist loadfile -m "not slow and not reliability"
 
 test-all: $(BIN)/.ready
-	pytest -n $(or $(JOBS),2) --dist loadfile
+	pytest -n $(or $(JOBS),2) --dist loadfile -m "not reliability"
+
+reliability: export AEBENCH_RELIABILITY = reports/reliability.md
+reliability: export AEBENCH_KILLS ?= 50
+reliability: $(BIN)/.ready
+	pytest -m reliability tests
 
 lint: $(BIN)/.ready
 	ruff check .
 	ruff format --check .
+	bandit -q -c pyproject.toml -r aebench stages
+	@if python -c 'from urllib.request import urlopen as u; u("https://pypi.org/pypi/pip/25.0/json", timeout=5)' 2>/dev/null; \
+	then pip-audit --no-deps --disable-pip -r requirements.lock; \
+	else echo "pip-audit: skipped, since its database at pypi.org cannot be reached"; fi
 
 format: $(BIN)/.ready
 	ruff check --fix .

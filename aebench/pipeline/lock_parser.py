@@ -60,4 +60,4 @@ def write(file: Path, document: dict[str, Any]) -> None:
 @lru_cache(maxsize=4)
 def _parse(text: str) -> Any:
     """Parse a document once; each caller gets a copy of its own."""
-    return yaml.load(text, _Loader)
+    return yaml.load(text, _Loader)  # nosec B506 # a subclass of CSafeLoader

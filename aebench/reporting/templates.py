@@ -74,11 +74,11 @@ def _environment(suffix: str) -> "Environment":
     common = {"loader": loader, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     common |= {"keep_trailing_newline": True, "autoescape": suffix == ".html"}
     if suffix != ".tex":
-        return Environment(**common)
+        return Environment(**common)  # nosec B701 # HTML is escaped, see `common`
     marks = {"variable": "<<", "block": "<%", "comment": "<#"}
     ends = {"variable": ">>", "block": "%>", "comment": "#>"}
     marks = {f"{kind}_start_string": mark for kind, mark in marks.items()}
     ends = {f"{kind}_end_string": mark for kind, mark in ends.items()}
-    environment = Environment(**common, **marks, **ends, finalize=latex)
+    environment = Environment(**common, **marks, **ends, finalize=latex)  # nosec B701 # `latex` escapes every value
     environment.filters["key"] = key
     return environment

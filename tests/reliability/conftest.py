@@ -31,24 +31,29 @@ def tried(request):
 
     def note(what: str, times: int, found: str) -> None:
         request.config.stash[ROWS].append((what, times, found, time.monotonic() - begin))
+        write(request.config, "Not finished: more tests follow.")
 
     return note
 
 
 def pytest_sessionfinish(session, exitstatus):
-    if (file := os.environ.get(REPORT)) and (rows := session.config.stash[ROWS]):
-        Path(file).write_text(report(rows, exitstatus))
+    write(session.config, "Lost: nothing." if exitstatus == 0 else "**A test has failed**: it has no row.")
 
 
-def report(rows, exitstatus) -> str:
-    """The text of the report. A failed test has no row, but is counted."""
+def write(config, outcome):
+    """Write the report, if it is wanted; also before all tests have ended, since they take hours."""
+    if (file := os.environ.get(REPORT)) and (rows := config.stash[ROWS]):
+        Path(file).write_text(report(rows, outcome))
+
+
+def report(rows, outcome) -> str:
+    """The text of the report."""
     lines = ["| tried | times | outcome | time |", "|:--|--:|:--|--:|"]
     lines += [f"| {what} | {times:,} | {found} | {seconds:,.0f} s |" for what, times, found, seconds in rows]
     total = sum(seconds for *_, seconds in rows)
-    lost = "Lost: nothing." if exitstatus == 0 else "**A test has failed**: its row is missing."
     machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return HEADER + "\n".join(lines) + f"\n\n{lost} Made on {today} in {total / 60:.0f} minutes on {machine}.\n"
+    return HEADER + "\n".join(lines) + f"\n\n{outcome} Made on {today} in {total / 60:.0f} minutes on {machine}.\n"
 
 
 def _processor() -> str:
