@@ -1,13 +1,18 @@
 """Models in MLflow: loaded in a new process they give the codes of the pipeline's weights, and have that seed's metrics."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from contextlib import chdir
+import time
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from threading import Thread
+from urllib.request import Request, urlopen
 
 import fake_runs
+import mlflow.pyfunc
 import numpy as np
 import pytest
 
@@ -73,7 +78,8 @@ def logged():
 
 def choose(seeds):
     path = Path("params.yaml")
-    path.write_text(path.read_text().rstrip() + f"\n  mlflow_models: {seeds}\n")
+    lines = [line for line in path.read_text().splitlines() if "mlflow_models" not in line]
+    path.write_text("\n".join([*lines, f"  mlflow_models: {seeds}"]) + "\n")
 
 
 def test_a_logged_model_loads_in_a_new_process(project):
@@ -117,6 +123,67 @@ def test_models_follow_the_results(project):
     second = logged()
     assert set(second) == set(first) and second["pca_2", 0].model_id == first["pca_2", 0].model_id
     assert second["ae", 0].model_id != first["ae", 0].model_id
+
+
+def registered():
+    """Name and locations of the models in the registry."""
+    models = client().search_registered_models()
+    return {m.name: {v.source for v in client().search_model_versions(f"name = '{m.name}'")} for m in models}
+
+
+def test_the_registry_has_the_current_model_of_the_first_seed(project):
+    first = logged()
+    assert registered() == {f"fake.{name}": {first[name, 0].artifact_location} for name in TRAINED}
+    assert client().get_model_version_by_alias("fake.ae", "current").run_id == first["ae", 0].source_run_id
+    choose("all")
+    path = Path("runs/fake/ae/weights.safetensors")
+    trained = storage.load_trained(path)
+    trained.state["encoder.layers.0.bias"][0, 0] += 1
+    storage.save_trained(path, trained)
+    for _ in range(2):  # nothing changes the second time
+        tracking.mirror()
+        assert registered()["fake.ae"] == {logged()["ae", 0].artifact_location} != {first["ae", 0].artifact_location}
+    assert client().get_model_version_by_alias("fake.ae", "current").run_id == logged()["ae", 0].source_run_id
+    model = mlflow.pyfunc.load_model("models:/fake.ae@current")
+    np.testing.assert_array_equal(model.predict(model.input_example), aebench.load("fake/ae").transform(model.input_example))
+    choose("none")
+    tracking.mirror()
+    assert registered() == {}
+
+
+@contextmanager
+def served(model):
+    """Serve a model with the application of `mlflow models serve` in a thread; yields its address."""
+    import uvicorn
+    from mlflow.pyfunc import scoring_server
+
+    server = uvicorn.Server(uvicorn.Config(scoring_server.init(model), port=0, log_level="error"))
+    thread = Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/invocations"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_a_served_model_returns_codes_and_reconstructions(project):
+    model, ours = mlflow.pyfunc.load_model("models:/fake.ae@current"), aebench.load("fake/ae")
+    images = model.input_example
+    with served(model) as address:
+        for params, expected in (({}, ours.transform(images)), ({"output": "reconstructions"}, ours.reconstruct(images))):
+            body = json.dumps({"inputs": images.tolist(), "params": params}).encode()
+            with urlopen(Request(address, body, {"Content-Type": "application/json"}), timeout=60) as answer:
+                np.testing.assert_allclose(json.load(answer)["predictions"], expected, rtol=1e-6)
+
+
+def test_the_registry_is_written_again_for_runs_that_are_kept(project):
+    before = registered()
+    for name in before:
+        client().delete_registered_model(name)
+    assert tracking.mirror().logged == 0 and registered() == before
 
 
 @pytest.mark.parametrize(("seeds", "count"), [("none", 0), ("first", 2), ("all", 4)])

@@ -45,6 +45,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
 LOCAL_STORE = "sqlite:///mlflow.db"
 PROJECT, EXPERIMENT_NAME = "DVC_ROOT", "DVC_EXP_NAME"
@@ -103,12 +104,13 @@ def mirror(sweep: str = "", project: Path | None = None) -> Tally:
     if project:
         os.environ[PROJECT] = str(project)
     suite = config.suite()
-    models = [model for dataset in suite.datasets for model in _finished(dataset, suite, sweep)]
-    finished = {(model.dataset, model.name) for model in models}
+    found = [model for dataset in suite.datasets for model in _finished(dataset, suite, sweep)]
+    finished = {(model.dataset, model.name) for model in found}
     tally = Tally(missing=["/".join(pair) for pair in product(suite.datasets, suite.all_models) if pair not in finished])
     with _alone(), _client() as client:
-        for model in models:
-            _mirror(client, model, tally)
+        registered = {dataset: models.registered(client, dataset) for dataset in suite.datasets}
+        for model in found:
+            _mirror(client, model, tally, registered[model.dataset])
     return tally
 
 
@@ -136,8 +138,8 @@ def _data(dataset: str, lock: Lock) -> dict[str, str]:
     return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": profile}
 
 
-def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally) -> None:
-    """Log a model unless its runs are current, delete its outdated runs, and update its figures."""
+def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally, registered: "dict[str, list[ModelVersion]]") -> None:
+    """Log a model unless its runs are current, delete its outdated runs, and update its figures and the registry."""
     experiment = _experiment(client, model.dataset)
     runs = _search(client, experiment, model.key)
     kept = _with_same_content(runs, model)
@@ -147,6 +149,8 @@ def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally) -> None:
     tally.superseded += sum(_delete(client, run) for run in runs if run not in kept)
     for run_id in logged:
         client.set_tag(run_id, STATE, CURRENT)
+    if not model.experiment:
+        models.register(client, model, kept or [client.get_run(run_id) for run_id in logged], registered)
     _log_figures(client, experiment, model)
     tally.logged += len(logged)
     tally.kept += len(kept)

@@ -1,7 +1,8 @@
 """Models in MLflow: the weights of a seed in the format of `aebench export`, which `mlflow.pyfunc.load_model` loads.
 
 A model is the output of the run of its seed. It has the settings and metrics of that seed, a signature, two test images as an
-example, and no pickled object: `aebench.estimators.pyfunc` reads the files.
+example, and no pickled object: `aebench.estimators.pyfunc` reads the files. The registry has the model of the first seed:
+`models:/digits.vae@current`, the version with the alias `current` of the registered model <dataset>.<model>.
 """
 
 import json
@@ -18,11 +19,17 @@ from aebench.tracking.records import TrackedModel
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
 DATA, FOLDER = "data", "model"
 EXAMPLES = 2
 TYPE = "autoencoder"
+ALIAS = "current"
+"""The alias of the version in the registry."""
+MOST = 1000
+"""Largest number of registered models that MLflow returns at once."""
 
 
 def log(client: "MlflowClient", experiment: str, run_id: str, model: TrackedModel, seed: int) -> str:
@@ -50,6 +57,37 @@ def log(client: "MlflowClient", experiment: str, run_id: str, model: TrackedMode
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
     return logged.model_id
+
+
+def registered(client: "MlflowClient", dataset: str) -> "dict[str, list[ModelVersion]]":
+    """The registered models of a data set and their versions."""
+    ours = f"name LIKE '{dataset}.%'"
+    versions = {model.name: [] for model in client.search_registered_models(ours, MOST)}
+    for each in client.search_model_versions(ours, MOST):
+        versions.setdefault(each.name, []).append(each)
+    return versions
+
+
+def register(client: "MlflowClient", model: TrackedModel, runs: "list[Run]", known: "dict[str, list[ModelVersion]]") -> None:
+    """Make the logged model of the first seed the only version in the registry, whose models are `known`.
+
+    `runs` are the current runs of the model. If no seed is logged, the registered model is deleted.
+    """
+    name, first = f"{model.dataset}.{model.name}", model.logged_seeds[:1]
+    run = next((run for run in runs if [run.data.params["seed"]] == first), None)
+    outdated = known.get(name, [])
+    if run is None and name in known:
+        client.delete_registered_model(name)
+    if run is None or [each.run_id for each in outdated] == [run.info.run_id]:
+        return
+    if name not in known:
+        client.create_registered_model(name)
+    (output,) = run.outputs.model_outputs
+    location = client.get_logged_model(output.model_id).artifact_location
+    new = client.create_model_version(name, location, run.info.run_id, await_creation_for=0, model_id=output.model_id)
+    client.set_registered_model_alias(name, ALIAS, new.version)
+    for each in outdated:
+        client.delete_model_version(name, each.version)
 
 
 def write(model: TrackedModel, seed: int, folder: Path) -> dict[str, Any]:
