@@ -3,6 +3,7 @@
 import csv
 import importlib
 import math
+import shutil
 import sys
 from contextlib import chdir
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from project import copy_settings
+from project import ROOT, copy_settings
 from torch import nn
 
 import aebench
@@ -23,6 +24,7 @@ from aebench.evaluation.classify import classify
 from aebench.evaluation.evaluate import evaluate
 from aebench.evaluation.metrics import METRICS
 from aebench.models import build, modules
+from aebench.models.external import adapt
 from aebench.models.external.adapter import DECODER, DECODER_DERIVATIVE, ENCODER_DERIVATIVE, Adapter
 from aebench.pipeline.lock import Lock
 from aebench.reporting import results
@@ -162,6 +164,42 @@ def test_judge_prepares_the_data_in_a_new_checkout(tmp_path, monkeypatch):
     copy_settings(tmp_path)
     judgement = judge("external_objects:pca", "smoke", "mine")
     assert judgement.frame["model"].tolist() == ["mine"] and judgement.frame["sse.mean"].between(1.5, 1.7).all()
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    """A new checkout with digits, its report, and the examples in benchmarks/external.py."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT)
+    copy_settings(tmp_path)
+    Path("reports/digits").mkdir(parents=True)
+    shutil.copy(ROOT / "reports/digits/table.csv", "reports/digits")
+    data.prepare("digits")
+    return tmp_path
+
+
+def test_the_example_of_nmf_reconstructs_worse_than_pca(digits):
+    """NMF is another factorisation of the same rank, so its error on images it was fitted to is at least that of PCA."""
+    fitted = torch.from_numpy(load_split("digits", "train").images)
+    adapter = adapt("benchmarks.external:nmf", 64)
+    codes = adapter.encode(fitted)
+    assert adapter.latent_dim == 8 and adapter.clipped and codes.min() >= 0
+    variance = np.linalg.svd(fitted.double() - fitted.double().mean(0), compute_uv=False)[8:] ** 2
+    assert variance.sum() / len(fitted) < float((adapter.decode(codes) - fitted).square().sum(1).mean()) < 2.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("example", "package", "sse"), [("nmf", "sklearn", 1.95), ("pythae_vae", "pythae", 1.77)])
+def test_models_of_other_packages_stand_below_those_of_the_report(digits, example, package, sse, capsys):
+    """With pythae, which has a default network of its own, in the environment of `make bench` only."""
+    pytest.importorskip(package)
+    cli.judge(f"benchmarks.external:{example}", "digits", example, digits / "all.csv")
+    *others, last = csv.DictReader((digits / "all.csv").open())
+    assert len(others) > 20 and last["model"] == example
+    assert float(last["sse.mean"]) == pytest.approx(sse, abs=0.1)
+    assert float(last["knn_5.mean"]) > 85 and float(last["frechet.mean"]) > 0
+    assert bool(last["jacobian.mean"]) == (example == "pythae_vae")
+    assert f"{example} is an external model (benchmarks.external:{example}, fingerprint" in capsys.readouterr().out
 
 
 @pytest.mark.slow
