@@ -354,6 +354,20 @@ SILENT = [
         "test_report_numbers.py::test_the_best_at_a_latent_dimension_and_ties_with_it_are_bold_in_every_format",
     ),
     Mutant(
+        "checksums of pictures that are not compared",
+        "data/picture.py",
+        "checked.verify()",
+        "checked.tell()",
+        "test_data_errors.py::test_bad_input_is_reported_in_one_line_and_leaves_nothing[picture with another checksum]",
+    ),
+    Mutant(
+        "damaged outputs that nobody notices",
+        "pipeline/dvc_damage.py",
+        "md5(file) != digest",
+        "md5(file) == ''",
+        "reliability/test_damage.py::test_a_flipped_bit_in_any_output_is_found_and_the_output_is_made_again",
+    ),
+    Mutant(
         "wall times in the fingerprint of the lock",
         "pipeline/lock.py",
         "not in WITH_WALL_TIMES",
