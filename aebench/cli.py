@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aebench import config
+from aebench import config, storage
 from aebench.errors import InputError, one_line, unknown
 from aebench.pipeline import remote
 
@@ -69,7 +69,10 @@ def select(
         published.file(paper, "--papers")
     with run_lock.only_run():
         _check_kept(changes)
-        suite = config.select(changes)
+        before, content = config.suite(), config.SUITE_FILE.read_bytes()
+        suite = config.select(changes) if changes else before
+        if suite == before:  # keep its comments and line breaks
+            config.SUITE_FILE.write_bytes(content)
         repair.prepare_lock(suite.datasets)
         dvc_links.keep_files()
     selected = f"{suite.datasets} x {suite.all_models} x seeds {suite.seeds}; studies {suite.studies}; papers {suite.papers}"
@@ -123,12 +126,17 @@ def table(
 ) -> None:
     """Print the comparison of models; with options, a LaTeX table of chosen models and metrics, in the order given."""
     from aebench.reporting import terminal
+    from aebench.reporting.tables import selection
 
-    if models or metrics or caption or label:
-        from aebench.reporting.tables import selection
-
+    rows, columns, reports = _names(models), _names(metrics), selection.reports()
+    for names in (rows, columns):  # `--models pca ae digits`: the last name is the data set
+        if dataset is None and len(names) > 1 and names[-1] in reports:
+            dataset = names.pop()
+    if dataset and dataset not in reports:
+        raise selection.no_report(dataset, reports)
+    if rows or columns or caption or label:
         chosen = dataset or config.suite().datasets[0]
-        typer.echo(selection.latex(chosen, _names(models), _names(metrics), caption or "", label or ""), nl=False)
+        typer.echo(selection.latex(chosen, rows, columns, caption or "", label or ""), nl=False)
         return
     for name in [dataset] if dataset else config.suite().datasets:
         typer.echo(f"\n{name}: test set, mean ± 95 % interval over seeds\n")
@@ -195,6 +203,9 @@ def tune(dataset: str, models: Names = None) -> None:
     known = config.dataset(dataset, "DATASET").all_models
     if missing := [name for name in _names(models) if name not in known]:
         raise unknown("--models", missing[0], known)
+    if not storage.split_file(dataset, "train").exists():
+        prepare = f"`aebench run prepare@{dataset}`, after `aebench select --datasets {dataset}` if params.yaml lists others"
+        raise InputError(f"DATASET must have been prepared, got {dataset}: run {prepare}")
     results = []
     for model in _names(models) or [name for name in config.suite().all_models if name in known]:
         if trials := list(tuning.run(dataset, model)):
@@ -315,8 +326,12 @@ def _finish(outcome: "Outcome") -> None:
 
 
 def _check_kept(changes: dict[str, list]) -> None:
-    """Raise `InputError` if params.yaml is damaged, or has names of models that are neither known nor replaced."""
+    """Raise `InputError` if only stacks are chosen, or params.yaml is damaged or has unknown names that are not replaced."""
     suite = config.suite()
+    stacks = config.dataset(changes.get("datasets", suite.datasets)[0], "--datasets").stacks
+    if "models" in changes and set(changes["models"]) <= stacks.keys():
+        example = f"such as pca, besides the stack{'s' * (len(changes['models']) > 1)} {', '.join(changes['models'])}"
+        raise InputError(f"--models must have at least one model that is not pretrained layer by layer, {example}")
     if not changes.keys() & {"datasets", "models"}:
         for dataset in suite.datasets:
             config.models(dataset, suite)

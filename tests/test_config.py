@@ -360,3 +360,29 @@ def test_select_of_an_unknown_study_leaves_the_file_unchanged(project):
     assert Path("params.yaml").read_text() == before
     assert config.select({"studies": ["depth"]}).studies == ["depth"]
     assert config.select({"studies": []}).studies == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--seeds", "0 1 2 3 4 5 6 7 8 9"], ["--datasets", "digits"]])
+def test_select_without_a_change_leaves_the_file_as_it_is(project, arguments, monkeypatch):
+    monkeypatch.setattr("aebench.pipeline.dvc_links.keep_files", lambda: None)  # the folder is no project of DVC
+    before = Path("params.yaml").read_bytes()
+    result = CliRunner().invoke(app, ["select", *arguments])
+    assert result.exit_code == 0 and "params.yaml: ['digits'] x ['mean', 'raw'" in result.output
+    assert Path("params.yaml").read_bytes() == before and not Path("params.yaml.partial").exists()
+
+
+def test_a_stack_alone_cannot_be_selected(project):
+    before = Path("params.yaml").read_bytes()
+    result = CliRunner().invoke(app, ["select", "--models", "stacked"])
+    assert (
+        "--models must have at least one model that is not pretrained layer by layer, such as pca, besides the stack stacked"
+        in (str(result.exception))
+    )
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_tuning_before_a_data_set_is_prepared_says_how_to_prepare_it(project):
+    result = CliRunner().invoke(app, ["tune", "smoke"])
+    assert "DATASET must have been prepared, got smoke: run `aebench run prepare@smoke`, after `aebench select" in (
+        str(result.exception)
+    )

@@ -124,6 +124,10 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
         keys(test=101),
         "data.test must take and leave at least one image of every class, got 101, which takes 20 of the 20",
     ),
+    "class with a name": (
+        arrays(labels=np.array(["cat", "dog", "owl", "rare"])[RARE]),
+        "data.test must ... , got 20, which takes 0 of the 1 images of class rare",
+    ),
     "class with one image": (arrays(labels=RARE), "data.test must ... , got 20, which takes 0 of the 1 images of class 3"),
     "two test sets": (keys(test_images="a", test_labels="b"), EITHER),
     "half a test set": (keys(test=None, test_images="a"), EITHER),

@@ -92,13 +92,6 @@ def test_an_experiment_in_a_temporary_folder(unchanged):
     assert_everything_is_in_place(unchanged, "apart")
 
 
-@pytest.mark.slow
-def test_a_queued_experiment(unchanged):
-    unchanged.run("dvc", "exp", "run", "--queue", "-n", "later", "-S", CHANGE)
-    finish_queue(unchanged, "later")
-    assert_everything_is_in_place(unchanged, "later")
-
-
 def finish_queue(project, *experiments):
     project.run("dvc", "queue", "start", "-j", str(len(experiments)))
     end = time.monotonic() + SECONDS_TO_WAIT * len(experiments)

@@ -29,6 +29,7 @@ from aebench.models.external.adapter import DECODER, DECODER_DERIVATIVE, ENCODER
 from aebench.pipeline.lock import Lock
 from aebench.reporting import results
 from aebench.reporting.judge import judge
+from aebench.reporting.tables.comparison import external_note
 from aebench.storage import load_split
 from aebench.training.ensemble import Ensemble
 from aebench.training.experiment import Experiment
@@ -359,3 +360,11 @@ def test_the_code_of_the_loader_is_part_of_the_code_of_the_model():
     assert names == ("aebench.models.external", "external_objects")
     assert {"external_objects", "aebench.models.external.adapter"} <= code_hashes(*names).keys()
     assert modules({"kind": "pca"}, "models.pca") == ("aebench.models.pca",)
+
+
+def test_the_note_gives_a_reason_that_several_parts_share_once():
+    reason = "InputError: load (m:f) must return an object whose decode returns shape (32, 64), got (32, 7)"
+    facts = {"external": "ab", "no decoder": reason, "no encoder derivative": "not a torch module"}
+    note = external_note("mine", "m:f", facts | {"no decoder derivative": reason})
+    assert note.count("must return an object whose decode") == 1 and "InputError" not in note
+    assert "It has no decoder and no decoder derivative (must return" in note and "no encoder derivative (not a torch" in note

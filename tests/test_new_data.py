@@ -112,6 +112,25 @@ def test_pixels_in_any_range_become_images():
     assert data.prepare("mine")["train"].images.min() == 0
 
 
+def test_pixels_far_below_one_have_their_own_white():
+    as_npz(images=IMAGES / np.float32(255) * np.float32(0.05))
+    written = new_data("mine", ["data.npz"])
+    assert check("mine").data["maximum"] == pytest.approx(0.05) and "white 0.05" in written.guesses[2]
+    images = data.prepare("mine")["train"].images
+    assert images.min() == 0 and images.max() == pytest.approx(1)
+
+
+def test_a_class_that_may_be_a_missing_label_is_named():
+    as_csv()
+    text = Path("data.csv").read_text()
+    Path("data.csv").write_text(re.sub(r"(?m)^2,", "NaN,", text))
+    assert any("a class is called NaN: if that means a missing" in guess for guess in new_data("mine", ["data.csv"]).guesses)
+    data.prepare("mine")
+    assert "NaN" in load_about("mine").classes
+    Path("data.csv").write_text(text)
+    assert not any("missing label" in guess for guess in new_data("other", ["data.csv"]).guesses)
+
+
 def test_large_pictures_of_several_sizes_are_resized_and_transparency_is_drawn_on_white():
     for i, (width, mode) in enumerate([(40, "RGB"), (50, "L"), (90, "RGBA")] * 10):
         file = Path("pictures", CLASSES[i % 2], f"{i}.png")
@@ -146,6 +165,17 @@ ERRORS = {
         "t.npz must have both images and labels of test data, or neither, got x_test alone",
     ),
     "no label": (lambda: [str(Path("h.csv").write_text("p0,p1,z0,z1\n1,2,3,4\n") and "h.csv")], "--label must be given"),
+    "semicolons": (lambda: [str(Path("s.csv").write_text("label;p0;p1\n1;2;3\n") and "s.csv")], "values, got semicolons: save"),
+    "tabs": (lambda: [str(Path("t.csv").write_text("label\tp0\n1\t2\n") and "t.csv")], "s between its values, got tabs"),
+    "no header": (
+        lambda: [str(Path("n.csv").write_text("7,0,0,12,0.5\n1,0,0,3,4\n") and "n.csv")],
+        "n.csv must begin with a line of column names, got the values 7, 0, 0, 12, ...",
+    ),
+    "no header, names": (
+        lambda: [str(Path("n.csv").write_text("cat,0,0,12\ndog,0,3,4\n") and "n.csv")],
+        "n.csv must begin with a line of column names, got the values cat, 0, 0, 12, ...",
+    ),
+    "header of numbers": (lambda: [str(Path("n.csv").write_text("0,1,2,3\n1,0,3,4\n") and "n.csv")], "--label must be given"),
     "one class": (lambda: paths_of(as_npz(labels=LABELS * 0)), "labels must be of at least two classes"),
     "constant": (lambda: paths_of(as_npz(images=IMAGES * 0 + 9)), "pixels must be finite numbers that differ, got 9 to 9"),
     "two images": (lambda: paths_of(as_npz(IMAGES[:2], np.arange(2))), "must take and leave at least one image of every class"),

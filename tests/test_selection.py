@@ -64,6 +64,8 @@ def test_a_caption_is_latex_and_a_default_one_is_escaped():
     [
         (("fakes", [], ["sse"]), r"DATA \(with a report\) must be one of fake, got 'fakes' \(did you mean 'fake'\?\)"),
         ((DATASET, ["aee"], []), r"--models \(in reports/fake/table.csv\) must be one of .*, got 'aee'"),
+        ((DATASET, ["ae", "sae", "ae"], []), r"--models must not contain duplicates, got ae 2 times"),
+        ((DATASET, [], ["sse", "sse"]), r"--metrics must not contain duplicates, got sse 2 times"),
         ((DATASET, [], ["sze"]), r"--metrics must be one of .*, got 'sze' \(did you mean 'sse'\?\)"),
         ((DATASET, [], ["linear_probe_by_labels/7"]), r"--metrics linear_probe_by_labels/ must be one of .*, got '7'"),
     ],
@@ -80,6 +82,22 @@ def test_lists_on_the_command_line_need_no_quotation_marks():
     printed = CliRunner().invoke(cli.app, joined).output
     assert [row[0] for row in body(printed)[2:]] == ["sae", "ae"] and r"\caption{A b}" in printed
     assert cli._joined(["tune", "--models", "ae", DATASET]) == ["tune", "--models", "ae", DATASET]
+
+
+def test_the_data_set_may_follow_a_list():
+    arguments = cli._joined(["table", "--metrics", "sse", "--models", "sae", "ae", DATASET])
+    printed = CliRunner().invoke(cli.app, arguments).output
+    assert [row[0] for row in body(printed)[2:]] == ["sae", "ae"]
+
+
+def test_a_table_without_a_report_says_what_helps(tmp_path, monkeypatch):
+    for arguments in (["table", "fakes"], ["table", "fakes", "--models", "ae"]):
+        assert "must be one of fake, got 'fakes' (did you mean 'fake'?)" in str(
+            CliRunner().invoke(cli.app, arguments).exception
+        )
+    monkeypatch.chdir(tmp_path)
+    error = CliRunner().invoke(cli.app, ["table", "fakes"]).exception
+    assert "DATA must have a report in" in str(error) and "`aebench run` writes those of the suite" in str(error)
 
 
 @pytest.mark.slow

@@ -1,7 +1,10 @@
 """Trained models: loaded in two lines, used, explained, exported, and used without the project."""
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +15,9 @@ from sklearn.datasets import load_digits
 from torch.distributions import Normal
 
 import aebench
-from aebench import config
+from aebench import config, storage
 from aebench.errors import InputError
+from aebench.estimators import files
 from aebench.estimators.export import export
 from aebench.evaluation.arrays.density import standard_normal
 from aebench.randomness import Streams, Use
@@ -68,7 +72,10 @@ def test_the_likelihood_is_an_average_of_importance_weights(project):
         ),
         (lambda: aebench.load("smok/vae"), r"name must be one of .*, got 'smok' \(did you mean 'smoke'\?\)"),
         (lambda: aebench.load("vae"), "name must be the name of a model, <dataset>/<model>, or a folder .*, got 'vae'"),
-        (lambda: aebench.load("smoke/pca_2"), "runs/smoke/pca_2/weights.safetensors is missing"),
+        (
+            lambda: aebench.load("smoke/pca_2"),
+            "must have been trained, got no weights in runs/smoke/pca_2 or own/runs",
+        ),
         (lambda: aebench.load("smoke/vae", seed=4), "seed of smoke/vae must be one of 3, 5, got 4"),
         (lambda: aebench.load("smoke/ae").transform(DIGITS * 2), r"images must be in \[0, 16\], got 0 to 32"),
         (lambda: aebench.load("smoke/ae").transform(DIGITS / 16), r"got none above 1; .* need value_range=\(0, 1\)"),
@@ -148,6 +155,28 @@ def test_an_export_of_another_model_leaves_no_programs_of_the_first(project, tmp
     (tmp_path / "about.json").write_text("{}")
     with pytest.raises(InputError, match="must have the files that aebench export wrote, got KeyError"):
         aebench.load(tmp_path)
+
+
+def test_results_are_found_in_the_current_folder_first_and_then_in_own(project, tmp_path, monkeypatch):
+    """Only the workspace has `vae` at first; then the current folder has one of another seed."""
+    for name in ("conf", "params.yaml"):
+        (tmp_path / name).symlink_to(project / name)
+    (tmp_path / "own").mkdir()
+    for name in ("conf", "params.yaml", "data", "runs"):
+        (tmp_path / "own" / name).symlink_to(project / name)
+    expected = aebench.load("smoke/vae", seed=5).transform(DIGITS[:3])
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(aebench.load("smoke/vae", seed=5).transform(DIGITS[:3]), expected)
+    export("smoke/vae", tmp_path / "exported", seed=3)
+    assert aebench.load(tmp_path / "exported").about["metrics"]["sse"]["value"] == 2.0
+    shutil.copytree(project / "runs/smoke/vae", tmp_path / "runs/smoke/vae")
+    trained = storage.load_trained(file := tmp_path / "runs/smoke/vae/weights.safetensors")
+    storage.save_trained(file, replace(trained, seeds=(8, 9)))
+    (tmp_path / "data").symlink_to(project / "data")
+    assert aebench.load("smoke/vae").seed_ == 8
+    monkeypatch.setattr(files, "PLACES", (Path(), Path("none")))
+    with pytest.raises(InputError, match=r"must .* runs/smoke/stacked or none/.*: `make reproduce DATASETS=smoke`"):
+        aebench.load("smoke/stacked")
 
 
 def test_weights_of_other_settings_are_refused(project, monkeypatch):

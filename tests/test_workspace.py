@@ -3,16 +3,12 @@
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
-from data_files import IMAGES, LABELS
-from project import ROOT, clone
+from project import ROOT
 
-from aebench import config
 from aebench.data import external
 from aebench.errors import InputError
 from aebench.pipeline import dvc_workspace
-from aebench.storage import read_yaml
 
 
 @pytest.fixture
@@ -96,24 +92,3 @@ def test_make_runs_a_selection_in_a_workspace_and_everything_else_in_the_project
     selected = ["aebench workspace own", 'cd own && aebench select --models "pca ae"', "cd own && aebench run "]
     assert [" ".join(line.split()) for line in commands("MODELS=pca ae")] == [line.strip() for line in selected]
     assert not [line for line in commands("MODELS=pca", "FOLDER=.") if "workspace" in line or "own" in line]
-
-
-@pytest.mark.slow
-def test_own_data_leaves_the_checkout_clean(tmp_path):
-    project = clone(tmp_path, models="pca ae")
-    np.savez(tmp_path / "mine.npz", images=np.concatenate([IMAGES] * 4), labels=np.concatenate([LABELS] * 4))
-    for file in ("reports/claims.md", "docs/lecture.md", "reports/smoke/table.csv", "dvc.lock"):
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text("stages: {}\n" if file == "dvc.lock" else "published\n")
-    project.commit()
-    guessed = project.aebench("new-data", "mine", "mine.npz")
-    assert "400 images of 4 x 4 pixels in 3 classes" in guessed and "wrote conf/mine.yaml" in guessed
-    project.aebench("workspace")
-    inside = type(project)(tmp_path / "own")
-    inside.aebench("select", "--datasets", "mine", "--models", "pca ae stacked", "--seeds", "0 1")
-    printed = inside.aebench("run", "-j", "2")
-    assert "mine: test set" in printed and str(tmp_path / "own/reports/index.html") in printed
-    assert project.run("git", "status", "--short") == "?? conf/mine.yaml\n"
-    assert (tmp_path / "own/reports/mine/table.csv").exists() and "mine" in (tmp_path / "own/reports/claims.md").read_text()
-    assert (tmp_path / "reports/claims.md").read_text() == (tmp_path / "docs/lecture.md").read_text() == "published\n"
-    assert read_yaml(tmp_path / config.SUITE_FILE)["suite"]["datasets"] == ["smoke"]

@@ -18,6 +18,16 @@ TABLES = ("metrics.csv", "classification.csv")
 
 def describe(name: str) -> dict[str, Any]:
     """Return what is known about a model `<dataset>/<model>` of the pipeline, without its weights."""
+    dataset, model = known_model(name)
+    conf = config.dataset(dataset, "name")
+    about, source = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data")
+    path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
+    training = config.training(conf, conf.all_models[model], path).model_dump()
+    return {"name": name, "training": training, "value_range": source.white and (source.black, source.white), **asdict(about)}
+
+
+def known_model(name: str) -> tuple[str, str]:
+    """Return the data set and the model of `<dataset>/<model>`; raises `InputError` if conf does not have them."""
     dataset, _, model = name.partition("/")
     known = sorted(file.stem for file in config.CONF.glob("*.yaml"))
     if not model or "/" in model or not known:
@@ -25,10 +35,7 @@ def describe(name: str) -> dict[str, Any]:
     conf = config.dataset(dataset, "name")
     if model not in conf.all_models:
         raise unknown(f"name (for {config.conf_file(dataset)})", model, conf.all_models)
-    about, source = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data")
-    path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
-    training = config.training(conf, conf.all_models[model], path).model_dump()
-    return {"name": name, "training": training, "value_range": source.white and (source.black, source.white), **asdict(about)}
+    return dataset, model
 
 
 def measured(name: str, seed: int) -> dict[str, dict[str, float]]:

@@ -9,19 +9,22 @@ An exported model is a folder:
 """
 
 import math
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aebench import config, storage
 from aebench.errors import InputError
-from aebench.estimators.about import ABOUT, WEIGHTS, describe
+from aebench.estimators.about import ABOUT, WEIGHTS, describe, known_model
 from aebench.estimators.base import Estimator
 from aebench.estimators.factory import estimator
 from aebench.estimators.inputs import check_range
 from aebench.evaluation.replicas import first_trained
 
 CARD = "README.md"
+PLACES = (Path(), Path("own"))
+"""Where results are looked for, in this order: the current folder, and the workspace in which selections run."""
 FACTS = ("name", "training", "value_range", "title", "shape", "classes", "source", "licence")
 """What about.json has for `load`."""
 
@@ -32,7 +35,8 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
     Parameters
     ----------
     name : str or Path
-        `<dataset>/<model>`, trained by the pipeline in the current folder, or the path of a folder written by `aebench export`.
+        `<dataset>/<model>`, trained by the pipeline in the current folder or else in its workspace `own`, or the path of a
+        folder written by `aebench export`.
     seed : int or None
         One of the seeds with which the model was trained; None is the first that did not fail.
     value_range : (low, high) or None
@@ -42,11 +46,24 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
     """
     folder = Path(name)
     if not (folder / ABOUT).is_file():
-        about, trained = describe(str(name)), storage.load_trained(storage.run_folder(*str(name).split("/")) / WEIGHTS)
-        check_settings(str(name), trained)
+        with chdir(place_of(str(name))):
+            about, trained = describe(str(name)), storage.load_trained(storage.run_folder(*str(name).split("/")) / WEIGHTS)
+            check_settings(str(name), trained)
     else:
         about, trained = read_export(folder)
     return fitted(of_seed(trained, seed, str(name)), about, value_range)
+
+
+def place_of(name: str) -> Path:
+    """Return the first of `PLACES` that has the weights of the model `<dataset>/<model>`; raises `InputError` if none has."""
+    dataset, model = known_model(name)
+    for place in PLACES:
+        if (place / storage.run_folder(dataset, model) / WEIGHTS).is_file():
+            return place
+    remedy = f"make reproduce DATASETS={dataset}"
+    remedy += f" MODELS={model}" if model in config.dataset(dataset).models else ""  # a stack cannot be selected alone
+    got = " or ".join(str(place / storage.run_folder(dataset, model)) for place in PLACES)
+    raise InputError(f"{name} must have been trained, got no weights in {got}: `{remedy}` trains it")
 
 
 def read_export(folder: Path) -> tuple[dict[str, Any], storage.Trained]:

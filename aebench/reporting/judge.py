@@ -59,8 +59,11 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
     ensemble = Ensemble(lambda: build(settings, about.pixels), seeds)
     ensemble.model.fit(ensemble, None, None)
     view = view_of(dataset, storage.Trained(settings, about.shape, seeds, ensemble.state), 0)
-    values = _measure(represent(view))
-    accuracies = probe_replica(view.replica, dataset, probe, view.seed, view.images.device)
+    try:
+        values = _measure(represent(view))
+        accuracies = probe_replica(view.replica, dataset, probe, view.seed, view.images.device)
+    except InputError as error:  # here, there is no stage that could be run again
+        raise InputError(str(error).partition("; if it is new")[0]) from None
     values["linear_probe"] = accuracies[ALL_LABELS].accuracy if ALL_LABELS in accuracies else nan
     scores = {metric: over_seeds([values[metric]]) for metric in METRICS}
     size = nan if ensemble.model.size is None else ensemble.model.size

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from string import Template
@@ -19,10 +19,14 @@ from aebench.scaffold import file_formats
 from aebench.storage import RESERVED_DATASETS, About, Split, atomic_write
 
 TEMPLATE = Path(__file__).parent / "data_set.yaml.txt"
+DARK = 2.0**-20
+"""A value that pixels of any files reach, unless all are black; dividing and multiplying by it loses no digit."""
 WHITES = (1, 15, 16, 31, 63, 100, 127, 255, 1023, 4095, 65535)
 """Usual values of white."""
 LEVEL_IMAGES, CONTINUOUS, MOST_LEVELS = 2000, 256, 65536
 """Number of images whose grey levels are counted; levels of pixels that are no multiples of a step, and the most steps."""
+MISSING = ("nan", "none", "null", "na", "n/a", "<na>", "nat")
+"""What programs write for a missing label, in lower case."""
 SHARES = ((0.1, 0.2), (0.2, 0.2), (0.25, 0.25), (0.5, 0.34))
 """Fractions of the images for validation and test: the first that give every class an image in each split."""
 SMALL, UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 10_000, 3000, 10, 100
@@ -90,9 +94,14 @@ def grey_levels(pixels: np.ndarray, black: float, white: float) -> int:
 
 
 def _raw_pixels(block: dict[str, Any], path: str) -> Raw:
-    """The images with the values of their files."""
+    """The images with the values of their files, which may be far below 1: sources refuse values far below white."""
     source = data.check(block | {"validation": 0.1}, path)
-    return source.model_copy(update={"maximum": 1.0, "minimum": 0.0}).read()
+    raw = source.model_copy(update={"maximum": DARK, "minimum": 0.0}).read()
+    train, test = (
+        replace(split, images=split.images * np.float32(DARK)) if isinstance(split, Split) else split
+        for split in (raw.train, raw.test)
+    )
+    return replace(raw, train=train, test=test)
 
 
 def _every(raw: Raw) -> list[np.ndarray]:
@@ -145,6 +154,8 @@ def _guesses(
     read = ", ".join(f"{key} {value}" for key, value in block.items() if key in guessed)
     yield f"read as {block['source']}" + (f" with {read}" if read else "")
     yield f"black is {block['minimum']:g} and white {block['maximum']:g}; {values['levels']} grey levels"
+    if missing := [name for name in about.classes if name.lower() in MISSING]:
+        yield f"a class is called {missing[0]}: if that means a missing label, remove its images"
     counts = ", ".join(f"{len(split.labels):,} {name}" for name, split in splits.items())
     chosen = "those given" if official else f"a random {block['test']:.0%}"
     yield f"{counts} images; the test images are {chosen}"

@@ -25,6 +25,8 @@ ARRAYS = {
 }
 """Usual names of the arrays of an npz file, in lower case."""
 TEST = re.compile("test|t10k", re.IGNORECASE)
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 LARGEST_SIDE, SIDE = 64, 32
 """Pictures with a longer side, or of several sizes, are resized to `SIDE` x `SIDE`."""
 
@@ -88,6 +90,7 @@ def _npz(paths: list[str], files: list[Path], label: str | None) -> dict[str, An
 def _csv(paths: list[str], files: list[Path], label: str | None) -> dict[str, Any]:
     with io.TextIOWrapper(io.BytesIO(external.read(files[0])), "utf-8-sig", newline="", errors="replace") as stream:
         names = [name.strip() for name in next(csv.reader(stream, skipinitialspace=True), [])]
+    _check_header(names, paths[0])
     if label is not None and label not in names:
         raise unknown("--label", label, names[:8])
     kinds = Counter(re.sub("[0-9]+", "#", name) for name in names)
@@ -97,6 +100,17 @@ def _csv(paths: list[str], files: list[Path], label: str | None) -> dict[str, An
         got = f"the columns {', '.join(guesses[:8] or names[:4])}, ..."
         raise InputError(f"--label must be given, the column of the labels in {paths[0]}, got {got}")
     return {"source": "csv"} | _train_and_test(paths) | {"label": label or guesses[0]}
+
+
+def _check_header(names: list[str], path: str) -> None:
+    """Raise `InputError` if the values are not separated by commas, or the first line is an image."""
+    for character, name in SEPARATORS.items():
+        if len(names) < 2 and any(character in each for each in names):
+            raise InputError(f"{path} must have commas between its values, got {name}: save it again with commas")
+    numbers = [name for name in names if NUMBER.fullmatch(name)]
+    distinct = len(set(numbers)) == len(numbers) and all(map(str.isdecimal, numbers))
+    if len(numbers) >= max(2, len(names) - 1) and not distinct:
+        raise InputError(f"{path} must begin with a line of column names, got the values {', '.join(names[:4])}, ...")
 
 
 def _idx(paths: list[str], files: list[Path], label: str | None) -> dict[str, Any]:

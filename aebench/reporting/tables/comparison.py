@@ -80,7 +80,11 @@ def external(results: Results) -> list[str]:
 
 def external_note(name: str, load: str, facts: dict[str, str]) -> str:
     """The note on an external model with these `facts`."""
-    lacking = [f"{what} ({reason})" for what, reason in facts.items() if what.startswith("no ")]
+    by_reason: dict[str, list[str]] = {}
+    for what, reason in facts.items():
+        if what.startswith("no "):
+            by_reason.setdefault(reason.removeprefix(f"InputError: load ({load}) "), []).append(what)
+    lacking = [f"{' and '.join(each)} ({reason})" for reason, each in by_reason.items()]
     unmeasured = f" It has {' and '.join(lacking)}; metrics that need this are not measured." if lacking else ""
     pixels = f" The pixels that it is given are {facts['pixels']}." if "pixels" in facts else ""
     source = f"{load}, fingerprint {facts['external']}"
