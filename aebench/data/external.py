@@ -6,7 +6,6 @@ import os
 import zlib
 from pathlib import Path
 
-from aebench import config
 from aebench.data.limits import must_fit
 from aebench.errors import InputError
 
@@ -29,10 +28,11 @@ def data_folder() -> Path | None:
 def locate(path: str) -> Path:
     """Resolve `path` relative to the project, else to the data folder; raises `InputError` if it exists in neither.
 
-    In a workspace, whose folder conf is a link, the project is that of the link's target.
+    In a workspace, whose folder aebench is a link, the project is that of the link's target.
     """
     folder, given = data_folder(), _expanded(path, path)
-    project = [config.CONF.resolve().parent / given] if config.CONF.is_symlink() else []
+    package = Path("aebench")
+    project = [package.resolve().parent / given] if package.is_symlink() else []
     candidates = [given, *project] + ([folder / path] if folder else [])
     for candidate in candidates:
         if _exists(candidate):

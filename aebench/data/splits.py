@@ -5,6 +5,8 @@ images are drawn from the stream `split` of `split_seed`: step 0 for test, step 
 `hold_out: last` the validation images are the last ones instead, as in the customary 50,000 / 10,000 images of MNIST.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aebench.data.base import Raw, Source
@@ -17,21 +19,24 @@ def divide(raw: Raw, source: Source, path: str) -> dict[str, Split]:
     """Return the splits by name; an official test set is not changed. `path` is where the settings are written."""
     streams, train, test = Streams(source.split_seed), raw.train, raw.test
     if not isinstance(test, Split):
-        train, test = _hold_out(train, test, streams.numpy("split", 0), f"{path}.test")
+        train, test = _hold_out(train, test, streams.numpy("split", 0), f"{path}.test", raw.about.classes)
     if source.hold_out == "last":
         train, validation = _last(train, source.validation, f"{path}.validation")
     else:
-        train, validation = _hold_out(train, source.validation, streams.numpy("split", 1), f"{path}.validation")
+        rng = streams.numpy("split", 1)
+        train, validation = _hold_out(train, source.validation, rng, f"{path}.validation", raw.about.classes)
     return dict(zip(SPLITS, (train, validation, test), strict=True))
 
 
-def _hold_out(split: Split, amount: int | float, rng: np.random.Generator, where: str) -> tuple[Split, Split]:
+def _hold_out(
+    split: Split, amount: int | float, rng: np.random.Generator, where: str, classes: Sequence[str]
+) -> tuple[Split, Split]:
     n = len(split.labels)
     sizes = np.bincount(split.labels)
     take = shares(sizes, amount if isinstance(amount, int) else round(amount * n))
     wrong = np.flatnonzero((take < 1) | (take >= sizes))
     if wrong.size:
-        got = f"{amount}, which takes {take[wrong[0]]} of the {sizes[wrong[0]]} images of class {wrong[0]}"
+        got = f"{amount}, which takes {take[wrong[0]]} of the {sizes[wrong[0]]} images of class {classes[wrong[0]]}"
         raise InputError(f"{where} must take and leave at least one image of every class, got {got}")
     order = np.lexsort((rng.random(n), split.labels))
     rank = np.arange(n) - (np.cumsum(sizes) - sizes)[split.labels[order]]
