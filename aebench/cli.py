@@ -58,7 +58,7 @@ def select(
 ) -> None:
     """Write the data sets, models, seeds, studies and papers to run to params.yaml; the results of all others are kept."""
     from aebench import papers as published
-    from aebench.pipeline import dvc_links, repair, run_lock
+    from aebench.pipeline import selection
 
     changes = {"datasets": _names(datasets), "models": _names(models), "seeds": _numbers(_names(seeds))}
     changes = {field: values for field, values in changes.items() if values}
@@ -67,14 +67,7 @@ def select(
             changes[field] = [] if _names(text) == [NONE] else _names(text)
     for paper in changes.get("papers", []):
         published.file(paper, "--papers")
-    with run_lock.only_run():
-        _check_kept(changes)
-        before, content = config.suite(), config.SUITE_FILE.read_bytes()
-        suite = config.select(changes) if changes else before
-        if suite == before:  # keep its comments and line breaks
-            config.SUITE_FILE.write_bytes(content)
-        repair.prepare_lock(suite.datasets)
-        dvc_links.keep_files()
+    suite = selection.select(changes)
     selected = f"{suite.datasets} x {suite.all_models} x seeds {suite.seeds}; studies {suite.studies}; papers {suite.papers}"
     typer.echo(f"params.yaml: {selected}")
 
@@ -323,18 +316,6 @@ def _finish(outcome: "Outcome") -> None:
         typer.echo(line, err=True)
     if outcome.failures or outcome.interrupted:
         raise typer.Exit(INTERRUPTED if outcome.interrupted else 1)
-
-
-def _check_kept(changes: dict[str, list]) -> None:
-    """Raise `InputError` if only stacks are chosen, or params.yaml is damaged or has unknown names that are not replaced."""
-    suite = config.suite()
-    stacks = config.dataset(changes.get("datasets", suite.datasets)[0], "--datasets").stacks
-    if "models" in changes and set(changes["models"]) <= stacks.keys():
-        example = f"such as pca, besides the stack{'s' * (len(changes['models']) > 1)} {', '.join(changes['models'])}"
-        raise InputError(f"--models must have at least one model that is not pretrained layer by layer, {example}")
-    if not changes.keys() & {"datasets", "models"}:
-        for dataset in suite.datasets:
-            config.models(dataset, suite)
 
 
 def _joined(arguments: list[str]) -> list[str]:

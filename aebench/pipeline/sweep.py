@@ -20,7 +20,7 @@ from typing import Any
 
 from aebench import config, models
 from aebench.errors import InputError, check_names, did_you_mean, unknown
-from aebench.pipeline import dvc_links, dvc_workspace, precheck, remote, repair, run_lock, runner
+from aebench.pipeline import dvc_workspace, precheck, remote, runner, selection
 from aebench.reporting import results, sweeps, terminal
 from aebench.storage import RESERVED_MODELS, atomic_write
 from aebench.tracking import mirror
@@ -93,11 +93,9 @@ def prepare(sweep: Sweep, seeds: list[int]) -> tuple[Path, Path]:
         dvc_workspace.create(folder := home / FOLDER / sweep.name, own_settings=True)
         _write_settings(sweep, folder)
     seeds = seeds or config.suite(home / config.SUITE_FILE).seeds
-    with chdir(folder), run_lock.only_run():
+    with chdir(folder):
         chosen = {"datasets": [sweep.dataset], "models": list(sweep.models), "seeds": seeds, "studies": [], "papers": []}
-        config.select(chosen)
-        repair.prepare_lock([sweep.dataset])
-        dvc_links.keep_files()
+        selection.select(chosen)
     return folder, home
 
 
