@@ -179,6 +179,18 @@ def test_a_served_model_returns_codes_and_reconstructions(project):
                 np.testing.assert_allclose(json.load(answer)["predictions"], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("group", ["sweep", "experiment"])
+def test_models_of_sweeps_and_experiments_are_not_registered(project, monkeypatch, group):
+    before, path = registered(), Path("runs/fake/ae/weights.safetensors")
+    trained = storage.load_trained(path)
+    trained.state["encoder.layers.0.bias"][0, 0] += 1
+    storage.save_trained(path, trained)
+    if group == "experiment":
+        monkeypatch.setenv(tracking.EXPERIMENT_NAME, "exp")
+    assert tracking.mirror("rates" if group == "sweep" else "").logged >= 4
+    assert registered() == before
+
+
 def test_the_registry_is_written_again_for_runs_that_are_kept(project):
     before = registered()
     for name in before:

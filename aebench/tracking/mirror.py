@@ -149,7 +149,7 @@ def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally, registere
     tally.superseded += sum(_delete(client, run) for run in runs if run not in kept)
     for run_id in logged:
         client.set_tag(run_id, STATE, CURRENT)
-    if not model.experiment:
+    if model.key == model.name:  # neither of an experiment nor of a sweep
         models.register(client, model, kept or [client.get_run(run_id) for run_id in logged], registered)
     _log_figures(client, experiment, model)
     tally.logged += len(logged)
