@@ -26,11 +26,14 @@ def pytest_configure(config):
 
 @pytest.fixture
 def tried(request):
-    """A function that notes what a test has tried, how often and what was found, after it has asserted that nothing is lost."""
+    """A function that notes what a test has tried, how often and what was found, after it has asserted that nothing is lost.
+
+    `share` is the part of the test's time that this took.
+    """
     begin = time.monotonic()
 
-    def note(what: str, times: int, found: str) -> None:
-        request.config.stash[ROWS].append((what, times, found, time.monotonic() - begin))
+    def note(what: str, times: int, found: str, share: float = 1.0) -> None:
+        request.config.stash[ROWS].append((what, times, found, share * (time.monotonic() - begin)))
         write(request.config, "Not finished: more tests follow.")
 
     return note
@@ -43,7 +46,7 @@ def pytest_sessionfinish(session, exitstatus):
 def write(config, outcome):
     """Write the report, if it is wanted; also before all tests have ended, since they take hours."""
     if (file := os.environ.get(REPORT)) and (rows := config.stash[ROWS]):
-        Path(file).write_text(report(rows, outcome))
+        (config.rootpath / file).write_text(report(rows, outcome))
 
 
 def report(rows, outcome) -> str:

@@ -10,6 +10,8 @@ from aebench.storage import md5
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="locks and sessions of Unix")]
 
+SOURCES = ("source", "params.yaml", "dvc.yaml", ".gitignore", ".dvcignore")
+
 
 def flip(file, rng):
     """Flip a bit of a file as a failing disk does: neither the size nor the time changes."""
@@ -36,7 +38,7 @@ def finished(tmp_path_factory):
 
 def test_a_flipped_bit_in_any_output_is_found_and_the_output_is_made_again(finished):
     before, rng = finished.results(), random.Random(0)
-    outputs = [name for name in before[0] if name not in ("source", "params.yaml", "dvc.yaml", ".gitignore", ".dvcignore")]
+    outputs = [name for name in before[0] if name not in SOURCES]
     assert len(outputs) == 14
     for name in outputs:
         flip(finished.folder / name, rng)
@@ -47,7 +49,7 @@ def test_a_flipped_bit_in_any_output_is_found_and_the_output_is_made_again(finis
 
 def test_a_flipped_bit_in_any_file_of_the_cache_is_found_when_it_is_needed(finished):
     before, rng = finished.results(), random.Random(1)
-    outputs = [name for name in before[0] if name not in ("source", "params.yaml", "dvc.yaml", ".gitignore", ".dvcignore")]
+    outputs = [name for name in before[0] if name not in SOURCES]
     for file in cached(finished.folder).values():
         flip(file, rng)
     for name in outputs:
@@ -70,3 +72,16 @@ def test_a_damaged_run_cache_restores_nothing_wrong(finished, seed):
     (finished.folder / "dvc.lock").unlink()
     finished.run()
     assert finished.results() == before and finished.is_up_to_date()
+
+
+@pytest.mark.reliability
+def test_many_flipped_bits_are_found(finished, tried):
+    before, flips, rng = finished.results(), 20, random.Random(2)
+    for _ in range(flips):
+        digest, file = rng.choice(sorted(cached(finished.folder).items()))
+        flip(file, rng)
+        for name in (name for name in before[0] if name not in SOURCES):
+            (finished.folder / name).unlink()
+        finished.run()
+        assert finished.results() == before and finished.is_up_to_date(), digest
+    tried("flipped bits in DVC's cache", flips, "each found and the file made again")

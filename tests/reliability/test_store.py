@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from test_tracking import RUNS, counts, edit_metric, mirrored, project, shown, track  # noqa: F401 (fixtures)
@@ -50,12 +51,24 @@ def free_port():
         return free.getsockname()[1]
 
 
-def serve(folder, port):
+@pytest.fixture
+def servers():
+    """Servers of MLflow, which end with the test."""
+    started = []
+    yield started
+    for server in started:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def serve(folder, port, servers):
     """Start an MLflow server in a session of its own and wait until it answers."""
     store = f"sqlite:///{folder}/mlflow.db"
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--port", str(port), "--workers", "1"]
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
     server, end = subprocess.Popen(command, cwd=folder, **streams), time.monotonic() + 90
+    servers.append(server)
     while time.monotonic() < end:
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
@@ -65,7 +78,7 @@ def serve(folder, port):
 
 
 @pytest.mark.reliability
-def test_a_server_that_dies_in_the_middle_is_one_line_and_the_next_run_completes_its_store(project, monkeypatch, tried):  # noqa: F811
+def test_a_server_that_dies_is_one_line_and_the_next_run_completes_its_store(project, monkeypatch, servers, tried):  # noqa: F811
     from mlflow import MlflowClient
 
     edit_metric()
@@ -75,7 +88,7 @@ def test_a_server_that_dies_in_the_middle_is_one_line_and_the_next_run_completes
     for death in deaths:
         port = free_port()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-        server, calls, log_batch = serve(project, port), [], MlflowClient.log_batch
+        server, calls, log_batch = serve(project, port, servers), [], MlflowClient.log_batch
 
         def dying(*args, calls=calls, death=death, server=server, log_batch=log_batch, **kwargs):
             calls.append(args)
