@@ -79,7 +79,7 @@ def test_figures_are_in_the_order_of_the_sections():
     ("name", "text"),
     [
         ("rate_distortion", "1, 2, 3, 4, 6 and 8 bits per unit"),
-        ("robustness", "The first 30 test images"),
+        ("robustness", "30 evenly spaced test images"),
         ("singular_values", "means over 30 images"),
         ("linearisation", "means over 30 test images"),
         ("codes_2d", "at most 30 per class"),

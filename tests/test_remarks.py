@@ -35,7 +35,7 @@ QUOTED = {
     ],
     "The mean activations": [None] * 4,
     "dae reconstructs": rows(["dae", "ae"], "sse_corrupted", "sse", "knn_5"),
-    "Corruption prevents": [
+    "Corruption reduces": [
         None,
         *(f"overfitting/{model}/100/{quantity}" for quantity in ("sse_gap", "sse") for model in ("ae", "dae")),
         *(f"training_size/{model}/100/sse" for model in ("ae", "dae")),

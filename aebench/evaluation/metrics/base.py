@@ -15,10 +15,10 @@ from aebench.evaluation.representation import Representation
 class Metric:
     """One number per seed; NaN where it is undefined.
 
-    `better` is the direction of better scores and `perfect` is the score of a perfect representation; both are None for a
-    descriptive metric, where neither direction is better. `decimals` is the number of decimals in tables. `main` adds the
-    metric to the main comparison of all models, in addition to the table of its question. `stage` is the DVC stage that
-    computes it.
+    `better` is the direction of better scores, None for a descriptive metric, where neither direction is better. `perfect` is
+    the score of a perfect representation, None for a descriptive metric or if it depends on the images. `decimals` is the
+    number of decimals in tables. `main` adds the metric to the main comparison of all models, in addition to the table of its
+    question. `stage` is the DVC stage that computes it.
     """
 
     measure: Callable[[Representation], float]
