@@ -1,6 +1,7 @@
 """The remarks on digits agree with the tables in reports/digits, and every remark names the models that it is about."""
 
 import csv
+import math
 import re
 from pathlib import Path
 
@@ -26,6 +27,19 @@ def points(study, series, quantity, *positions):
     return [f"{study}/{series}/{position}/{quantity}" for position in positions]
 
 
+def profile(models, position):
+    """<model>@<profile>/<position> for each model."""
+    return [f"{model}@{position}" for model in models]
+
+
+def by_corruption(model):
+    """The accuracies with half of the pixels masked, with strong blur, and averaged over all corruptions."""
+    return [
+        *(f"{model}@knn_by_corruption/{position}" for position in ("masking 0.5", "blur 0.15")),
+        f"{model}:knn_under_corruption",
+    ]
+
+
 QUOTED = {
     "ae_overcomplete copies": [*rows(["ae_overcomplete", "raw"], "knn_5"), None],
     "No overcomplete code": [
@@ -35,6 +49,14 @@ QUOTED = {
     ],
     "The mean activations": [None] * 4,
     "dae reconstructs": rows(["dae", "ae"], "sse_corrupted", "sse", "knn_5"),
+    "Codes of dae are": [
+        *profile(["dae", "ae"], "knn_by_corruption/masking 0.5"),
+        None,
+        *profile(["dae", "ae"], "knn_by_corruption/blur 0.15"),
+        *rows(["dae", "ae"], "knn_under_corruption"),
+        *(name for model in ("cae", "ae_sigmoid") for name in by_corruption(model)),
+    ],
+    "Searching by the codes": [*rows(["ae", "raw"], "precision_10"), None, None, None, "ae_sigmoid:precision_10"],
     "Corruption reduces": [
         None,
         *(f"overfitting/{model}/100/{quantity}" for quantity in ("sse_gap", "sse") for model in ("ae", "dae")),
@@ -83,6 +105,14 @@ QUOTED = {
         *(f"sparsity_weight/{series}/0.1/sse" for series in ("l1", "l1_tied")),
         None,
     ],
+    "No score reveals": [
+        *(name for digit in (8, 1) for name in (None, f"anomalies/ae/{digit}/error/auroc")),
+        *(name for digit in (1, 8) for name in (None, f"anomalies/ae/{digit}/distance/auroc")),
+        *(name for digit in (1, 8) for name in (None, f"anomalies/mean/{digit}/error/auroc")),
+        *(name for digit in (8, 1) for name in (None, f"anomalies/vae/{digit}/likelihood/auroc")),
+        *points("anomalies", "ae_2d", "distance/auroc", 1, 8),
+        *points("anomalies", "ae_2d", "error/auroc", 1, 8),
+    ],
     "cae_strong has": [None, "cae:knn_5 - cae_strong:knn_5"],
 }
 """The beginning of a remark -> the quantity that each of its numbers is the mean of, in order; None for other numbers."""
@@ -96,6 +126,11 @@ def mean(quantity):
     if " - " in quantity:
         first, second = quantity.split(" - ")
         return mean(first) - mean(second)
+    if "@" in quantity:
+        model, name = quantity.split("@")
+        with (REPORT / "profiles.csv").open() as stream:
+            means = {(row["model"], f"{row['profile']}/{row['position']}"): row["mean"] for row in csv.DictReader(stream)}
+        return float(means[model, name])
     if ":" in quantity:
         model, metric = quantity.split(":")
         if model == "fine-tuned":
@@ -104,7 +139,7 @@ def mean(quantity):
         with (REPORT / "table.csv").open() as stream:
             return next(float(row[f"{metric}.mean"]) for row in csv.DictReader(stream) if row["model"] == model)
     study, column = quantity.split("/", 1)
-    values = read_columns(REPORT / "studies" / f"{study}.csv")[column]
+    values = [value for value in read_columns(REPORT / "studies" / f"{study}.csv")[column] if not math.isnan(value)]
     return sum(values) / len(values)
 
 
