@@ -56,7 +56,7 @@ QUOTED = {
         *rows(["dae", "ae"], "knn_under_corruption"),
         *(name for model in ("cae", "ae_sigmoid") for name in by_corruption(model)),
     ],
-    "Searching by the codes": [*rows(["ae", "raw"], "precision_10"), None, None, None, "ae_sigmoid:precision_10"],
+    "Searching by the codes": [None, *rows(["ae", "raw"], "precision_10"), None, None, None, "ae_sigmoid:precision_10"],
     "Corruption reduces": [
         None,
         *(f"overfitting/{model}/100/{quantity}" for quantity in ("sse_gap", "sse") for model in ("ae", "dae")),
