@@ -119,15 +119,16 @@ def table(
 ) -> None:
     """Print the comparison of models; with options, a LaTeX table of chosen models and metrics, in the order given."""
     from aebench.reporting import terminal
-    from aebench.reporting.tables import selection
 
-    rows, columns, reports = _names(models), _names(metrics), selection.reports()
+    rows, columns, reports = _names(models), _names(metrics), terminal.reports()
     for names in (rows, columns):  # `--models pca ae digits`: the last name is the data set
         if dataset is None and len(names) > 1 and names[-1] in reports:
             dataset = names.pop()
     if dataset and dataset not in reports:
-        raise selection.no_report(dataset, reports)
+        raise terminal.no_report(dataset, reports)
     if rows or columns or caption or label:
+        from aebench.reporting.tables import selection
+
         chosen = dataset or config.suite().datasets[0]
         typer.echo(selection.latex(chosen, rows, columns, caption or "", label or ""), nl=False)
         return

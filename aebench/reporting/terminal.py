@@ -1,10 +1,12 @@
 """The comparison of all models as plain text; it is read from the report, without the libraries that a report needs."""
 
 import re
+from pathlib import Path
 
 from tabulate import tabulate
 
 from aebench import storage
+from aebench.errors import InputError, unknown
 
 FIGURE_SPACE = "\N{FIGURE SPACE}"
 SEPARATOR = re.compile(r"(?<!\\)\|")
@@ -13,6 +15,18 @@ SEPARATOR = re.compile(r"(?<!\\)\|")
 def comparison(dataset: str) -> str:
     """The table in reports/<dataset>/tables/comparison.md, with the units below the headers."""
     return plain(storage.written(storage.REPORTS / dataset / "tables" / "comparison.md").read_text())
+
+
+def reports() -> list[str]:
+    """The data sets with a report in the current folder."""
+    return sorted(file.parent.name for file in storage.REPORTS.glob("*/table.csv"))
+
+
+def no_report(dataset: str, known: list[str]) -> InputError:
+    """The error for a data set that has no report in the current folder."""
+    if known:
+        return unknown("DATA (with a report)", dataset, known)
+    return InputError(f"DATA must have a report in {Path.cwd()}, got {dataset}: `aebench run` writes those of the suite")
 
 
 def plain(markdown: str) -> str:

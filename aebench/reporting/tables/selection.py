@@ -1,13 +1,12 @@
 """A table for a paper: chosen models and metrics of a report, in LaTeX, with a short note. It reads files in Git only."""
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aebench import storage
 from aebench.errors import InputError, unknown
 from aebench.evaluation.metrics import METRICS, PROFILES
-from aebench.reporting import templates
+from aebench.reporting import templates, terminal
 from aebench.reporting.tables import formats
 from aebench.reporting.tables.columns import Column, counts, header, measures, scores
 from aebench.reporting.templates import Latex
@@ -29,8 +28,8 @@ def latex(dataset: str, models: list[str], metrics: list[str], caption: str = ""
     A metric is a name in `METRICS`, <profile>/<position>, or one of latent_dim, parameters and n; `caption` and `label` are
     LaTeX. Raises `InputError` for an unknown data set, model or metric.
     """
-    if dataset not in (known := reports()):
-        raise no_report(dataset, known)
+    if dataset not in (known := terminal.reports()):
+        raise terminal.no_report(dataset, known)
     table = _read(dataset, "table.csv").set_index("model", drop=False)
     for option, names in {"--models": models, "--metrics": metrics}.items():
         if twice := [name for name in names if names.count(name) > 1]:
@@ -54,18 +53,6 @@ def latex(dataset: str, models: list[str], metrics: list[str], caption: str = ""
         note=_note(columns, frame, values["bold"]),
         **values,
     )
-
-
-def reports() -> list[str]:
-    """The data sets with a report in the current folder."""
-    return sorted(file.parent.name for file in storage.REPORTS.glob("*/table.csv"))
-
-
-def no_report(dataset: str, known: list[str]) -> InputError:
-    """The error for a data set that has no report in the current folder."""
-    if known:
-        return unknown("DATA (with a report)", dataset, known)
-    return InputError(f"DATA must have a report in {Path.cwd()}, got {dataset}: `aebench run` writes those of the suite")
 
 
 def _note(columns: list[Column], frame: "DataFrame", bold: str) -> str:
