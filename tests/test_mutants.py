@@ -393,6 +393,11 @@ def copy(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_named_tests_pass_in_an_unchanged_copy(copy):
+    assert run_tests(copy, *sorted({mutant.test for mutant in MUTANTS})) == 0, (copy / "output.txt").read_text()[-2000:]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_fails_its_test(mutant, copy):
     file = copy / "aebench" / mutant.file

@@ -3,6 +3,7 @@
 import csv
 import re
 import runpy
+import subprocess
 import sys
 
 import fake_runs
@@ -27,6 +28,24 @@ def test_only_provenance_json_has_the_lock(reported_twice):
     """Files do not change if their numbers do not change."""
     _, first, _ = reported_twice
     assert [name for name, content in first.items() if LOCK.encode() in content] == [str(REPORT / "provenance.json")]
+
+
+def test_the_revision_says_whether_tracked_files_have_changed_also_from_a_folder_that_git_ignores(tmp_path, monkeypatch):
+    def git(*arguments):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "own").mkdir()
+    for name, text in (("code.py", "1"), ("dvc.lock", "1"), (".gitignore", "own")):
+        (tmp_path / name).write_text(text)
+    git("init", "-q"), git("add", "-A"), git("commit", "-qm", "state")
+    for folder in (".", "own"):
+        monkeypatch.chdir(tmp_path / folder)
+        (tmp_path / "dvc.lock").write_text("2")
+        assert provenance.revision() == {"commit": git("rev-parse", "HEAD"), "uncommitted_changes": False}
+        (tmp_path / "code.py").write_text("2")
+        assert provenance.revision()["uncommitted_changes"]
+        git("checkout", "-q", ".")
 
 
 def test_provenance_names_the_processor_and_blas_of_each_environment(fake_project):

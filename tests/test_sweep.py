@@ -96,7 +96,7 @@ def test_a_sweep_has_a_workspace_with_one_model_per_value(project):
     subprocess.run(["git", "add", "-A"], check=True)
     before = subprocess.run(["git", "status", "--short"], capture_output=True, text=True, check=True).stdout
     folder, home = prepare(swept := parse("smoke", "dae", "level=0.1,0.4"), [3, 4])
-    assert folder == project / "own/sweeps/smoke_dae_level" and home == project / "own"
+    assert folder == project / "own/sweeps/smoke-dae-level" and home == project / "own"
     assert subprocess.run(["git", "status", "--short"], capture_output=True, text=True, check=True).stdout == before
     blocks, original = json.loads((folder / "conf/smoke.yaml").read_text()), config.read_yaml(Path("conf/smoke.yaml"))
     assert blocks["models"] == {
@@ -117,7 +117,7 @@ def test_a_sweep_that_is_made_in_a_workspace_belongs_to_it_and_has_its_seeds(pro
     monkeypatch.chdir("other")
     Path("params.yaml").write_text(Path("params.yaml").read_text().replace("[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]", "[5, 6]"))
     folder, home = prepare(parse("smoke", "dae", "level=0.1,0.4"), [])
-    assert folder == project / "other/sweeps/smoke_dae_level" and home == project / "other"
+    assert folder == project / "other/sweeps/smoke-dae-level" and home == project / "other"
     assert config.suite(folder / "params.yaml").seeds == [5, 6] and not (project / "own").exists()
     prepare(parse("smoke", "dae", "level=0.1,0.3"), [])  # the same workspace with other values
     assert list(config.suite(folder / "params.yaml").models) == ["dae_0_1", "dae_0_3"]

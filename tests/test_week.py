@@ -104,7 +104,7 @@ def test_the_week(project, tmp_path):
     swept = own.aebench("sweep", "mine", "ks", "k=1,2", "-j", "2")
     (row,) = [line for line in swept.splitlines() if re.match(r" +2  ", line)]
     assert f"{np.mean(read_columns(folder / 'own/runs/mine/ks/metrics.csv')['sse']):.3f}" in row, "k is 2 in conf/mine.yaml"
-    assert (folder / "own/sweeps/mine_ks_k/reports/mine/figures/sweep.png").exists()
+    assert (folder / "own/sweeps/mine-ks-k/reports/mine/figures/sweep.png").exists()
     client = MlflowClient(f"sqlite:///{folder}/own/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("aebench/mine").experiment_id])
     groups = [run.data.tags.get("aebench.sweep", "") for run in runs]

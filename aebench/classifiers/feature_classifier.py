@@ -90,8 +90,7 @@ def fit(train: storage.Split, validation: storage.Split, settings: FeatureClassi
         learning_rate_init=settings.learning_rate,
         max_iter=epochs,
         n_iter_no_change=epochs,
-        random_state=Streams(settings.seed).state("feature_classifier")
-        % 2**32,  # the stream keeps its old name, which determines the weights
+        random_state=Streams(settings.seed).state("feature_classifier") % 2**32,
     )
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # training ends after `updates`, converged or not

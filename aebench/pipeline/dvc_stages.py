@@ -99,12 +99,13 @@ class DvcStages:
     def run(self, name: str) -> bool:
         """Run a stage, or restore its outputs from the run cache, unless it is unchanged; return whether it had changed."""
         stage = self._stages[name]
-        self.damaged += dvc_damage.notice(stage.outs)
+        damaged = dvc_damage.notice(stage.outs)
         with one_error(), self._repo.lock:
             changed = stage.reproduce(upstream=self._upstream[name]) is not None
             if changed and name not in self._executed and (wrong := dvc_damage.discard(stage.outs)):
-                self.damaged += wrong
+                damaged += wrong
                 stage.reproduce(upstream=self._upstream[name])
+            self.damaged += damaged
             if changed:
                 self._finished.append(stage)
                 if not _can_be_restored(stage) or time.monotonic() > self._next_write:
@@ -112,14 +113,13 @@ class DvcStages:
         return changed
 
     def will_compute(self, name: str) -> bool:
-        """Whether the command of a stage will run: it has changed, and the run cache has no results of it.
-
-        The stages that it depends on must have run.
-        """
+        """Whether the command of a stage will run: it has changed, and the run cache has no results of it."""
         stage, cache = self._stages[name], self._repo.stage_cache
         with one_error(), self._repo.lock:
             if not stage.changed():
                 return False
+            if not all(dep.exists for dep in stage.deps):  # a stage that it depends on has not run yet
+                return True
             before = [dict(vars(dep)) for dep in stage.deps]
             try:
                 stage.save_deps()

@@ -103,8 +103,11 @@ def _pixels(dataset: str, models: int) -> float:
 
 def _timed(dataset: str, models: Sequence[str]) -> dict[str, float]:
     command = [sys.executable, "-m", "aebench.pipeline.estimate", dataset, *models]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else {}  # the stage `train` reports what is wrong
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=3 * BUDGET)
+        return json.loads(done.stdout.splitlines()[-1])  # a plug-in may print lines of its own
+    except (subprocess.SubprocessError, ValueError, IndexError):
+        return {}  # the stage `train` reports what is wrong
 
 
 def _time(seconds: float) -> str:

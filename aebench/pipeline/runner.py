@@ -25,6 +25,8 @@ from aebench.pipeline.run_lock import only_run
 from aebench.training.parallel import SIDE_BY_SIDE, cores
 
 GPUS = Path("/proc/driver/nvidia/gpus")
+MOST_DAMAGED = 5
+"""Number of damaged files that are named."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Outcome:
     """What became of the stages.
 
     `failures` maps a failed stage to the reason, `skipped` a stage that did not run to the failed one that it depends on.
-    `damaged` are files that were not what dvc.lock says.
+    `damaged` are files that were not what dvc.lock says; `MOST_DAMAGED` of them are named.
     """
 
     failures: dict[str, str] = field(default_factory=dict)
@@ -42,7 +44,9 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """What failed and why, and how to go on; empty if nothing failed and no file was damaged."""
-        lines = [f"note: {file} was not what dvc.lock says: it was made again" for file in self.damaged]
+        shown, more = self.damaged[:MOST_DAMAGED], len(self.damaged) - MOST_DAMAGED
+        lines = [f"note: {file} differed from dvc.lock: it was restored or made again" for file in shown]
+        lines += [f"note: so did {more} other files"] if more > 0 else []
         for stage, why in self.failures.items():
             needing = [other for other, failed in self.skipped.items() if failed == stage]
             lines += [f"error: {stage}: {why}", f"  its output: {log(stage)}"]
@@ -77,7 +81,7 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
                     result = schedule.run(stages.graph, work, capacity, needs, expected, commands.stop)
                 outcome = Outcome(_reasons(result.failures, commands), result.skipped, damaged=stages.damaged)
             except KeyboardInterrupt:
-                outcome = Outcome(interrupted=True)
+                outcome = Outcome(interrupted=True, damaged=stages.damaged)
             durations.save()
         console.print(display.summary(), highlight=False)
     return outcome

@@ -6,6 +6,7 @@ from aebench import config
 from aebench.config import Suite
 from aebench.errors import InputError
 from aebench.pipeline import dvc_links, repair, run_lock
+from aebench.storage import atomic_write
 
 
 def select(changes: dict[str, list[Any]]) -> Suite:
@@ -14,8 +15,9 @@ def select(changes: dict[str, list[Any]]) -> Suite:
         _check(changes)
         before, content = config.suite(), config.SUITE_FILE.read_bytes()
         suite = config.select(changes) if changes else before
-        if suite == before:  # keep its comments and line breaks
-            config.SUITE_FILE.write_bytes(content)
+        if changes and suite == before:  # keep its comments and line breaks
+            with atomic_write(config.SUITE_FILE) as partial:
+                partial.write_bytes(content)
         repair.prepare_lock(suite.datasets)
         dvc_links.keep_files()
     return suite

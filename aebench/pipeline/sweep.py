@@ -1,6 +1,6 @@
 """`aebench sweep`: one model with several values of one setting, trained and evaluated by the pipeline.
 
-    own/sweeps/<dataset>_<model>_<key>/                a workspace with settings of its own: one model per value
+    own/sweeps/<dataset>-<model>-<key>/                a workspace with settings of its own: one model per value
     .../reports/<dataset>/tables/sweep.csv, sweep.md   the main metrics of each value
     .../reports/<dataset>/figures/sweep.png            their figure; also pdf/sweep.pdf
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from aebench import config, models
 from aebench.errors import InputError, check_names, did_you_mean, unknown
-from aebench.pipeline import dvc_workspace, precheck, remote, runner, selection
+from aebench.pipeline import dvc_workspace, precheck, remote, run_lock, runner, selection
 from aebench.reporting import results, sweeps, terminal
 from aebench.storage import RESERVED_MODELS, atomic_write
 from aebench.tracking import mirror
@@ -44,7 +44,7 @@ class Sweep:
     @property
     def name(self) -> str:
         """The name of the folder and of the group in MLflow."""
-        return f"{self.dataset}_{self.model}_{self.key.replace('.', '_')}"
+        return f"{self.dataset}-{self.model}-{self.key}"
 
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
@@ -91,7 +91,8 @@ def prepare(sweep: Sweep, seeds: list[int]) -> tuple[Path, Path]:
         if home != here:
             dvc_workspace.create(home)
         dvc_workspace.create(folder := home / FOLDER / sweep.name, own_settings=True)
-        _write_settings(sweep, folder)
+        with chdir(folder), run_lock.only_run(), chdir(project):
+            _write_settings(sweep, folder)
     seeds = seeds or config.suite(home / config.SUITE_FILE).seeds
     with chdir(folder):
         chosen = {"datasets": [sweep.dataset], "models": list(sweep.models), "seeds": seeds, "studies": [], "papers": []}

@@ -43,7 +43,8 @@ def provenance(results: Results) -> dict[str, Any]:
 def revision() -> dict[str, Any]:
     """The current commit, and whether tracked files differ from it, other than those the pipeline writes; empty without Git."""
     commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", f":!{storage.REPORTS}", ":!docs")
+    written = [f":(top,exclude){path}" for path in ("dvc.lock", storage.REPORTS, "docs")]
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *written)
     return {"commit": commit, "uncommitted_changes": bool(changed)} if commit else {}
 
 

@@ -45,7 +45,6 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-    from mlflow.entities.model_registry import ModelVersion
 
 LOCAL_STORE = "sqlite:///mlflow.db"
 PROJECT, EXPERIMENT_NAME = "DVC_ROOT", "DVC_EXP_NAME"
@@ -138,7 +137,7 @@ def _data(dataset: str, lock: Lock) -> dict[str, str]:
     return {"name": dataset, "digest": digest, "source_type": "local", "source": source, "profile": profile}
 
 
-def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally, registered: "dict[str, list[ModelVersion]]") -> None:
+def _mirror(client: "MlflowClient", model: TrackedModel, tally: Tally, registered: dict[str, models.Registered]) -> None:
     """Log a model unless its runs are current, delete its outdated runs, and update its figures and the registry."""
     experiment = _experiment(client, model.dataset)
     runs = _search(client, experiment, model.key)

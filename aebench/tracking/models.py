@@ -7,6 +7,7 @@ example, and no pickled object: `aebench.estimators.pyfunc` reads the files. The
 
 import json
 import tempfile
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,26 +60,35 @@ def log(client: "MlflowClient", experiment: str, run_id: str, model: TrackedMode
     return logged.model_id
 
 
-def registered(client: "MlflowClient", dataset: str) -> "dict[str, list[ModelVersion]]":
-    """The registered models of a data set and their versions."""
+@dataclass
+class Registered:
+    """A registered model: its versions, and the number of the one with the alias; empty without."""
+
+    versions: "list[ModelVersion]"
+    current: str
+
+
+def registered(client: "MlflowClient", dataset: str) -> dict[str, Registered]:
+    """The registered models of a data set, by name."""
     ours = f"name LIKE '{dataset}.%'"
-    versions = {model.name: [] for model in client.search_registered_models(ours, MOST)}
+    found = {each.name: Registered([], each.aliases.get(ALIAS, "")) for each in client.search_registered_models(ours, MOST)}
     for each in client.search_model_versions(ours, MOST):
-        versions.setdefault(each.name, []).append(each)
-    return versions
+        found.setdefault(each.name, Registered([], "")).versions.append(each)
+    return found
 
 
-def register(client: "MlflowClient", model: TrackedModel, runs: "list[Run]", known: "dict[str, list[ModelVersion]]") -> None:
+def register(client: "MlflowClient", model: TrackedModel, runs: "list[Run]", known: dict[str, Registered]) -> None:
     """Make the logged model of the first seed the only version in the registry, whose models are `known`.
 
     `runs` are the current runs of the model. If no seed is logged, the registered model is deleted.
     """
     name, first = f"{model.dataset}.{model.name}", model.logged_seeds[:1]
     run = next((run for run in runs if [run.data.params["seed"]] == first), None)
-    outdated = known.get(name, [])
+    before = known.get(name, Registered([], ""))
     if run is None and name in known:
         client.delete_registered_model(name)
-    if run is None or [each.run_id for each in outdated] == [run.info.run_id]:
+    versions = [(each.run_id, str(each.version)) for each in before.versions]
+    if run is None or versions == [(run.info.run_id, str(before.current))]:
         return
     if name not in known:
         client.create_registered_model(name)
@@ -86,7 +96,7 @@ def register(client: "MlflowClient", model: TrackedModel, runs: "list[Run]", kno
     location = client.get_logged_model(output.model_id).artifact_location
     new = client.create_model_version(name, location, run.info.run_id, await_creation_for=0, model_id=output.model_id)
     client.set_registered_model_alias(name, ALIAS, new.version)
-    for each in outdated:
+    for each in before.versions:
         client.delete_model_version(name, each.version)
 
 

@@ -10,6 +10,8 @@ import pytest
 
 REPORT = "AEBENCH_RELIABILITY"
 """Environment variable with the path of the report; none is written without it."""
+SKIPPED = []
+"""The names of tests that were skipped."""
 ROWS = pytest.StashKey[list[tuple[str, int, str, float]]]()
 HEADER = """# Reliability
 
@@ -39,8 +41,14 @@ def tried(request):
     return note
 
 
+def pytest_runtest_logreport(report):
+    if report.skipped:
+        SKIPPED.append(report.nodeid.rpartition("::")[2])
+
+
 def pytest_sessionfinish(session, exitstatus):
-    write(session.config, "Lost: nothing." if exitstatus == 0 else "**A test has failed**: it has no row.")
+    outcome = "Lost: nothing." if exitstatus == 0 else "**A test has failed**: it has no row."
+    write(session.config, f"{outcome} Skipped on this machine: {', '.join(SKIPPED) or 'nothing'}.")
 
 
 def write(config, outcome):
@@ -61,5 +69,6 @@ def report(rows, outcome) -> str:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()

@@ -72,7 +72,8 @@ def test_a_full_disk_leaves_the_last_good_state(small_disk, tmp_path, left):
         (pipeline.folder / "source").write_text("other\n")
     undisturbed.run()
     pad = fill(small_disk, left)
-    disturbed.run(status=None)
+    output = disturbed.run(status=None)
+    assert "Traceback" not in output and (errors(output) or left > 0), output
     pad.unlink()
     disturbed.run()
     assert disturbed.results() == undisturbed.results() and disturbed.is_up_to_date()

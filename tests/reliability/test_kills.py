@@ -6,6 +6,7 @@ AEBENCH_KILLS=30 makes more. AEBENCH_KILL_SEED (default 0) chooses the moments.
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -123,7 +124,7 @@ def run_with_kills(folder, undisturbed, kills, rng):
     ready(project)
     while done < kills:
         name = rng.choice([*COMMANDS])
-        run, moment, victim = start(project, COMMANDS[name]), rng.uniform(0, seconds), rng.choice(VICTIMS)
+        run, moment, victim = start(project, COMMANDS[name]), rng.uniform(0, seconds / 2), rng.choice(VICTIMS)
         try:
             run.wait(moment)
             break
@@ -139,18 +140,13 @@ def run_with_kills(folder, undisturbed, kills, rng):
     assert got["files"].keys() == expected["files"].keys()
     assert [name for name in got["files"] if got["files"][name] != expected["files"][name]] == []
     assert (got["runs"], got["left"]) == (expected["runs"], [])
-    assert "Traceback" not in _output(project)
+    assert not re.search(r'File ".*/aebench/.*", line', (project.folder / ".dvc/tmp/output.log").read_text()), "a traceback"
     return done
-
-
-def _output(project):
-    """What the commands have printed; DVC itself prints the traceback of a stage that was killed in an import."""
-    return (project.folder / ".dvc/tmp/output.log").read_text()
 
 
 @pytest.mark.slow
 def test_a_pipeline_killed_at_random_moments_ends_as_if_undisturbed(tmp_path, undisturbed):
-    run_with_kills(tmp_path / "p", undisturbed, min(KILLS, 3), random.Random(SEED))
+    assert run_with_kills(tmp_path / "p", undisturbed, min(KILLS, 3), random.Random(SEED)) > 0
 
 
 @pytest.mark.reliability

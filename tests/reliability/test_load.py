@@ -45,7 +45,8 @@ def memory(process):
     total = 0
     for each in [process, *_children(process)]:
         try:
-            total += each.memory_full_info().pss
+            info = each.memory_full_info()
+            total += getattr(info, "pss", info.rss)
         except psutil.Error:
             continue
     return total

@@ -15,6 +15,13 @@ from test_tracking import RUNS, counts, edit_metric, mirrored, project, shown, t
 from aebench.errors import InputError
 from aebench.tracking.mirror import mirror
 
+PROGRAM = """
+import mlflow.store.tracking.sqlalchemy_store
+from aebench.tracking.mirror import mirror
+print("ready", flush=True)
+print(mirror().logged)
+"""
+
 
 @pytest.mark.slow
 def test_a_locked_store_is_waited_for(project):  # noqa: F811
@@ -23,11 +30,13 @@ def test_a_locked_store_is_waited_for(project):  # noqa: F811
     other = sqlite3.connect(project / "mlflow.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     program = subprocess.Popen(
-        [sys.executable, "-c", "from aebench.tracking.mirror import mirror; print(mirror().logged)"],
+        [sys.executable, "-c", PROGRAM],
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert program.stdout.readline() == "ready\n"
     time.sleep(2)
+    assert program.poll() is None
     other.execute("COMMIT")
     assert program.communicate(timeout=60)[0].strip() == "4"
     assert len(shown()) == RUNS

@@ -77,7 +77,8 @@ def report(first: str, second: str, find: Find = folder_of) -> str:
     """Compare two models, or all models of two places that differ, and name those that do not or have no results."""
     whole = [not _parsed(name)[1] for name in (first, second)]
     if whole[0] != whole[1]:
-        raise InputError(f"A and B must both be models, or both be places, got {first!r} and {second!r}")
+        hint = "; a place whose name has a slash ends with a colon, such as feature/x:"
+        raise InputError(f"A and B must both be models, or both be places, got {first!r} and {second!r}{hint}")
     if not whole[0]:
         pair = read(first, find), read(second, find)
         contrast(*pair)
@@ -89,13 +90,20 @@ def report(first: str, second: str, find: Find = folder_of) -> str:
         has = [f"{place} has {', '.join(side) or 'none'}" for place, side in zip(places, sides, strict=True)]
         raise InputError(f"A and B must have results of the same models; {has[0]}, and {has[1]}")
     pairs = {name: (sides[0][name], sides[1][name]) for name in both}
-    equal = [name for name, (one, other) in pairs.items() if (one.seeds, one.samples) == (other.seeds, other.samples)]
+    equal = [name for name, (one, other) in pairs.items() if _equal(one, other)]
     notes = [f"equal in both: {', '.join(equal)}"] if equal else []
     for place, own, others in ((places[1], sides[1], sides[0]), (places[0], sides[0], sides[1])):
         if missing := [name for name in others if name not in own]:
             notes.append(f"no results in {place}: {', '.join(missing)}")
     differing = {name: pair for name, pair in pairs.items() if name not in equal}
     return "\n\n".join([*([text(differing)] if differing else []), "\n".join(notes)]).strip()
+
+
+def _equal(one: Side, other: Side) -> bool:
+    """Whether two sides have the same seeds and values; NaN is equal to NaN."""
+    if one.seeds != other.seeds or one.samples.keys() != other.samples.keys():
+        return False
+    return all(np.array_equal(one.samples[metric], other.samples[metric], equal_nan=True) for metric in one.samples)
 
 
 def _parsed(name: str) -> tuple[str, str]:
