@@ -132,7 +132,7 @@ def test_tables_mark_external_models_with_their_fingerprint_and_what_they_lack(j
     for file in ("table.md", "tables/comparison.md", "tables/neighbours.md", "tables/reconstruction.tex"):
         text = (folder / file).read_text()
         assert judged["external_selected"].fingerprint in text and "external_objects:selected" in text.replace(r"\_", "_"), file
-    assert "no decoder (no inverse_transform)" in (folder / "tables/comparison.md").read_text()
+    assert "no decoder and no decoder derivative (no inverse_transform)" in (folder / "tables/comparison.md").read_text()
     rows = {row["model"]: row for row in csv.DictReader((folder / "table.csv").open())}
     assert rows["external_selected"]["sse.mean"] == rows["external_selected"]["parameters"] == ""
     costs = {row["model"]: row for row in csv.DictReader((folder / "tables/cost.csv").open())}

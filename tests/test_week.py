@@ -108,7 +108,7 @@ def test_the_week(project, tmp_path):
     client = MlflowClient(f"sqlite:///{folder}/own/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("aebench/mine").experiment_id])
     groups = [run.data.tags.get("aebench.sweep", "") for run in runs]
-    assert groups.count("mine_ks_k") == 2 * 3 and groups.count("") == 3 + 2
+    assert groups.count("mine-ks-k") == 2 * 3 and groups.count("") == 3 + 2
 
     assert project.run("git", "status", "--short") == "?? conf/mine.yaml\n"
     project.commit()

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import fmean
 
@@ -44,8 +44,8 @@ class Durations:
         self._known[stage] = seconds
 
     def save(self) -> None:
-        """Save the durations for the next run."""
-        with atomic_write(DURATIONS) as partial:
+        """Save the durations for the next run, unless the disk is full or read-only."""
+        with suppress(OSError), atomic_write(DURATIONS) as partial:
             partial.write_text(json.dumps(self._known))
 
     def of(self, stages: Iterable[str]) -> dict[str, float]:

@@ -100,9 +100,23 @@ def mirror(sweep: str = "", project: Path | None = None) -> Tally:
 
     The runs of a `sweep` have a tag with its name, and are in the store of `project`, the workspace in which it was made.
     """
-    if project:
-        os.environ[PROJECT] = str(project)
-    suite = config.suite()
+    with _store_of(project):
+        return _mirror_suite(config.suite(), sweep)
+
+
+@contextmanager
+def _store_of(project: Path | None) -> Iterator[None]:
+    """Use the store of `project`, for this process and those that it starts; None: as before."""
+    before = os.environ.get(PROJECT)
+    os.environ |= {PROJECT: str(project)} if project else {}
+    try:
+        yield
+    finally:
+        os.environ.pop(PROJECT, None)
+        os.environ |= {PROJECT: before} if before is not None else {}
+
+
+def _mirror_suite(suite: config.Suite, sweep: str) -> Tally:
     found = [model for dataset in suite.datasets for model in _finished(dataset, suite, sweep)]
     finished = {(model.dataset, model.name) for model in found}
     tally = Tally(missing=["/".join(pair) for pair in product(suite.datasets, suite.all_models) if pair not in finished])
