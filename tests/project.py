@@ -11,6 +11,10 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 ONE_OF_EACH = ("mean", "raw", "random", "pca", "ae", "dae", "sae", "cae", "vae", "stacked")
 """Models of conf/smoke.yaml, one of each kind."""
+ALWAYS = {"check", "index", "track"}
+"""Stages that depend on all of conf/ and take a few seconds."""
+CONF = ALWAYS | {"report@smoke"}
+"""Stages that depend on all of conf/smoke.yaml."""
 
 
 def copy_settings(folder):
@@ -40,6 +44,10 @@ class Project:
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": f"{BIN}:{os.environ['PATH']}"}
         done = subprocess.run(["dvc", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
+
+    def changed(self):
+        """Names of the stages that the next run would run."""
+        return set(self.dvc_json("status", "--json"))
 
     def repro(self, **options):
         """Run `dvc repro`. Returns the names of the stages that ran, in order."""

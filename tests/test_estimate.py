@@ -77,9 +77,11 @@ def test_the_time_of_an_epoch_is_estimated(fake_project, monkeypatch):
 
 def test_a_run_announces_the_training_of_models_that_will_be_trained(monkeypatch):
     lines, asked = [], []
-    graph = dict.fromkeys(["check", "prepare@a", "train@a-ae", "train@a-dae", "finetune@a-deep", "train@b-ae", "evaluate@a-ae"])
+    names = "check prepare@a pretrain@a-deep train@a-ae train@a-dae finetune@a-deep train@b-ae evaluate@a-ae"
+    graph, first = dict.fromkeys(names.split()), {}
     stages = SimpleNamespace(graph=graph, will_compute=lambda name: name != "train@a-dae")
     monkeypatch.setattr(estimate, "training", lambda dataset, models, *slots: asked.append((dataset, models)) or "about 1 h")
     for stage in graph:
-        runner._announce(stages, SimpleNamespace(note=lines.append), 2, 0, stage)
-    assert asked == [("a", ["ae", "deep"])] and lines == ["about 1 h"]
+        runner._announce(stages, SimpleNamespace(note=lines.append), 2, 0, first, stage)
+    assert asked == [("a", ["ae", "deep"]), ("b", ["ae"])] and lines == ["about 1 h"] * 2
+    assert first == {"a": "pretrain@a-deep", "b": "train@b-ae"}

@@ -282,6 +282,16 @@ def test_the_store_is_that_of_the_project_or_of_the_user(copied, monkeypatch, ur
     assert tracking.store() == expected.format(project=copied)
 
 
+def test_projects_in_one_process_have_stores_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    for name in ("first", "second"):
+        fake_runs.write_fake_suite(tmp_path / name)
+        monkeypatch.chdir(tmp_path / name)
+        assert mirror() == (BASELINE, 0, 0)
+    assert len(runs(tmp_path / "first", "fake")[""]) == len(runs(tmp_path / "second", "fake")[""]) == BASELINE
+
+
 def test_artifacts_of_any_database_are_in_the_project(copied, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copied}/new.db")
     mirror()

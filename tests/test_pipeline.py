@@ -2,14 +2,12 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from project import clone
+from project import ALWAYS, CONF, clone
 from ruamel.yaml import YAML
-from test_papers import PAPER
 
 from aebench.evaluation.metrics import METRICS
 from aebench.training.experiment import Experiment
@@ -38,14 +36,6 @@ def unchanged(project):
 
 
 AMOUNTS = ["10 per class", "0.01", "0.05", "0.1", "1.0"]
-ALWAYS = {"check", "index", "track"}
-"""Stages that depend on all of conf/ and take a few seconds."""
-CONF = ALWAYS | {"report@smoke"}
-"""Stages that depend on all of conf/smoke.yaml."""
-
-
-def changed(project):
-    return set(project.dvc_json("status", "--json"))
 
 
 def stages(verb, models=MODELS):
@@ -79,7 +69,7 @@ def test_the_table_holds_the_means_of_the_metrics(project):
 
 
 def test_a_second_run_does_nothing(project):
-    assert changed(project) == set()
+    assert project.changed() == set()
     output = project.aebench("run")
     assert " ran in " not in output
     assert "up to date" in output
@@ -127,7 +117,7 @@ STACK_CLASSIFIED = stages("classify_stack", [STACK])
 )
 def test_a_change_reruns_exactly_these_stages(unchanged, file, old, new, expected):
     unchanged.replace(file, old, new)
-    assert changed(unchanged) == expected
+    assert unchanged.changed() == expected
 
 
 DOWNSTREAM = ["report@smoke", "index", "track"]
@@ -321,7 +311,7 @@ def test_without_an_mlflow_server_only_track_fails(unchanged):
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
     assert ran == ["check", "train@smoke-dae", "evaluate@smoke-dae", "classify@smoke-dae", *DOWNSTREAM]
     assert "Traceback" not in output
-    assert changed(unchanged) == {"track"}
+    assert unchanged.changed() == {"track"}
     assert unchanged.repro() == ["track"]
 
 
@@ -332,58 +322,4 @@ def test_an_interrupted_run_is_repaired_and_continued(unchanged):
     lock.write_text(lock.read_text()[: len(lock.read_text()) // 2] + "\n  truncated: [")
     output = unchanged.aebench("run")
     assert "repaired dvc.lock, truncated by an interrupted run" in output
-    assert changed(unchanged) == set()
-
-
-def test_studies_run_beside_the_models_and_stay_in_the_report(unchanged):
-    unchanged.aebench("select", "--studies", "sweep training_size depth")
-    ran = unchanged.repro()
-    assert set(ran) == {*(f"study@smoke-{name}" for name in ("sweep", "training_size", "depth"))} | CONF
-    assert changed(unchanged) == set()
-    assert f"smoke: {len([*MODELS, STACK])} models" in unchanged.aebench("verify")
-    unchanged.aebench("select", "--studies", "none")
-    assert "report@smoke" in unchanged.repro()
-    figures = unchanged.folder / "reports/smoke/figures"
-    assert {file.stem for file in figures.glob("study_*")} == {"study_sweep", "study_training_size", "study_depth"}
-    unchanged.replace("conf/smoke.yaml", "{kind: sparse, latent_dim: 16}", "{kind: sparse, latent_dim: 12}")
-    unchanged.repro()
-    assert {file.stem for file in figures.glob("study_*")} == {"study_training_size", "study_depth"}
-    shutil.rmtree(unchanged.folder / "reports/smoke/studies")
-
-
-def test_papers_run_beside_the_models_and_one_paper_reruns_alone(unchanged):
-    for name in ("first", "second"):
-        with (unchanged.folder / f"conf/papers/{name}.yaml").open("w") as stream:
-            YAML().dump(json.loads(json.dumps(PAPER)), stream)
-    unchanged.aebench("select", "--papers", "first second")
-    assert set(unchanged.repro()) == {"reproduce@first", "reproduce@second"} | CONF
-    assert changed(unchanged) == set()
-    assert "pages of all reports: verified" in unchanged.aebench("verify")
-    unchanged.replace("conf/papers/first.yaml", "Too short.", "Far too short.")
-    assert changed(unchanged) == ALWAYS, "texts are read by the report only"
-    unchanged.replace("conf/papers/first.yaml", "epochs: 2", "epochs: 1")
-    assert changed(unchanged) == ALWAYS | {"reproduce@first"}
-    verdict = unchanged.aebench("verify", status=1)
-    assert "pages of all reports: stale: conf/papers/first.yaml:training.epochs (2 -> 1) changed since reproduce ran" in verdict
-    assert set(unchanged.repro()) == ALWAYS | {"reproduce@first"}
-    assert "Far too short." in (unchanged.folder / "reports/papers.md").read_text()
-    unchanged.aebench("select", "--papers", "none")
-    unchanged.repro()
-    assert "A & B (2000)" in (unchanged.folder / "reports/papers.md").read_text(), "the results of other papers are kept"
-    assert "did you mean 'first'" in unchanged.aebench("select", "--papers", "frst", status=1)
-    for name in ("first", "second"):
-        (unchanged.folder / f"conf/papers/{name}.yaml").unlink()
-        for ending in ("csv", "json"):
-            (unchanged.folder / f"reports/papers/{name}.{ending}").unlink()
-
-
-def test_selecting_another_data_set_keeps_finished_stages(unchanged):
-    unchanged.aebench("select", "--datasets", "digits", "--models", "pca")
-    unchanged.replace("conf/digits.yaml", "threads: 1", "threads: 2")
-    assert unchanged.repro() == [
-        "check", "prepare@digits", "train@digits-pca", "train_feature_classifier@digits", "evaluate@digits-pca",
-        "classify@digits-pca", "report@digits", "index", "track",
-    ]  # fmt: skip
-    unchanged.run("git", "checkout", "-q", "--", "params.yaml", "conf")
-    ran = set(unchanged.repro())  # all but the persistent layers are restored from the run cache
-    assert ran <= {"check", "pretrain@smoke-stacked", "report@smoke", "index", "track"}
+    assert unchanged.changed() == set()

@@ -132,6 +132,13 @@ def test_stages_whose_commands_will_run_are_known_beforehand(tmp_path, monkeypat
     assert "restored" in pipeline.run() and pipeline.is_up_to_date()
 
 
+def test_a_stage_whose_inputs_do_not_exist_yet_will_run(tmp_path, monkeypatch):
+    pipeline = Pipeline(tmp_path / "p", layers(2, 2))
+    monkeypatch.chdir(pipeline.folder)
+    with dvc_stages.DvcStages() as stages:
+        assert {stages.will_compute(name) for name in stages.graph} == {True}
+
+
 def test_changed_stages_run_and_reverted_ones_are_restored(tmp_path):
     pipeline = Pipeline(tmp_path / "p", layers())
     pipeline.run()

@@ -113,8 +113,10 @@ class DvcStages:
         return changed
 
     def will_compute(self, name: str) -> bool:
-        """Whether the command of a stage will run: it has changed, and the run cache has no results of it."""
+        """Whether the command of a stage runs or will run: it has changed, and the run cache has no results of it."""
         stage, cache = self._stages[name], self._repo.stage_cache
+        if name in self._executed:
+            return True
         with one_error(), self._repo.lock:
             if not stage.changed():
                 return False

@@ -25,6 +25,8 @@ from aebench.pipeline.run_lock import only_run
 from aebench.training.parallel import SIDE_BY_SIDE, cores
 
 GPUS = Path("/proc/driver/nvidia/gpus")
+TRAINING = ("train", "pretrain", "finetune")
+"""The stages that train models."""
 MOST_DAMAGED = 5
 """Number of damaged files that are named."""
 
@@ -72,9 +74,9 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
             needs = stages.needs(capacity)
             on_gpu = {stage: int(needed.get(resources.GPU, 0)) for stage, needed in needs.items()}
             commands = Commands(display.start, display.status, gpus, on_gpu, held)
-            stages.execute = commands.execute if on_cluster else partial(_execute, commands, needs, capacity)
-            announce = partial(_announce, stages, display, jobs, len(gpus)) if not on_cluster else lambda stage: None
-            work = partial(_run_stage, stages, commands, display, durations, announce)
+            announce = partial(_announce, stages, display, jobs, len(gpus), {})
+            stages.execute = commands.execute if on_cluster else partial(_execute, commands, needs, capacity, announce)
+            work = partial(_run_stage, stages, commands, display, durations)
             expected = durations.of(stages.graph)
             try:
                 with display.shown():
@@ -91,6 +93,7 @@ def _execute(
     commands: Commands,
     needs: Mapping[str, resources.Amounts],
     capacity: Mapping[str, int],
+    announce: Callable[[str], None],
     stage: str,
     command: str | list[str],
     arguments: dict[str, Any],
@@ -98,18 +101,12 @@ def _execute(
     """Run the command of a stage on this machine, which must have the resources that the stage requires."""
     if not resources.covered(needs[stage], [capacity]):
         raise resources.lacking("this machine", needs[stage], [capacity])
+    announce(stage)
     return commands.execute(stage, command, arguments)
 
 
-def _run_stage(
-    stages: DvcStages,
-    commands: Commands,
-    display: Display,
-    durations: Durations,
-    announce: Callable[[str], None],
-    stage: str,
-) -> None:
-    """Run a stage, show how it ended, record how long it took, and announce what follows."""
+def _run_stage(stages: DvcStages, commands: Commands, display: Display, durations: Durations, stage: str) -> None:
+    """Run a stage, show how it ended, and record how long it took."""
     started, state = time.monotonic(), "failed"
     try:
         changed = stages.run(stage)
@@ -118,16 +115,17 @@ def _run_stage(
             durations.record(stage, time.monotonic() - started)
     finally:
         display.finish(stage, "stopped" if commands.stopped and state == "failed" else state)
-    announce(stage)
 
 
-def _announce(stages: DvcStages, display: Display, jobs: int, gpus: int, stage: str) -> None:
-    """When a data set has been prepared, say how long training will take."""
-    kind, _, dataset = stage.partition("@")
-    prefixes = tuple(f"{verb}@{dataset}-" for verb in ("train", "finetune"))
-    following = [other for other in stages.graph if other.startswith(prefixes)] if kind == "prepare" else []
-    models = [other.partition("-")[2] for other in following if stages.will_compute(other)]
-    if models and (line := estimate.training(dataset, models, jobs, gpus)):
+def _announce(stages: DvcStages, display: Display, jobs: int, gpus: int, first: dict[str, str], stage: str) -> None:
+    """Before the first training of a data set, say how long all of it will take. `first` maps data sets to that stage."""
+    verb, _, name = stage.partition("@")
+    dataset = name.partition("-")[0]
+    if verb not in TRAINING or first.setdefault(dataset, stage) != stage:
+        return
+    trained = tuple(f"{verb}@{dataset}-" for verb in ("train", "finetune"))
+    models = [other.partition("-")[2] for other in stages.graph if other.startswith(trained) and stages.will_compute(other)]
+    if line := estimate.training(dataset, models, jobs, gpus):
         display.note(line)
 
 

@@ -85,14 +85,17 @@ class Tally:
 
 
 def store() -> str:
-    """The URI of the MLflow store; the path of an SQLite file is relative to the project."""
+    """The URI of the MLflow store; a relative path of an SQLite file starts at the project."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     return re.sub(r"^sqlite:///(?![/:]|\w:)", lambda match: f"{match[0]}{_project().as_posix()}/", uri)
 
 
 def _project() -> Path:
-    """The folder of the project; the working directory may be a temporary copy of it."""
-    return Path(os.environ.get(PROJECT, ""))
+    """The absolute folder of the project; the working directory may be a temporary copy of it.
+
+    MLflow keeps an open connection for each URI, so that a relative one would lead to the store of an earlier project.
+    """
+    return Path(os.environ.get(PROJECT, "")).absolute()
 
 
 def mirror(sweep: str = "", project: Path | None = None) -> Tally:
