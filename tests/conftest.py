@@ -8,10 +8,11 @@ import pytest
 import torch
 from project import ONE_OF_EACH, copy_settings
 
-from aebench import config, data
+from aebench import data
+from aebench.config import edit
 from aebench.data import external
-from aebench.pipeline.lock import Lock
 from aebench.storage import write_columns
+from aebench.storage.lock import Lock
 from aebench.training.experiment import Experiment
 
 
@@ -66,11 +67,11 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("trained")
     copy_settings(root)
     with chdir(root):
-        config.select({"datasets": ["smoke"], "models": list(ONE_OF_EACH), "seeds": [3]})
+        edit.select({"datasets": ["smoke"], "models": list(ONE_OF_EACH), "seeds": [3]})
         data.prepare("smoke")
         for model in ONE_OF_EACH:
             Experiment("smoke", model).train()
-        config.select({"seeds": [3, 5]})
+        edit.select({"seeds": [3, 5]})
         Experiment("smoke", "vae").train()
         values = {"seed": [3, 5], "sse": [2.0, 4.0], "psnr": [float("inf")] * 2}
         write_columns(Path("runs/smoke/vae/metrics.csv"), values)

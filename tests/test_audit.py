@@ -15,7 +15,7 @@ from aebench import code_hashes, storage
 from aebench.cli import app
 from aebench.errors import InputError
 from aebench.pipeline import audit, checks
-from aebench.pipeline.lock import Lock, checksum
+from aebench.storage.lock import Lock, checksum
 
 ROOT = Path(__file__).parent.parent
 DATASET, MODELS = "toy", {"pca": "train", "ae": "train", "sae": "train", "stacked": "finetune"}

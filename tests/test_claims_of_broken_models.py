@@ -26,10 +26,10 @@ from aebench.evaluation.metrics import METRICS, PROFILES, QUESTIONS
 from aebench.evaluation.representation import represent_codes, view_of
 from aebench.evaluation.settings import evaluation
 from aebench.models.base import Images
-from aebench.pipeline import lock_parser
 from aebench.reporting import claims
 from aebench.reporting.claims import REFUTED, SUPPORTED, UNDECIDED, Claim
 from aebench.reporting.results import ModelResults, Results, StudyResults
+from aebench.storage import yaml_files
 from aebench.studies.point import Point
 from aebench.studies.run import RUN
 from aebench.training.cost import cost
@@ -216,7 +216,7 @@ def project(tmp_path_factory):
         storage.save_about(DATASET, raw.about)
         suite = {"datasets": [DATASET], "models": list(MODELS), "seeds": SEEDS}
         Path("conf").mkdir()
-        lock_parser.write(Path("params.yaml"), {"suite": suite})
+        yaml_files.write_yaml(Path("params.yaml"), {"suite": suite})
         write_settings()
         feature_classifier.train(DATASET)
         yield
@@ -230,7 +230,7 @@ def write_settings(**study: dict[str, Any]) -> None:
     }
     changes = {"training": training, "evaluation": evaluated, "models": MODELS, "stacks": {}, "studies": study, "remarks": []}
     changes |= {"feature_classifier": {"updates": 500}, "linear_probe": {}, "compute": {}}
-    lock_parser.write(Path("conf/digits.yaml"), storage.read_yaml(ROOT / "conf" / "digits.yaml") | changes)
+    yaml_files.write_yaml(Path("conf/digits.yaml"), storage.read_yaml(ROOT / "conf" / "digits.yaml") | changes)
 
 
 @cache

@@ -17,7 +17,7 @@ pytest.importorskip("distributed")
 
 from aebench.errors import InputError
 from aebench.pipeline import cluster, remote, worker
-from aebench.pipeline.lock import WITH_WALL_TIMES
+from aebench.storage.lock import WITH_WALL_TIMES
 
 COMPUTED = ["classify", "classify_stack", "evaluate", "evaluate_stack", "study"]
 """Stages that lead to all stages that compute."""

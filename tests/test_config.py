@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 from aebench import config, storage
 from aebench.cli import app
+from aebench.config import edit
 from aebench.config.schema import RENAMED, Schema
 from aebench.errors import InputError
 from aebench.pipeline import checks
+from aebench.storage.yaml_files import edit_yaml
 
 DIGITS = "conf/digits.yaml"
 
@@ -31,6 +33,15 @@ def replace(file, old, new):
     text = Path(file).read_text()
     assert old in text
     Path(file).write_text(text.replace(old, new, 1))
+
+
+def put(path, value):
+    """Set a value in conf/digits.yaml, at a path such as models.ae.latent_dim."""
+    *parents, key = path.split(".")
+    with edit_yaml(Path(DIGITS)) as block:
+        for parent in parents:
+            block = block[int(parent) if parent.isdecimal() else parent]
+        block[key] = value
 
 
 def message():
@@ -80,18 +91,8 @@ MISTAKES = [  # file, text, its replacement; how the message starts and ends
     (DIGITS, "reconstructions: 10", "reconstructions: 0", f"{DIGITS}:evaluation.pictures.reconstructions must be", "got 0"),
     (DIGITS, "source: digits", "source: digit", f"{DIGITS}:data.source must be one of", "(did you mean 'digits'?)"),
     (DIGITS, "kind: denoising", "kind: denoisin", f"{DIGITS}:models.dae.kind must be one of", "(did you mean 'denoising'?)"),
-    (DIGITS, "masking, level: 0.2, tr", "masking, level: 1.2, tr", f"{DIGITS}:models.dae.level must be", "1.2"),
     (DIGITS, "masking, level: 0.2, im", "masking, levl: 0.2, im", f"a key of {DIGITS}:evaluation.robustness must", "'level'?)"),
     (DIGITS, "ae: {kind", "ae: {training: {epoch: 3}, kind", f"a key of {DIGITS}:models.", "(did you mean 'epochs'?)"),
-    (DIGITS, "classifier: {fractions", "classifier: {fraction", f"a key of {DIGITS}:stacks.stacked.cl", "'fractions'?)"),
-    (DIGITS, "- {kind: denoising", "- {kind: denoisin", f"{DIGITS}:stacks.stacked.layers.0.kind must be", "'denoising'?)"),
-    (
-        DIGITS,
-        "- {kind: vanilla,",
-        "- {kind: vanilla, ouput: linear,",
-        f"a key of {DIGITS}:stacks.stacked.layers.2 must",
-        "'output'?)",
-    ),
     (DIGITS, "models:\n", "models:\n  b: 3\n", f"{DIGITS}:models.b must be a valid dictionary, got 3", ""),
 ]
 
@@ -99,6 +100,21 @@ MISTAKES = [  # file, text, its replacement; how the message starts and ends
 @pytest.mark.parametrize(("file", "old", "new", "start", "end"), MISTAKES)
 def test_a_mistake_is_reported_in_one_line_before_anything_runs(project, file, old, new, start, end):
     replace(file, old, new)
+    line = message()
+    assert line.startswith(start) and line.endswith(end), line
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "start", "end"),
+    [
+        ("models.dae.level", 1.2, f"{DIGITS}:models.dae.level must be", "1.2"),
+        ("stacks.stacked.classifier.fraction", [1.0], f"a key of {DIGITS}:stacks.stacked.classifier must", "'fractions'?)"),
+        ("stacks.stacked.layers.0.kind", "denoisin", f"{DIGITS}:stacks.stacked.layers.0.kind must be", "'denoising'?)"),
+        ("stacks.stacked.layers.2.ouput", "linear", f"a key of {DIGITS}:stacks.stacked.layers.2 must", "'output'?)"),
+    ],
+)
+def test_a_mistake_in_a_nested_block_is_reported_with_its_path(project, path, value, start, end):
+    put(path, value)
     line = message()
     assert line.startswith(start) and line.endswith(end), line
 
@@ -142,27 +158,23 @@ def test_the_new_name_of_a_key_exists(project, new):
 
 
 @pytest.mark.parametrize(
-    ("new", "old", "key", "name"),
+    ("key", "value", "name"),
     [
-        ("{kind: vanilla, hidden: [128], latent_dim", "{kind: vanilla, hidden: [128], code", "models.ae.code", "latent_dim"),
-        ("{kind: pca, latent_dim", "{kind: pca, code", "models.pca.code", "latent_dim"),
-        ("{kind: vanilla, latent_dim: 8, init", "{kind: vanilla, code: 8, init", "stacks.stacked.layers.2.code", "latent_dim"),
-        ("sigmoid, initialisation: uniform, tr", "sigmoid, start: uniform, tr", "models.deep.start", "initialisation"),
-        ("{corruption: masking, level", "{noise: masking, corruption", "evaluation.robustness.noise", RENAMED["noise"]),
-        ("corruption: masking, level: 0.2, tr", "noise: masking, corruption: 0.2, tr", "models.dae.noise", RENAMED["noise"]),
-        ("corruption: masking, level: 0.2, tr", "corruption: 0.2, tr", "models.dae.corruption", "level"),
-        ("uniform, level: 0.2", "uniform, corruption: 0.2", "stacks.stacked.layers.0.corruption", "level"),
-        ("level: 0.2, tr", "level: 0.2, initial_corruption: 0.3, tr", "models.dae.initial_corruption", "initial_level"),
+        ("models.ae.code", 8, "latent_dim"),
+        ("models.pca.code", 8, "latent_dim"),
+        ("stacks.stacked.layers.2.code", 8, "latent_dim"),
+        ("models.deep.start", "uniform", "initialisation"),
+        ("evaluation.robustness.noise", "masking", RENAMED["noise"]),
+        ("models.dae.noise", "masking", RENAMED["noise"]),
+        ("models.dae.corruption", 0.2, "level"),
+        ("stacks.stacked.layers.0.corruption", 0.2, "level"),
+        ("models.dae.initial_corruption", 0.3, "initial_level"),
+        ("stacks.stacked.layers.0.pretrainer", "dae", RENAMED["pretrainer"]),
     ],
 )
-def test_a_renamed_key_of_a_model_names_the_new_one(project, new, old, key, name):
-    replace(DIGITS, new, old)
+def test_a_renamed_key_names_the_new_one(project, key, value, name):
+    put(key, value)
     assert message() == f"{DIGITS}:{key} is now called {name}"
-
-
-def test_pretrainer_is_now_called_kind(project):
-    replace(DIGITS, "- {kind: denoising", "- {pretrainer: dae")
-    assert message().startswith(f"{DIGITS}:stacks.stacked.layers.0.pretrainer is now called kind")
 
 
 @pytest.mark.parametrize("block", config.Dataset.may_be_empty)
@@ -179,42 +191,34 @@ def test_a_missing_block_says_what_to_write(project, block):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "expected"),
+    ("path", "value", "expected"),
     [
         (
-            "corruption: masking, level: 0.2, im",
-            "corruption: maskin, level: 0.2, im",
+            "evaluation.robustness.corruption",
+            "maskin",
             "evaluation.robustness.corruption must be one of masking, subset_masking, dropout, gaussian, salt_and_pepper, "
             "got 'maskin' (did you mean 'masking'?)",
         ),
         (
-            "activation: sigmoid, initialisation: uniform, training",
-            "activation: sigmod, initialisation: uniform, training",
+            "models.deep.activation",
+            "sigmod",
             "models.deep.activation must be one of linear, relu, silu, gelu, sigmoid, softplus, tanh, got 'sigmod' "
             "(did you mean 'sigmoid'?)",
         ),
         (
-            "code_activation: sigmoid, init",
-            "code_activation: sigmod, init",
+            "stacks.stacked.layers.0.code_activation",
+            "sigmod",
             "layers.0.code_activation must be one of linear, relu, silu, gelu, sigmoid, softplus, tanh, got 'sigmod' "
             "(did you mean 'sigmoid'?)",
         ),
-        ("schedule: cosine", "schedule: cosin", "training.schedule must be one of constant, cosine, one_cycle, got 'cosin'"),
-        ("device: auto}", "device: gpu}", "compute.device must be one of auto, cpu, cuda, got 'gpu'"),
-        (
-            "kind: variational,",
-            "kind: variational, variance: lernt,",
-            "variance must be a valid number or learnt, got 'lernt' (did",
-        ),
-        (
-            "kind: variational,",
-            "kind: variational, variance: -1,",
-            "models.vae.variance must be greater than 0 or learnt, got -1",
-        ),
+        ("training.schedule", "cosin", "training.schedule must be one of constant, cosine, one_cycle, got 'cosin'"),
+        ("compute.device", "gpu", "compute.device must be one of auto, cpu, cuda, got 'gpu'"),
+        ("models.vae.variance", "lernt", "variance must be a valid number or learnt, got 'lernt' (did"),
+        ("models.vae.variance", -1, "models.vae.variance must be greater than 0 or learnt, got -1"),
     ],
 )
-def test_a_misspelt_value_lists_the_known_ones_and_the_nearest(project, old, new, expected):
-    replace(DIGITS, old, new)
+def test_a_misspelt_value_lists_the_known_ones_and_the_nearest(project, path, value, expected):
+    put(path, value)
     assert expected in message()
 
 
@@ -292,7 +296,7 @@ def test_models_are_checked_against_the_image_size_where_it_is_known(project, da
 
 
 def test_select_writes_the_suite_and_keeps_comments(project):
-    config.select({"datasets": ["digits"], "models": ["pca", "stacked", "ae"], "seeds": [3]})
+    edit.select({"datasets": ["digits"], "models": ["pca", "stacked", "ae"], "seeds": [3]})
     suite = config.suite()
     assert (suite.datasets, suite.models, suite.stacks, suite.seeds) == (["digits"], ["pca", "ae"], ["stacked"], [3])
     text = Path("params.yaml").read_text()
@@ -300,14 +304,14 @@ def test_select_writes_the_suite_and_keeps_comments(project):
 
 
 def test_select_keeps_the_models_that_all_data_sets_have_and_otherwise_takes_all_in_common(project):
-    config.select({"datasets": ["digits"], "models": ["pca", "stacked"]})
-    config.select({"datasets": ["smoke"]})
+    edit.select({"datasets": ["digits"], "models": ["pca", "stacked"]})
+    edit.select({"datasets": ["smoke"]})
     assert config.suite().all_models == ["pca", "stacked"]
-    config.select({"datasets": ["digits"], "models": ["pca", "sae_05"]})
-    config.select({"datasets": ["smoke"]})
+    edit.select({"datasets": ["digits"], "models": ["pca", "sae_05"]})
+    edit.select({"datasets": ["smoke"]})
     assert config.suite().all_models == list(config.dataset("smoke").all_models)
-    config.select({"datasets": ["digits"], "models": ["sae_05"]})
-    config.select({"datasets": ["digits", "smoke"]})
+    edit.select({"datasets": ["digits"], "models": ["sae_05"]})
+    edit.select({"datasets": ["digits", "smoke"]})
     common = [name for name in config.dataset("digits").all_models if name in config.dataset("smoke").all_models]
     assert config.suite().all_models == common
 
@@ -315,9 +319,9 @@ def test_select_keeps_the_models_that_all_data_sets_have_and_otherwise_takes_all
 def test_select_of_an_unknown_name_leaves_the_file_unchanged(project):
     before = Path("params.yaml").read_bytes()
     with pytest.raises(InputError, match=r"^--datasets must be one of .*did you mean 'smoke'"):
-        config.select({"datasets": ["smok"]})
+        edit.select({"datasets": ["smok"]})
     with pytest.raises(InputError, match=r"^--models .* got 'pac' \(did you mean 'pca'\?\)"):
-        config.select({"models": ["pac"]})
+        edit.select({"models": ["pac"]})
     assert Path("params.yaml").read_bytes() == before
     assert not list(Path().glob("*.partial"))
 
@@ -340,7 +344,7 @@ def test_select_does_not_replace_what_is_wrong_in_the_suite(project, old, new, m
 
 def test_add_model_appends_one_line_and_keeps_the_others(project):
     before = Path(DIGITS).read_text().splitlines()
-    config.add_model("digits", "mine", {"kind": "pca", "latent_dim": 3})
+    edit.add_model("digits", "mine", {"kind": "pca", "latent_dim": 3})
     assert config.dataset("digits").models["mine"] == {"kind": "pca", "latent_dim": 3}
     after = Path(DIGITS).read_text().splitlines()
     assert [line for line in after if line not in before] == ["  mine: {kind: pca, latent_dim: 3}"]
@@ -356,10 +360,10 @@ def test_training_settings_of_a_model_override_those_of_the_data_set(project):
 def test_select_of_an_unknown_study_leaves_the_file_unchanged(project):
     before = Path("params.yaml").read_text()
     with pytest.raises(InputError, match=r"--studies .*did you mean 'depth'"):
-        config.select({"studies": ["dpeth"]})
+        edit.select({"studies": ["dpeth"]})
     assert Path("params.yaml").read_text() == before
-    assert config.select({"studies": ["depth"]}).studies == ["depth"]
-    assert config.select({"studies": []}).studies == []
+    assert edit.select({"studies": ["depth"]}).studies == ["depth"]
+    assert edit.select({"studies": []}).studies == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["--seeds", "0 1 2 3 4 5 6 7 8 9"], ["--datasets", "digits"]])

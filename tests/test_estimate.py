@@ -8,6 +8,7 @@ from fake_runs import DATASET, EPOCHS, SEEDS
 from ruamel.yaml import YAML
 
 from aebench import config, storage
+from aebench.config import edit
 from aebench.pipeline import estimate, runner
 
 
@@ -24,7 +25,7 @@ def test_recorded_seconds_are_scaled_to_other_epochs_and_seeds(fake_project):
     document["training"]["epochs"] = 3 * EPOCHS
     yaml.dump(document, file)
     fake_runs.write_params([DATASET], list(fake_runs.BLOCKS))
-    config.select({"seeds": [0, 1, 2, 3, 4, 5]})
+    edit.select({"seeds": [0, 1, 2, 3, 4, 5]})
     assert estimate._recorded(DATASET, "ae") == pytest.approx(3 * 2 * before)
 
 

@@ -15,9 +15,10 @@ from project import ROOT, copy_settings
 from torch import nn
 
 import aebench
-from aebench import cli, config, data, reporting
+from aebench import cli, data, reporting
 from aebench.classifiers import feature_classifier
 from aebench.code_hashes import code_hashes
+from aebench.config import edit
 from aebench.errors import InputError
 from aebench.estimators.export import export
 from aebench.evaluation.classify import classify
@@ -26,11 +27,11 @@ from aebench.evaluation.metrics import METRICS
 from aebench.models import build, modules
 from aebench.models.external import adapt
 from aebench.models.external.adapter import DECODER, DECODER_DERIVATIVE, ENCODER_DERIVATIVE, Adapter
-from aebench.pipeline.lock import Lock
 from aebench.reporting import results
 from aebench.reporting.judge import judge
 from aebench.reporting.tables.comparison import external_note
 from aebench.storage import load_split
+from aebench.storage.lock import Lock
 from aebench.training.ensemble import Ensemble
 from aebench.training.experiment import Experiment
 
@@ -61,9 +62,9 @@ def judged(tmp_path_factory):
     with chdir(root), pytest.MonkeyPatch.context() as patch:
         patch.setattr(Lock, "fingerprint", lambda self, dataset: "")
         for name, latent_dim in OBJECTS.items():
-            config.add_model("smoke", f"external_{name}", external(name, latent_dim))
+            edit.add_model("smoke", f"external_{name}", external(name, latent_dim))
         names = ["pca", "vae", *(f"external_{name}" for name in OBJECTS)]
-        config.select({"datasets": ["smoke"], "models": names, "seeds": [3, 4]})
+        edit.select({"datasets": ["smoke"], "models": names, "seeds": [3, 4]})
         data.prepare("smoke")
         feature_classifier.train("smoke")
         for name in names:

@@ -11,9 +11,10 @@ from family import equal, images, make_ensemble, settings
 from project import copy_settings
 
 import aebench
-from aebench import config, data, reporting, storage
+from aebench import data, reporting, storage
 from aebench.classifiers.linear_probe import LabelledCodes, LinearProbeSettings, probe
 from aebench.classifiers.ridge import ridge_accuracy
+from aebench.config import edit
 from aebench.errors import InputError
 from aebench.evaluation import evaluate as evaluation
 from aebench.evaluation.classify import accuracies
@@ -125,7 +126,7 @@ def stages(tmp_path, monkeypatch):
     """A project in which seed 1 of ae and all seeds of vae fail; trained, but not evaluated."""
     copy_settings(tmp_path)
     monkeypatch.chdir(tmp_path)
-    config.select({"datasets": ["smoke"], "models": ["ae", "vae", "stacked"], "seeds": [0, 1]})
+    edit.select({"datasets": ["smoke"], "models": ["ae", "vae", "stacked"], "seeds": [0, 1]})
     data.prepare("smoke")
     build = Experiment.ensemble
     spoilt = {"ae": [1], "vae": [0, 1], "stacked": [0]}

@@ -5,7 +5,8 @@ import pytest
 import torch
 from project import copy_settings
 
-from aebench import config, data, storage
+from aebench import data, storage
+from aebench.config import edit
 from aebench.data.splits import stratified_subset
 from aebench.evaluation import classify
 from aebench.storage import Trained
@@ -26,7 +27,7 @@ def smoke(tmp_path, monkeypatch):
     stack = text[text.index("  stacked:\n") : text.index("studies:")].rstrip() + "\n"
     other = stack.replace("stacked:", "other:", 1).replace("latent_dim: 16", "latent_dim: 20")
     file.write_text(text.replace(stack, stack + other))
-    config.select({"datasets": ["smoke"], "models": ["ae", "stacked", "other"], "seeds": [3, 5]})
+    edit.select({"datasets": ["smoke"], "models": ["ae", "stacked", "other"], "seeds": [3, 5]})
     data.prepare("smoke")
     return tmp_path
 

@@ -8,8 +8,8 @@ from ruamel.yaml import YAML
 
 from aebench.errors import InputError
 from aebench.pipeline import repair
-from aebench.pipeline.lock import LOCK, Lock, archive, archive_other_datasets, checksum
 from aebench.storage import read_yaml
+from aebench.storage.lock import LOCK, Lock, archive, archive_other_datasets, checksum
 
 
 def entry(command, **outs):

@@ -369,7 +369,7 @@ SILENT = [
     ),
     Mutant(
         "wall times in the fingerprint of the lock",
-        "pipeline/lock.py",
+        "storage/lock.py",
         "not in WITH_WALL_TIMES",
         "not in ()",
         "test_lock.py::test_the_fingerprint_changes_with_results_but_not_with_wall_times",

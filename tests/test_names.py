@@ -9,6 +9,7 @@ import pytest
 from project import ROOT, copy_settings
 
 from aebench import config, scaffold, storage
+from aebench.config import edit
 from aebench.errors import InputError, check_names
 from aebench.pipeline import checks
 
@@ -93,7 +94,7 @@ def test_names_of_data_sets_are_checked_before_anything_runs(project, name):
     change("params.yaml", lambda content: content["suite"].update(datasets=[name]))
     assert message() == f"params.yaml:suite.datasets must have {RULE}{name!r}"
     with pytest.raises(InputError, match="--datasets must have names"):
-        config.select({"datasets": [name]})
+        edit.select({"datasets": [name]})
     with pytest.raises(InputError, match="DATASET must have names"):
         config.dataset(name, "DATASET")
 

@@ -9,6 +9,7 @@ import torch
 from project import copy_settings
 
 from aebench import config
+from aebench.config import edit
 from aebench.errors import InputError
 from aebench.pipeline import checks, precheck
 
@@ -20,7 +21,7 @@ def smoke(tmp_path, monkeypatch):
     copy_settings(tmp_path)
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
-    config.select({"datasets": ["smoke"], "models": ["pca", "ae"], "seeds": [0]})
+    edit.select({"datasets": ["smoke"], "models": ["pca", "ae"], "seeds": [0]})
     return tmp_path
 
 
@@ -95,4 +96,4 @@ def test_a_params_file_that_cannot_be_read_is_one_line_for_select(smoke, content
     else:
         file.write_bytes(content)
     with pytest.raises(InputError, match=r"^params.yaml must "):
-        config.select({"seeds": [1]})
+        edit.select({"seeds": [1]})

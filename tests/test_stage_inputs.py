@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from aebench.pipeline.lock import WITH_WALL_TIMES
 from aebench.storage import read_yaml
+from aebench.storage.lock import WITH_WALL_TIMES
 
 ROOT = Path(__file__).parent.parent
 DATASET, MODEL, STACK, STUDY, PAPER = "given", "vae", "stacked", "weight", "small"

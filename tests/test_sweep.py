@@ -20,6 +20,7 @@ from aebench.evaluation.metrics import METRICS
 from aebench.pipeline import checks, dvc_workspace
 from aebench.pipeline.sweep import parse, prepare
 from aebench.reporting import results, sweeps
+from aebench.storage.yaml_files import edit_yaml
 from aebench.tracking import mirror
 
 
@@ -56,9 +57,8 @@ def test_values_are_numbers_words_or_lists_and_other_settings_stay(project, mode
 
 
 def test_other_training_settings_of_the_model_stay(project):
-    Path("conf/smoke.yaml").write_text(
-        Path("conf/smoke.yaml").read_text().replace("level: 0.2}", "level: 0.2, training: {epochs: 7}}", 1)
-    )
+    with edit_yaml(Path("conf/smoke.yaml")) as conf:
+        conf["models"]["dae"]["training"] = {"epochs": 7}
     (first, _) = parse("smoke", "dae", "training.learning_rate=0.1,0.2").models.values()
     assert first["training"] == {"epochs": 7, "learning_rate": 0.1}
 

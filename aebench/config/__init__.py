@@ -1,4 +1,4 @@
-"""Schema of params.yaml and conf/<dataset>.yaml, and functions that read and change these files.
+"""Schema of params.yaml and conf/<dataset>.yaml, and functions that read these files; `aebench.config.edit` changes them.
 
 `params.yaml` lists what to run (`suite`); `conf/<dataset>.yaml` holds all settings of one data set. The blocks of the data
 source, the models and the evaluation are plain dictionaries here; they are checked where they are used (`aebench.data`,
@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from aebench.config.schema import Schema, check, within
 from aebench.errors import InputError, check_names, did_you_mean, unknown
-from aebench.storage import RESERVED_DATASETS, RESERVED_MODELS, atomic_write, read_yaml
+from aebench.storage import RESERVED_DATASETS, RESERVED_MODELS, read_yaml
 
 __all__ = ["Schema", "check", "within"]
 
@@ -154,49 +152,6 @@ def suite(file: Path = SUITE_FILE) -> Suite:
     return checked
 
 
-def select(changes: dict[str, list], file: Path = SUITE_FILE) -> Suite:
-    """Write other datasets, models (including stacks), studies, papers or seeds to params.yaml; its comments are kept.
-
-    If `changes` contains no models, the current ones are kept if all chosen data sets have them; otherwise all models that
-    these data sets have in common are chosen. After an error the file is unchanged.
-    """
-    yaml = YAML()
-    if not isinstance(read_yaml(file).get("suite"), dict):  # in one line, unlike an error of `load`
-        raise InputError(f"{file} must have a block named suite, got none")
-    document = yaml.load(file)
-    chosen = dict(document["suite"]) | changes
-    confs = [dataset(name, "--datasets" if "datasets" in changes else DATASETS) for name in chosen["datasets"]]
-    names = changes.get("models") or [*chosen["models"], *chosen.get("stacks", [])]
-    if confs and "models" not in changes and any(set(names) - set(conf.all_models) for conf in confs):
-        names = [name for name in confs[0].all_models if all(name in conf.all_models for conf in confs)]
-    stacks = [name for name in names if confs and name in confs[0].stacks]
-    chosen |= {"models": [name for name in names if name not in stacks], "stacks": stacks}
-    chosen["studies"] = _studies(changes.get("studies"), chosen.get("studies", []), confs, chosen["datasets"])
-    for field in {**changes, "models": names, "stacks": stacks, "studies": []}:
-        document["suite"][field] = CommentedSeq(chosen[field])
-        document["suite"][field].fa.set_flow_style()
-    with atomic_write(file) as partial:
-        yaml.dump(document, partial)
-        try:
-            selected = suite(partial)
-            for name in selected.datasets:
-                models(name, selected)
-        except InputError as error:
-            text = str(error).replace(str(partial), str(file))
-            raise InputError(text.replace(f"{file}:suite.models", "--models") if "models" in changes else text) from None
-    return selected
-
-
-def _studies(selected: list[str] | None, current: list[str], confs: list[Dataset], datasets: list[str]) -> list[str]:
-    """The studies `selected`, which all data sets must have; if None, those of the current ones that all of them have."""
-    if selected is None:
-        return [name for name in current if all(name in conf.studies for conf in confs)]
-    for name, conf in zip(datasets, confs, strict=True):
-        if missing := [study for study in selected if study not in conf.studies]:
-            raise unknown(f"--studies (for {conf_file(name)})", missing[0], conf.studies)
-    return selected
-
-
 def dataset(name: str, path: str = DATASETS) -> Dataset:
     """Read conf/<name>.yaml; `path` is where the name is written."""
     file = conf_file(name, path)
@@ -206,18 +161,6 @@ def dataset(name: str, path: str = DATASETS) -> Dataset:
     if twice := conf.models.keys() & conf.stacks.keys():
         raise InputError(f"{file}:stacks must not have a name of models, got {min(twice)!r}")
     return conf
-
-
-def add_model(name: str, model: str, settings: dict[str, Any]) -> None:
-    """Append `model` to the section `models` of conf/<name>.yaml, on a separate line; comments are kept."""
-    file, yaml = conf_file(name), YAML()
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(file)
-    document["models"][model] = CommentedMap(settings)
-    document["models"][model].fa.set_flow_style()
-    with atomic_write(file) as partial:
-        yaml.dump(document, partial)
 
 
 def models(name: str, suite: Suite) -> dict[str, dict[str, Any]]:

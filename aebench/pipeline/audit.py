@@ -22,7 +22,7 @@ import aebench
 from aebench import config, papers, storage
 from aebench.errors import InputError
 from aebench.pipeline import manuscript, stage_hashes
-from aebench.pipeline.lock import LOCK, PAPER, STUDY, Entry, Lock, checksum
+from aebench.storage.lock import LOCK, PAPER, STUDY, Entry, Lock, checksum
 
 STALE, MIXED, EDITED = "stale", "mixed", "edited"
 TABLE = "table.csv"

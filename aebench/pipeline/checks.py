@@ -13,8 +13,8 @@ from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
 from aebench.papers.checks import check as check_paper
 from aebench.pipeline import stage_hashes
-from aebench.pipeline.lock import archive
 from aebench.registry import is_plugin
+from aebench.storage.lock import archive
 from aebench.studies.checks import check as check_study
 from aebench.training.memory import check_size
 

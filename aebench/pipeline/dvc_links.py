@@ -20,8 +20,8 @@ from pathlib import Path
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 
-from aebench.pipeline.lock import Lock
 from aebench.storage import atomic_write
+from aebench.storage.lock import Lock
 
 IGNORE_NEW_ENTRIES = "CREATE TRIGGER IF NOT EXISTS aebench BEFORE INSERT ON Cache BEGIN SELECT RAISE(IGNORE); END"
 

@@ -35,8 +35,9 @@ from dvc.utils import serialize, strictyaml
 from dvc.utils.serialize import parse_yaml
 
 from aebench.errors import InputError, did_you_mean
-from aebench.pipeline import dvc_damage, dvc_links, lock_parser, resources
-from aebench.pipeline.lock import LOCK
+from aebench.pipeline import dvc_damage, dvc_links, resources
+from aebench.storage import yaml_files
+from aebench.storage.lock import LOCK
 
 SECONDS_BETWEEN_WRITES, SHARE_OF_WRITES = 10.0, 0.05
 PARTIAL_LOCK = Path(".dvc/tmp/dvc.lock")
@@ -235,7 +236,7 @@ def _parse(text: str, path: str, typ: str = "safe") -> Any:
     """Parse as DVC does, but the same text only once: DVC reads the settings of a data set for each of its stages."""
     if typ != "safe":
         return parse_yaml(text, path, typ)
-    document = lock_parser.parse(text) if Path(path).name == LOCK.name else None  # dvc.lock is long
+    document = yaml_files.parse_lock(text) if Path(path).name == LOCK.name else None  # dvc.lock is long
     return deepcopy(_parsed(text, path)) if document is None else document
 
 

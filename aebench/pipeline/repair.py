@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from aebench.errors import InputError
-from aebench.pipeline import lock, lock_parser
-from aebench.pipeline.lock import LOCK
+from aebench.storage import lock, yaml_files
+from aebench.storage.lock import LOCK
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 
@@ -64,6 +64,6 @@ def _is_running(process: int) -> bool:
 
 def _truncated_lock(file: Path) -> bool:
     try:
-        return file.exists() and "stages" not in lock_parser.read(file)
+        return file.exists() and "stages" not in yaml_files.read_lock(file)
     except InputError:
         return True

@@ -3,7 +3,7 @@
 from typing import Any
 
 from aebench import config
-from aebench.config import Suite
+from aebench.config import Suite, edit
 from aebench.errors import InputError
 from aebench.pipeline import dvc_links, repair, run_lock
 from aebench.storage import atomic_write
@@ -14,7 +14,7 @@ def select(changes: dict[str, list[Any]]) -> Suite:
     with run_lock.only_run():
         _check(changes)
         before, content = config.suite(), config.SUITE_FILE.read_bytes()
-        suite = config.select(changes) if changes else before
+        suite = edit.select(changes) if changes else before
         if changes and suite == before:  # keep its comments and line breaks
             with atomic_write(config.SUITE_FILE) as partial:
                 partial.write_bytes(content)

@@ -11,8 +11,8 @@ from typing import Any
 
 from aebench import storage
 from aebench.classifiers import feature_classifier
-from aebench.pipeline.lock import Entry, Lock
 from aebench.reporting.results import Results
+from aebench.storage.lock import Entry, Lock
 
 ENVIRONMENT = ("device", "processor", "blas", "machine", "threads", "versions")
 """The fields of cost.json that describe where a model was trained."""

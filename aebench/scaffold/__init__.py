@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from aebench import config
+from aebench.config import edit
 from aebench.errors import InputError, check_names, unknown
 from aebench.storage import RESERVED_MODELS
 
@@ -31,7 +32,7 @@ def new_model(name: str, dataset: str) -> Path:
     _check_new(name, dataset)
     file = MODELS / f"{name}.py"
     file.write_text(Template(template).substitute(name=class_name, title=name.replace("_", " ").capitalize()))
-    config.add_model(dataset, name, {"kind": f"aebench.models.{name}:{class_name}"} | SETTINGS)
+    edit.add_model(dataset, name, {"kind": f"aebench.models.{name}:{class_name}"} | SETTINGS)
     return file
 
 

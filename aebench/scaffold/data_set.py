@@ -17,6 +17,7 @@ from aebench.data.splits import divide
 from aebench.errors import InputError, check_names
 from aebench.scaffold import file_formats
 from aebench.storage import RESERVED_DATASETS, About, Split, atomic_write
+from aebench.storage.yaml_files import edit_yaml
 
 TEMPLATE = Path(__file__).parent / "data_set.yaml.txt"
 DARK = 2.0**-20
@@ -64,10 +65,13 @@ def new_data(name: str, paths: list[str], label: str | None = None, title: str |
     values["data"] = "\n".join(f"  {key}: {_scalar(value)}" for key, value in block.items())
     values["images"] = sum(len(split.labels) for split in splits.values())
     text = Template(TEMPLATE.read_text()).substitute(values)
-    if about.pixels > WIDE:
-        text = "".join(line for line in text.splitlines(True) if f"latent_dim: {values['wide']}" not in line)
     with atomic_write(file) as partial:
         partial.write_text(text, encoding="utf-8")
+        with edit_yaml(partial) as document:
+            models = document["models"]
+            overcomplete = [model for model, each in models.items() if each.get("latent_dim") == values["wide"]]
+            for model in overcomplete if about.pixels > WIDE else []:
+                del models[model]
     return NewData(file, [*_guesses(block, splits, values, about, official), *raw.notes])
 
 

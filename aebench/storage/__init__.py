@@ -41,13 +41,13 @@ from aebench.storage.formats import (  # noqa: F401 (used as storage.<name>)
     read_arrays,
     read_columns,
     read_json,
-    read_yaml,
     sha256,
     write_arrays,
     write_columns,
     write_json,
     written,
 )
+from aebench.storage.yaml_files import read_yaml  # noqa: F401
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,18 +1,15 @@
-"""Formats of files: JSON, npz without pickle, CSV and YAML. Every write is atomic."""
+"""Formats of files: JSON, npz without pickle and CSV. Every write is atomic."""
 
 import csv
 import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 import numpy as np
-from ruamel.yaml import YAML, YAMLError
 
 from aebench.errors import InputError
 
@@ -91,30 +88,6 @@ def read_columns(path: Path) -> dict[str, list[float]]:
     with written(path).open(newline="") as stream:
         header, *rows = csv.reader(stream)
     return {name: [float(row[i] or "nan") for row in rows] for i, name in enumerate(header)}
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """Read a YAML file (version 1.2, UTF-8) that contains a mapping."""
-    try:
-        document = _parse(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        got = "none" if isinstance(error, FileNotFoundError) else error.strerror
-        raise InputError(f"{file} must be a file in the project's folder, got {got}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} must be UTF-8, got the byte {error.object[error.start]:#04x} at {error.start}") from None
-    except (YAMLError, ValueError) as error:  # ValueError: an integer with thousands of digits
-        raise InputError(f"{file} must be valid YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise InputError(f"{file} must be valid YAML with few levels of nesting, got too many") from None
-    if not isinstance(document, dict):
-        raise InputError(f"{file} must be a mapping, got {document!r}")
-    return deepcopy(document)
-
-
-@lru_cache(maxsize=16)
-def _parse(text: str) -> Any:
-    """Parse a document; each is parsed once, because that takes a tenth of a second."""
-    return YAML(typ="safe", pure=True).load(text)
 
 
 def _cell(value: Any) -> Any:

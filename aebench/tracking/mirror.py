@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING, Any
 
 from aebench import config, storage
 from aebench.errors import InputError
-from aebench.pipeline.lock import Lock
 from aebench.reporting import provenance, results
+from aebench.storage.lock import Lock
 from aebench.tracking import models
 from aebench.tracking.records import ALL, FAILED, FINGERPRINT, MODEL, Record, TrackedModel, fingerprint
 

@@ -22,7 +22,7 @@ from project import BIN, clone
 from ruamel.yaml import YAML
 from test_pipeline import TIMED
 
-from aebench.pipeline.lock import WITH_WALL_TIMES
+from aebench.storage.lock import WITH_WALL_TIMES
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks and sessions of Unix")
 KILLS, SEED = int(os.environ.get("AEBENCH_KILLS", "3")), int(os.environ.get("AEBENCH_KILL_SEED", "0"))

@@ -14,8 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aebench.errors import InputError
-from aebench.pipeline import lock_parser
-from aebench.storage import REPORTS, md5
+from aebench.storage import REPORTS, md5, yaml_files
 
 LOCK = Path("dvc.lock")
 WITH_WALL_TIMES = ("cost.json", "inference.json", "layers")
@@ -137,11 +136,11 @@ def archive_other_datasets(datasets: Iterable[str]) -> None:
 def _read(file: Path) -> Stages:
     if not file.exists():
         return {}
-    stages = lock_parser.read(file).get("stages")
+    stages = yaml_files.read_lock(file).get("stages")
     if not isinstance(stages, dict):
         raise InputError(f"{file} must have stages, got none")
     return stages
 
 
 def _write(file: Path, stages: Stages) -> None:
-    lock_parser.write(file, {"schema": SCHEMA, "stages": stages})
+    yaml_files.write_yaml(file, {"schema": SCHEMA, "stages": stages})

@@ -1,15 +1,15 @@
-"""Tests of the fast parser of dvc.lock against ruamel.yaml, with which DVC reads and writes it."""
+"""YAML files: the fast parser of dvc.lock against ruamel.yaml, with which DVC reads and writes it; files in DVC's format."""
 
 import io
 import random
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 from project import ROOT
 from ruamel.yaml import YAML
 
 from aebench.errors import InputError
-from aebench.pipeline import lock_parser
-from aebench.storage import read_yaml
+from aebench.storage import read_yaml, yaml_files
 
 STRINGS = [
     "yes",
@@ -80,7 +80,7 @@ def test_what_ruamel_writes_is_read_as_by_ruamel():
     rng, safe = random.Random(0), YAML(typ="safe", pure=True)
     for _ in range(500):
         text = dumped({"a": value(rng)})
-        assert repr(lock_parser.parse(text)) == repr(safe.load(text)), text
+        assert repr(yaml_files.parse_lock(text)) == repr(safe.load(text)), text
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_what_ruamel_writes_is_read_as_by_ruamel():
     ],
 )
 def test_scalars_follow_yaml_1_2(text, expected):
-    assert lock_parser.parse(text) == {"a": expected}
+    assert yaml_files.parse_lock(text) == {"a": expected}
 
 
 def test_every_caller_gets_a_document_of_its_own():
-    lock_parser.parse("a: [1]")["a"].append(2)
-    assert lock_parser.parse("a: [1]") == {"a": [1]}
+    yaml_files.parse_lock("a: [1]")["a"].append(2)
+    assert yaml_files.parse_lock("a: [1]") == {"a": [1]}
 
 
 @pytest.mark.parametrize("content", [b"a: 1\na: 2\n", b"a: [", b"- a", b"", b"a: \xff", None])
@@ -112,10 +112,44 @@ def test_errors_are_those_of_read_yaml(tmp_path, content):
     with pytest.raises(InputError) as expected:
         read_yaml(file)
     with pytest.raises(InputError) as error:
-        lock_parser.read(file)
+        yaml_files.read_lock(file)
     assert str(error.value) == str(expected.value)
 
 
 @pytest.mark.slow
 def test_the_committed_lock_is_read_as_by_ruamel():
-    assert lock_parser.read(ROOT / "dvc.lock") == read_yaml(ROOT / "dvc.lock")
+    assert yaml_files.read_lock(ROOT / "dvc.lock") == read_yaml(ROOT / "dvc.lock")
+
+
+def as_dvc_writes(file, folder):
+    """The text of a file after `dvc exp run -S` has set one of its values to what it was."""
+    copy = folder / file.name
+    copy.write_bytes(file.read_bytes())
+    with modify_yaml(copy):
+        pass
+    return copy.read_text()
+
+
+@pytest.mark.parametrize("name", ["params.yaml", *(f"conf/{file.name}" for file in sorted(ROOT.glob("conf/*.yaml")))])
+def test_settings_are_in_the_format_of_dvc_so_that_an_experiment_changes_one_line(tmp_path, name):
+    assert as_dvc_writes(ROOT / name, tmp_path) == (ROOT / name).read_text()
+
+
+def test_edited_files_keep_comments_and_are_in_the_format_of_dvc(tmp_path, tmp_path_factory):
+    file = tmp_path / "a.yaml"
+    file.write_text("# above\na: {b: 1}   # beside\nc: [1]\n")
+    with yaml_files.edit_yaml(file) as document:
+        document["d"] = yaml_files.in_one_line({"e": 1})
+        document["f"] = yaml_files.in_one_line({"kind": "vanilla", "hidden": [1], "long": "x" * 60})
+    expected = "# above\na: {b: 1}   # beside\nc: [1]\nd: {e: 1}\nf:\n  kind: vanilla\n  hidden:\n  - 1\n  long: "
+    assert file.read_text() == expected + "x" * 60 + "\n"
+    assert as_dvc_writes(file, tmp_path_factory.mktemp("copy")) == file.read_text()
+
+
+def test_an_error_while_editing_leaves_the_file_as_it_was(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1\n")
+    with pytest.raises(ValueError), yaml_files.edit_yaml(file) as document:
+        document["a"] = 2
+        raise ValueError
+    assert file.read_text() == "a: 1\n" and list(tmp_path.iterdir()) == [file]
