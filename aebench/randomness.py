@@ -12,7 +12,7 @@ seed have the same batches and, where shapes agree, the same corruption and init
     labels                  choice of labelled images for fine-tuning and for classifiers on frozen codes
     feature_classifier      training of the feature classifier
     evaluation              noise of the metrics and figures; the step is a `Use`
-    corruption <name>       corruption of test images, equal for all seeds
+    corruption <name>       corruption of test images
     clustering              initialisation of k-means
     products                matrices for the accuracy of matrix products
     external                images on which external models are identified
@@ -20,6 +20,9 @@ seed have the same batches and, where shapes agree, the same corruption and init
     lecture                 samples in the figures of the lecture
 
 Names are part of the state: renaming a stream changes its numbers.
+
+Like the test images, the random numbers with which models are evaluated are the same for all models and seeds (`EVALUATION`).
+Differences between seeds are therefore due to training alone, and differences between models never to the noise of one of them.
 """
 
 import hashlib
@@ -89,3 +92,7 @@ class Streams:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.state("init"))
             yield
+
+
+EVALUATION = Streams(0)
+"""The streams with which all models and seeds are evaluated."""

@@ -1,8 +1,9 @@
 """Means over seeds, their uncertainty, and paired comparisons of models.
 
 The sampling unit is the seed: the mean of values y_1..y_n has the 95 % confidence interval mean ± t(0.975, n-1) sd / sqrt(n)
-(Student 1908). It covers the choice of the seed (initial weights, batches, noise), not the choice of the test images. A model
-without randomness has n = 1 and no interval, because its value is exact. Models are compared seed by seed.
+(Student 1908). It covers the choice of the seed (initial weights, batches, noise in training), but not that of the test
+images and of the random numbers of evaluation, which are the same for all models and seeds. A model without randomness in
+training has n = 1 and no interval. Models are compared seed by seed.
 """
 
 import math

@@ -12,7 +12,7 @@ if __name__ == "__main__":
     arguments = vars(parser.parse_args())
     with errors.one_line():
         if not remote.ran_on_cluster():
-            from aebench.training.experiment import Experiment
             from aebench.training.finetuning import finetune
+            from aebench.training.run import TrainingRun
 
-            finetune(Experiment(**arguments))
+            finetune(TrainingRun(**arguments))

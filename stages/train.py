@@ -12,6 +12,6 @@ if __name__ == "__main__":
     arguments = vars(parser.parse_args())
     with errors.one_line():
         if not remote.ran_on_cluster():
-            from aebench.training.experiment import Experiment
+            from aebench.training.run import TrainingRun
 
-            Experiment(**arguments).train()
+            TrainingRun(**arguments).train()

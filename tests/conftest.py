@@ -13,7 +13,7 @@ from aebench.config import edit
 from aebench.data import external
 from aebench.storage import write_columns
 from aebench.storage.lock import Lock
-from aebench.training.experiment import Experiment
+from aebench.training.run import TrainingRun
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +70,9 @@ def trained(tmp_path_factory):
         edit.select({"datasets": ["smoke"], "models": list(ONE_OF_EACH), "seeds": [3]})
         data.prepare("smoke")
         for model in ONE_OF_EACH:
-            Experiment("smoke", model).train()
+            TrainingRun("smoke", model).train()
         edit.select({"seeds": [3, 5]})
-        Experiment("smoke", "vae").train()
+        TrainingRun("smoke", "vae").train()
         values = {"seed": [3, 5], "sse": [2.0, 4.0], "psnr": [float("inf")] * 2}
         write_columns(Path("runs/smoke/vae/metrics.csv"), values)
     return root

@@ -24,7 +24,7 @@ from aebench.reporting.results import read
 from aebench.reporting.tables.anomalies import over_classes
 from aebench.studies import checks
 from aebench.studies.run import RUN, run
-from aebench.training.experiment import Experiment
+from aebench.training.run import TrainingRun
 
 STUDY = {
     "kind": "anomalies",
@@ -226,13 +226,13 @@ def test_models_trained_with_all_classes_are_shown_noise_and_permuted_pixels(pro
 
 
 def test_a_stack_trains_every_layer_without_the_class(project, monkeypatch):
-    calls, original = [], Experiment.minimise
+    calls, original = [], TrainingRun.minimise
 
     def minimise(self, ensemble, images, changes=None, identity=()):
         calls.append((images, identity))
         return original(self, ensemble, images, changes, identity)
 
-    monkeypatch.setattr(Experiment, "minimise", minimise)
+    monkeypatch.setattr(TrainingRun, "minimise", minimise)
     points("stacked=0")
     assert [images.train.shape[-2] for images, _ in calls] == [len(split("train", 1, 2))] * 3
     assert len({str(identity) for _, identity in calls}) == 3

@@ -33,7 +33,7 @@ from aebench.storage import yaml_files
 from aebench.studies.point import Point
 from aebench.studies.run import RUN
 from aebench.training.cost import cost
-from aebench.training.experiment import Experiment
+from aebench.training.run import TrainingRun
 
 ALL = {name: claim for chapter in claims.claims().values() for name, claim in chapter.items()}
 DATASET, SEEDS, TRAINING_IMAGES = "digits", [0, 1, 2, 3, 4], 1000
@@ -247,7 +247,7 @@ def measured(model: str, quantities: tuple[str, ...], defect: str) -> ModelResul
     """The results of a model; `quantities` are metrics and positions of profiles."""
     write_settings()
     with broken(defect):
-        experiment = Experiment(DATASET, model)
+        experiment = TrainingRun(DATASET, model)
         ensemble = experiment.ensemble()
         history = ensemble.model.fit(ensemble, experiment.images, experiment.minimise)
     trained = storage.Trained(experiment.settings, experiment.shape, experiment.seeds, ensemble.state)

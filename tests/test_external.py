@@ -33,7 +33,7 @@ from aebench.reporting.tables.comparison import external_note
 from aebench.storage import load_split
 from aebench.storage.lock import Lock
 from aebench.training.ensemble import Ensemble
-from aebench.training.experiment import Experiment
+from aebench.training.run import TrainingRun
 
 OBJECTS = {"pca": 8, "module": 8, "nmf": 4, "selected": 16, "own": 2}
 """Function in external_objects.py -> latent dimension."""
@@ -68,7 +68,7 @@ def judged(tmp_path_factory):
         data.prepare("smoke")
         feature_classifier.train("smoke")
         for name in names:
-            Experiment("smoke", name).train()
+            TrainingRun("smoke", name).train()
             evaluate("smoke", name)
             classify("smoke", name)
         reporting.report("smoke")

@@ -26,9 +26,9 @@ from aebench.statistics import best, compare
 from aebench.tracking.records import TrackedModel
 from aebench.training import tuning
 from aebench.training.ensemble import Ensemble
-from aebench.training.experiment import Experiment
 from aebench.training.greedy import pretrain
 from aebench.training.minimise import TrainingLoop, minimise
+from aebench.training.run import TrainingRun
 
 
 def spoil(ensemble, seed, value=math.nan):
@@ -128,7 +128,7 @@ def stages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     edit.select({"datasets": ["smoke"], "models": ["ae", "vae", "stacked"], "seeds": [0, 1]})
     data.prepare("smoke")
-    build = Experiment.ensemble
+    build = TrainingRun.ensemble
     spoilt = {"ae": [1], "vae": [0, 1], "stacked": [0]}
 
     def ensemble(self):
@@ -137,7 +137,7 @@ def stages(tmp_path, monkeypatch):
             spoil(built, seed)
         return built
 
-    monkeypatch.setattr(Experiment, "ensemble", ensemble)
+    monkeypatch.setattr(TrainingRun, "ensemble", ensemble)
     return tmp_path
 
 
@@ -150,7 +150,7 @@ def test_stages_write_the_failed_seeds_and_their_empty_results(stages, monkeypat
     monkeypatch.setattr("aebench.classifiers.feature_classifier.load", lambda *_: None)
     written = {}
     for model in ("ae", "vae"):
-        Experiment("smoke", model).train()
+        TrainingRun("smoke", model).train()
         evaluation.evaluate("smoke", model)
         folder = storage.run_folder("smoke", model)
         written[model] = [storage.read_columns(folder / f"{name}.csv") for name in ("metrics", "profiles")]
@@ -164,7 +164,7 @@ def test_stages_write_the_failed_seeds_and_their_empty_results(stages, monkeypat
 
 
 def test_a_stack_whose_layer_failed_has_no_loss_and_no_probe(stages):
-    pretrain(Experiment("smoke", "stacked"))
+    pretrain(TrainingRun("smoke", "stacked"))
     layers = storage.read_columns(storage.run_folder("smoke", "stacked") / "layers.csv")
     for name in ("loss.1", "probe.1", "loss.3", "probe.3"):
         assert math.isnan(layers[name][0]) and math.isfinite(layers[name][1])

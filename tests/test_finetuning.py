@@ -10,9 +10,9 @@ from aebench.config import edit
 from aebench.data.splits import stratified_subset
 from aebench.evaluation import classify
 from aebench.storage import Trained
-from aebench.training.experiment import Experiment
 from aebench.training.finetuning import INITIALISATIONS, Finetuning
 from aebench.training.greedy import Pretrained
+from aebench.training.run import TrainingRun
 
 FEW = 0.05
 
@@ -34,9 +34,9 @@ def smoke(tmp_path, monkeypatch):
 
 def test_fine_tuning_uses_the_same_labelled_images_for_every_model_and_initialisation(smoke, monkeypatch):
     split, used = storage.load_split("smoke", "train"), {}
-    monkeypatch.setattr(Experiment, "minimise", lambda self, _, images, *__: used.setdefault(self.model, []).append(images))
+    monkeypatch.setattr(TrainingRun, "minimise", lambda self, _, images, *__: used.setdefault(self.model, []).append(images))
     for model in ("stacked", "other"):
-        experiment = Experiment("smoke", model)
+        experiment = TrainingRun("smoke", model)
         for initialisation in INITIALISATIONS:
             Finetuning(experiment).train(initialisation, FEW, Pretrained(experiment.ensemble(), 0.0, 0))
     expected = np.stack([split.images[stratified_subset(split.labels, FEW, seed)] for seed in (3, 5)])
@@ -46,7 +46,7 @@ def test_fine_tuning_uses_the_same_labelled_images_for_every_model_and_initialis
 
 
 def test_fine_tuned_classifiers_are_scored_on_test_images(smoke):
-    experiment = Experiment("smoke", "stacked")
+    experiment = TrainingRun("smoke", "stacked")
     finetuning, weights = Finetuning(experiment), {}
     generator = torch.Generator().manual_seed(0)
     for initialisation, fraction in finetuning:

@@ -115,7 +115,7 @@ DEFECTS = [
     ),
     Mutant(
         "resuming that ignores the seeds",
-        "training/experiment.py",
+        "training/run.py",
         "[self.seeds, ",
         "[",
         "test_resume.py::test_seeds_are_part_of_the_identity_of_a_training_run",
@@ -129,7 +129,7 @@ DEFECTS = [
     ),
     Mutant(
         "epochs chosen on test images",
-        "training/experiment.py",
+        "training/run.py",
         '("train", "validation")',
         '("train", "test")',
         "test_laws.py::test_training_reads_no_test_image",
@@ -139,8 +139,8 @@ SILENT = [
     Mutant(
         "accuracies of fine-tuned classifiers taken on validation images",
         "evaluation/classify.py",
-        'storage.load_split(finetuning.experiment.dataset, "test")',
-        'storage.load_split(finetuning.experiment.dataset, "validation")',
+        'storage.load_split(finetuning.run.dataset, "test")',
+        'storage.load_split(finetuning.run.dataset, "validation")',
         "test_finetuning.py::test_fine_tuned_classifiers_are_scored_on_test_images",
     ),
     Mutant(

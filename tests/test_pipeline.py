@@ -10,9 +10,9 @@ from project import ALWAYS, CONF, clone
 from ruamel.yaml import YAML
 
 from aebench.evaluation.metrics import METRICS
-from aebench.training.experiment import Experiment
 from aebench.training.finetuning import INITIALISATIONS, Finetuning
 from aebench.training.greedy import load_pretrained
+from aebench.training.run import TrainingRun
 
 pytestmark = pytest.mark.slow
 MODELS = ["mean", "pca", "ae", "ae_2d", "dae", "vae"]
@@ -148,7 +148,7 @@ def test_a_change_in_the_third_layer_retrains_neither_of_the_first_two(unchanged
 @pytest.fixture
 def finetuning(project, monkeypatch):
     monkeypatch.chdir(project.folder)
-    experiment = Experiment("smoke", STACK)
+    experiment = TrainingRun("smoke", STACK)
     return Finetuning(experiment), load_pretrained(experiment)
 
 
@@ -164,7 +164,7 @@ def test_each_seed_has_its_own_labels_of_every_class(finetuning):
 def test_initialisations_differ_only_in_the_encoder(finetuning):
     """`random` is the encoder before pretraining; the softmax layer is always initialised with 0."""
     tune, pretrained = finetuning
-    random, fresh = tune.classifiers("random"), tune.experiment.ensemble()
+    random, fresh = tune.classifiers("random"), tune.run.ensemble()
     for name, value in fresh.state.items():
         assert torch.equal(random.state[f"encoder.{name}"], value)
     assert any(not torch.equal(value, pretrained.ensemble.state[name]) for name, value in fresh.state.items())
@@ -182,7 +182,7 @@ def test_baselines_take_the_updates_of_pretraining_and_finetuning_together(finet
     def count(ensemble, images, changes, subject):
         updates[subject[1]] = changes["epochs"] * -(-images.train.shape[-2] // changes["batch_size"])
 
-    monkeypatch.setattr(tune.experiment, "minimise", count)
+    monkeypatch.setattr(tune.run, "minimise", count)
     for initialisation in INITIALISATIONS:
         tune.train(initialisation, 1.0, pretrained)
     assert updates == {"pretrained": 5, "random": 20, "modern": 20}

@@ -179,5 +179,5 @@ def test_seeds_are_part_of_the_identity_of_a_training_run(monkeypatch):
     for seeds in ([0, 1], [0, 2]):
         suite = config.Suite(datasets=["smoke"], models=["ae"], seeds=seeds)
         monkeypatch.setattr(config, "suite", lambda suite=suite: suite)
-        origins.append(experiment.Experiment("smoke", "ae").origin)
+        origins.append(experiment.TrainingRun("smoke", "ae").origin)
     assert origins[0] != origins[1]

@@ -15,7 +15,7 @@ from aebench.reporting import claims, figures, tables
 from aebench.reporting.results import read
 from aebench.studies import checks
 from aebench.studies.run import RUN, run
-from aebench.training.experiment import Experiment
+from aebench.training.run import TrainingRun
 
 SWEEP = {
     "kind": "sweep",
@@ -78,14 +78,14 @@ def point(name, task):
 
 
 def recorded(monkeypatch):
-    """The calls of `Experiment.minimise`: (experiment, ensemble, images, changes)."""
-    calls, original = [], Experiment.minimise
+    """The calls of `TrainingRun.minimise`: (experiment, ensemble, images, changes)."""
+    calls, original = [], TrainingRun.minimise
 
     def minimise(self, ensemble, images, changes=None, identity=()):
         calls.append((self, ensemble, images, changes))
         return original(self, ensemble, images, changes, identity)
 
-    monkeypatch.setattr(Experiment, "minimise", minimise)
+    monkeypatch.setattr(TrainingRun, "minimise", minimise)
     return calls
 
 
@@ -122,7 +122,7 @@ def test_fewer_training_images_mean_as_many_updates_and_another_subset_per_seed(
 
 def test_with_all_training_images_a_sweep_is_the_ordinary_training(project):
     (result,) = point("sizes", "ae=60")
-    experiment = Experiment(fake_runs.DATASET, "plain", SIZES["models"]["ae"], "plain")
+    experiment = TrainingRun(fake_runs.DATASET, "plain", SIZES["models"]["ae"], "plain")
     ensemble = experiment.ensemble()
     ensemble.model.fit(ensemble, experiment.images, experiment.minimise)
     test = torch.from_numpy(storage.load_split(fake_runs.DATASET, "test").images)
@@ -304,7 +304,7 @@ def test_pretraining_without_updates_refutes_that_it_improves_classifiers(projec
         ("sweep", {"values": [1, 1.0]}, "studies.sweep.values must be strictly increasing"),
         ("sweep", {"values": [2, 1]}, "studies.sweep.values must be strictly increasing"),
         ("sweep", {"values": [-1, 1]}, "studies.sweep.values"),
-        ("sweep", {"vary": "penalty.x"}, "vary must be the path of a setting"),
+        ("sweep", {"vary": "penalty.x"}, "models.l1.penalty must have keys for 'penalty.x', got 'l1'"),
         ("sweep", {"models": {"a/b": SWEEP["models"]["kl"]}}, "underscores that begin with a letter, got 'a/b'"),
         ("sweep", {"models": {"p": {"kind": "pca", "latent_dim": 2}}}, "must be trained by gradient descent alone, got pca"),
         ("depth", {"pretraining": {"a": {"kind": "vanilla", "training": {}}}}, "pretraining.a must not have training"),

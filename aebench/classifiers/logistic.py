@@ -29,7 +29,7 @@ TOLERANCE = 3e-4
 """Largest entry of the gradient, in the scaled coordinates, at which L-BFGS stops: accuracies are then exact to 0.1 points."""
 NARROW = 128
 """Codes of at most this many units are fitted in float64; wider ones in float32, which takes half the time."""
-CONSTANT = 1e-6
+ROUNDING = 1e-6
 """A unit is constant, and not scaled, if its standard deviation is below this fraction of its largest absolute value."""
 
 
@@ -47,7 +47,7 @@ class Axes:
         """Compute the coordinates from codes (n, k)."""
         z = codes.to(torch.float64 if codes.shape[1] <= NARROW else torch.float32)
         mean, deviation = z.mean(0), z.std(0, correction=0)
-        scale = torch.where(deviation > CONSTANT * z.abs().amax(0), deviation, 1.0)
+        scale = torch.where(deviation > ROUNDING * z.abs().amax(0), deviation, 1.0)
         variances, rotation = principal_axes((z - mean).div_(scale), len(z))
         return cls(mean, scale, rotation.to(z.dtype), variances)
 

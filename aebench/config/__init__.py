@@ -11,11 +11,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from aebench.config.schema import Schema, check, within
+from aebench.config.schema import Schema, check, with_value, within
 from aebench.errors import InputError, check_names, did_you_mean, unknown
 from aebench.storage import RESERVED_DATASETS, RESERVED_MODELS, read_yaml
 
-__all__ = ["Schema", "check", "within"]
+__all__ = ["Schema", "check", "with_value", "within"]
 
 SUITE_FILE = Path("params.yaml")
 CONF = Path("conf")

@@ -57,6 +57,18 @@ def check(schema: type[T], settings: Any, path: str) -> T:
         raise _explain(errors, schema, settings, path) from None
 
 
+def with_value(settings: dict[str, Any], path: str, value: Any, where: str) -> dict[str, Any]:
+    """Return a copy of nested settings in which the setting at `path`, such as training.epochs, is `value`.
+
+    Raises `InputError` if part of the path has no settings; `where` is where `settings` are written.
+    """
+    key, _, rest = path.partition(".")
+    inner = settings.get(key, {})
+    if rest and not isinstance(inner, dict):
+        raise InputError(f"{where}.{key} must have keys for {path!r}, got {inner!r}")
+    return settings | {key: with_value(inner, rest, value, f"{where}.{key}") if rest else value}
+
+
 def within(path: str, error: InputError) -> InputError:
     """Prepend `path` to the path in the message of an error in a nested block."""
     text = str(error)

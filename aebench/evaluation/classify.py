@@ -21,9 +21,9 @@ from aebench.evaluation.replicas import configure_compute, in_blocks, load_ensem
 from aebench.evaluation.settings import compute
 from aebench.storage import Trained
 from aebench.training.ensemble import Ensemble, Replica
-from aebench.training.experiment import Experiment
 from aebench.training.finetuning import Finetuning
 from aebench.training.parallel import parallel_map
+from aebench.training.run import TrainingRun
 
 
 def classify(dataset: str, model: str) -> None:
@@ -35,7 +35,7 @@ def classify(dataset: str, model: str) -> None:
     if "1.0" in results[0]:
         columns = {"linear_probe": columns["linear_probe_by_labels/1.0"]} | columns
     if config.dataset(dataset).section_of(model) == "stacks":
-        columns |= finetuned(Finetuning(Experiment(dataset, model)))
+        columns |= finetuned(Finetuning(TrainingRun(dataset, model)))
     storage.write_columns(folder / "classification.csv", {"seed": seeds} | columns)
     most = max(results[0], key=lambda name: results[0][name].labels)
     amounts = {
@@ -76,11 +76,11 @@ def repeat_for_seeds(trained: Trained, seeds: Sequence[int]) -> Trained:
 
 def finetuned(finetuning: Finetuning) -> dict[str, list[float]]:
     """Test accuracies in % of all seeds, by `<initialisation>.<fraction>`; empty for a model that was not fine-tuned."""
-    test, experiment = storage.load_split(finetuning.experiment.dataset, "test"), finetuning.experiment
-    images, labels = _images(test, experiment.device), torch.from_numpy(test.labels).to(experiment.device)
+    test, run = storage.load_split(finetuning.run.dataset, "test"), finetuning.run
+    images, labels = _images(test, run.device), torch.from_numpy(test.labels).to(run.device)
     trained, columns = None, {}
     for initialisation, fraction in finetuning:
-        trained = trained or storage.load_trained(experiment.folder / "classifiers.safetensors")
+        trained = trained or storage.load_trained(run.folder / "classifiers.safetensors")
         ensemble, prefix = finetuning.classifiers(initialisation), f"{initialisation}/{fraction}/"
         ensemble.load({n.removeprefix(prefix): value for n, value in trained.state.items() if n.startswith(prefix)})
         columns[f"{initialisation}.{fraction}"] = accuracies(ensemble, images, labels)

@@ -33,7 +33,7 @@ from aebench.evaluation.representation import Representation
 from aebench.evaluation.settings import REACH, TAIL, Pictures
 from aebench.evaluation.view import evenly_spaced
 from aebench.models.external.adapter import DECODER
-from aebench.randomness import Streams, Use
+from aebench.randomness import EVALUATION, Use
 from aebench.storage import Trained
 from aebench.training.ensemble import Replica
 
@@ -53,7 +53,7 @@ def pictures(trained: Trained, first: Representation, settings: Pictures) -> dic
     ensemble, position = load_ensemble(trained, first.images.device), first_trained(trained)
     replica = list(ensemble.replicas())[position]
     if DECODER not in ensemble.model.missing and _worth_decoding(first):
-        arrays |= _decoded(replica, first, trained.seeds[position])
+        arrays |= _decoded(replica, first)
     arrays |= filters(replica, first.images.shape[1])
     arrays |= posterior(replica, first.images[:POSTERIORS], first.labels[:POSTERIORS])
     return {name: value.cpu().numpy() for name, value in arrays.items()}
@@ -126,9 +126,9 @@ def grid(codes: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(right, up.flip(0), indexing="xy"), -1)
 
 
-def _decoded(replica: Replica, r: Representation, seed: int) -> dict[str, Tensor]:
+def _decoded(replica: Replica, r: Representation) -> dict[str, Tensor]:
     def generator(use: Use) -> torch.Generator:
-        return Streams(seed).torch("evaluation", use, r.codes.device)
+        return EVALUATION.torch("evaluation", use, r.codes.device)
 
     prior = replica("prior", SAMPLES, generator(Use.SAMPLES))
     codes = {

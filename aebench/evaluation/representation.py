@@ -1,7 +1,7 @@
 """All arrays of one seed of one model on a data set, computed once and shared by all metrics.
 
-Randomness comes from the seed's stream `evaluation`, one step for each `aebench.randomness.Use`. Only the corruptions of
-arrays/robustness.py have their own streams, which are the same for every seed.
+Random numbers are the same for all models and seeds (`aebench.randomness.EVALUATION`): those of the stream `evaluation`, one
+step for each `Use`, and of one stream for each corruption in arrays/robustness.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,13 +31,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class Representation:
     """`images`, `reconstructions` (n, d), `codes` (n, k) and `labels` (n,) of the test set; `shape` is the shape of an image.
-
     `reference_codes` (r, k) and `reference_labels` (r,), which a classifier may look up, belong to the training images followed
-    by `validation` validation images. `corrupted_reconstructions` (n, d) are reconstructed from corrupted test images, which
-    depend on the seed but not on the model. `sampled_reconstructions` (n, d) are decoded from one sample of each q(z|x), or
-    None for a model without a posterior. `training_images` and `training_reconstructions` (m, d) are evenly spaced training
-    images, at most as many as test images, and their reconstructions. The other arrays are described in the files of the same
-    names in `aebench.evaluation.arrays`. Two representations are equal only if they are the same object.
+    by `validation` validation images. `corrupted_reconstructions` (n, d) are reconstructed from corrupted test images.
+    `sampled_reconstructions` (n, d) are decoded from one sample of each q(z|x), or None for a model without a posterior.
+    `training_images` and `training_reconstructions` (m, d) are evenly spaced training images, at most as many as test images,
+    and their reconstructions. The other arrays are described in the files of the same names in `aebench.evaluation.arrays`. Two
+    representations are equal only if they are the same object.
     """
 
     shape: tuple[int, ...]
@@ -149,7 +148,7 @@ def represent_codes(view: View) -> Representation:
         reference_codes=view.reference_codes,
         reference_labels=view.reference_labels,
         validation=view.validation,
-        corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings.robustness, view.seed))),
+        corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings.robustness))),
         seed=view.seed,
         training_images=training,
         training_reconstructions=view.decode(view.encode(training)),

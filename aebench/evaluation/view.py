@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aebench.evaluation.replicas import in_blocks
 from aebench.evaluation.settings import Evaluation
-from aebench.randomness import Streams, Use
+from aebench.randomness import EVALUATION, Use
 
 if TYPE_CHECKING:
     import torch
@@ -76,8 +76,8 @@ class View:
         return bounded(self.codes, self.reference_codes, *reconstructions)
 
     def generator(self, use: Use, device: "torch.device | str" = "cpu") -> "torch.Generator":
-        """Return the seed's stream `evaluation` for one use."""
-        return Streams(self.seed).torch("evaluation", use, device)
+        """Return the stream `evaluation` for one use; it is the same for every model and seed."""
+        return EVALUATION.torch("evaluation", use, device)
 
 
 def evenly_spaced(rows: "Tensor", count: int) -> "Tensor":

@@ -32,9 +32,9 @@ from aebench.training.checkpoint import Checkpoint
 from aebench.training.cost import cost
 from aebench.training.device import configure_device
 from aebench.training.ensemble import Ensemble
-from aebench.training.experiment import TRAINING_SPLITS
 from aebench.training.minimise import minimise
 from aebench.training.parallel import parallel_map
+from aebench.training.run import TRAINING_SPLITS
 
 SUBJECTS = {"representation": ("test", represent_codes), "view": ("validation", lambda view: view)}
 """What measures of an encoder are computed from: the split, and a function of a view whose images are those of the split."""

@@ -64,10 +64,10 @@ def seconds_of(dataset: str, model: str) -> float:
     that is not trained by gradient descent alone takes 0 s.
     """
     from aebench.models.base import Autoencoder, Images
-    from aebench.training.experiment import Experiment
     from aebench.training.minimise import TrainingLoop
+    from aebench.training.run import TrainingRun
 
-    experiment = Experiment(dataset, model)
+    experiment = TrainingRun(dataset, model)
     if experiment.kind.fit is not Autoencoder.fit:
         return 0.0
     settings, images = experiment.training, experiment.images

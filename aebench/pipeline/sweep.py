@@ -55,7 +55,9 @@ class Sweep:
         check_names(names, "names of the models", RESERVED_MODELS)
         if len(set(names)) < len(names):
             raise InputError(f"values of {self.key} must differ, got {', '.join(texts)}")
-        return {name: _with(settings, self.key, value, where) for name, value in zip(names, self.values, strict=True)}
+        return {
+            name: config.with_value(settings, self.key, value, where) for name, value in zip(names, self.values, strict=True)
+        }
 
 
 def parse(dataset: str, model: str, setting: str) -> Sweep:
@@ -134,15 +136,6 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-def _with(settings: dict[str, Any], path: str, value: Any, where: str) -> dict[str, Any]:
-    """A copy of nested settings in which the setting at `path` is `value`."""
-    key, _, rest = path.partition(".")
-    inner = settings.get(key, {})
-    if rest and not isinstance(inner, dict):
-        raise InputError(f"{where}.{key} must have keys for {path!r}, got {inner!r}")
-    return settings | {key: _with(inner, rest, value, f"{where}.{key}") if rest else value}
 
 
 def _write_settings(sweep: Sweep, folder: Path) -> None:

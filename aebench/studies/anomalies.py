@@ -28,21 +28,21 @@ from aebench.storage import Split, Trained
 from aebench.studies.point import Point
 from aebench.studies.settings import NONE, OUT_OF_DISTRIBUTION, Anomalies
 from aebench.training.ensemble import Ensemble
-from aebench.training.experiment import TRAINING_SPLITS, Experiment
+from aebench.training.run import TRAINING_SPLITS, TrainingRun
 
 
 def run(study: Anomalies, dataset: str, name: str, task: str) -> list[Point]:
     """Train one model without one class, for all seeds of the suite, and measure it; `name` is the name of the study."""
     (model, left_out), path = task.split("="), f"{config.conf_file(dataset)}:studies.{name}"
-    experiment = Experiment(dataset, f"{name}-{task}", study.models[model], f"{path}.models.{model}")
-    experiment.seeds = experiment.seeds[: study.seeds]
+    run = TrainingRun(dataset, f"{name}-{task}", study.models[model], f"{path}.models.{model}")
+    run.seeds = run.seeds[: study.seeds]
     seen = tuple(without(storage.load_split(dataset, split), left_out) for split in TRAINING_SPLITS)
-    _check(study, experiment.classes, seen, path)
-    others = other_images(study, experiment, f"{path}.others") if left_out == NONE else {}
-    ensemble = _train(experiment, seen, left_out)
+    _check(study, run.classes, seen, path)
+    others = other_images(study, run, f"{path}.others") if left_out == NONE else {}
+    ensemble = _train(run, seen, left_out)
 
     device, test = configure_compute(compute(dataset)), storage.load_split(dataset, "test")
-    trained = Trained(experiment.settings, experiment.shape, experiment.seeds, ensemble.state)
+    trained = Trained(run.settings, run.shape, run.seeds, ensemble.state)
     each = views(trained, seen, test, evaluation(dataset), device)
     detected = [_detect(study, view, left_out, others) if view.measurable else {} for view in each]
     detected += [{}] * (len(config.suite().seeds) - len(detected))  # seeds that are not used
@@ -58,14 +58,14 @@ def without(split: Split, left_out: str) -> Split:
     return Split(split.images[kept], split.labels[kept])
 
 
-def other_images(study: Anomalies, experiment: Experiment, path: str) -> dict[str, np.ndarray]:
+def other_images(study: Anomalies, run: TrainingRun, path: str) -> dict[str, np.ndarray]:
     """Read the test images (n, d) of the other data sets, by name; `path` is where their settings are written."""
     images = {}
     for name, settings in study.others.items():
         source = data.check(settings, f"{path}.{name}")
         raw = data.read(source)
-        if raw.about.shape != experiment.shape:
-            shapes = [" x ".join(map(str, shape)) for shape in (experiment.shape, raw.about.shape)]
+        if raw.about.shape != run.shape:
+            shapes = [" x ".join(map(str, shape)) for shape in (run.shape, raw.about.shape)]
             raise InputError(f"{path}.{name} must have images of {shapes[0]} pixels, got {shapes[1]}")
         images[name] = divide(raw, source, f"{path}.{name}")["test"].images
     return images
@@ -82,13 +82,13 @@ def _check(study: Anomalies, classes: int, seen: tuple[Split, Split], path: str)
         raise InputError(f"{path}.neighbours must be at most {sum(counts)}, the number of images, got {study.neighbours}")
 
 
-def _train(experiment: Experiment, seen: tuple[Split, Split], left_out: str) -> Ensemble:
+def _train(run: TrainingRun, seen: tuple[Split, Split], left_out: str) -> Ensemble:
     """Fit the model to images of the classes seen. A stack is trained in several phases, each with its own checkpoint."""
-    ensemble, phase = experiment.ensemble(), count()
-    images = models.Images(*(torch.from_numpy(split.images).to(experiment.device) for split in seen))
+    ensemble, phase = run.ensemble(), count()
+    images = models.Images(*(torch.from_numpy(split.images).to(run.device) for split in seen))
 
     def minimise(ensemble: Ensemble, images: models.Images, changes: dict | None = None) -> storage.History:
-        return experiment.minimise(ensemble, images, changes, [experiment.settings, left_out, next(phase)])
+        return run.minimise(ensemble, images, changes, [run.settings, left_out, next(phase)])
 
     ensemble.model.fit(ensemble, images, minimise)
     return ensemble

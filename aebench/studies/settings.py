@@ -9,8 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
 
-from aebench.config import Schema
-from aebench.errors import InputError
+from aebench.config import Schema, with_value
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.evaluation.metrics.anomalies import DETECTION, SCORES
 
@@ -92,7 +91,8 @@ class Sweep(Study):
 
     def settings_at(self, model: str, value: float) -> dict[str, Any]:
         """Return the settings of a model at a value."""
-        return self.models[model] if self.vary == TRAINING_IMAGES else _with(self.models[model], self.vary, value)
+        settings = self.models[model]
+        return settings if self.vary == TRAINING_IMAGES else with_value(settings, self.vary, value, f"models.{model}")
 
     def model_settings(self) -> list[dict[str, Any]]:
         """Return the settings of the models, without the setting that varies."""
@@ -183,8 +183,8 @@ class Anomalies(Study):
     """`classes` are the classes that are left out in turn, numbered from 0 as in the data set.
 
     `others` are the `data` settings of other data sets, whose test images have the same shape. The distance in code space is
-    that to the neighbour number `neighbours`, and the likelihood is estimated with `draws` samples. `seeds` is the number of
-    seeds, from the first of the suite; all of them if there are fewer.
+    that to the k-th nearest neighbour with k = `neighbours`, and the likelihood is estimated with `draws` samples. `seeds` is the
+    number of seeds, from the first of the suite; all of them if there are fewer.
     """
 
     kind: Literal["anomalies"]
@@ -237,15 +237,7 @@ class Anomalies(Study):
             "class are the anomalies among the test images. For a model that is trained with all classes, "
             f"noise{others} and test images with permuted pixels are the anomalies. "
             f"Scores: the squared error; the importance-weighted bound of -log p(x) ({self.draws} samples), where a model has "
-            f"a likelihood; the distance of codes to neighbour number {self.neighbours} among training and validation images, "
-            "with units divided by their standard deviation. A score "
-            "without information has an AUROC of 0.5 and an average precision equal to the fraction of anomalies."
+            "a likelihood; the distance of a code to its k-th nearest neighbour among training and validation images "
+            f"(k = {self.neighbours}), with units divided by their standard deviation. A score without information has an AUROC of "
+            "0.5 and an average precision equal to the fraction of anomalies."
         )
-
-
-def _with(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """Return a copy of nested settings in which the setting at `path` is `value`."""
-    if not isinstance(settings, dict):
-        raise InputError(f"vary must be the path of a setting, and the part before .{path} has no settings")
-    key, _, rest = path.partition(".")
-    return settings | {key: _with(settings.get(key, {}), rest, value) if rest else value}

@@ -21,53 +21,51 @@ from aebench.storage import Split, Trained
 from aebench.studies.point import Point
 from aebench.studies.settings import TRAINING_IMAGES, Sweep
 from aebench.training.ensemble import Ensemble
-from aebench.training.experiment import TRAINING_SPLITS, Experiment
+from aebench.training.run import TRAINING_SPLITS, TrainingRun
 
 
 def run(study: Sweep, dataset: str, name: str, task: str) -> list[Point]:
     """Train one model with one value, for all seeds of the suite, and measure it; `name` is the name of the study."""
     model, value = next((m, v) for v in study.values for m in study.models if f"{m}={v:g}" == task)
     path = f"{config.conf_file(dataset)}:studies.{name}.models.{model}"
-    experiment = Experiment(dataset, f"{name}-{task}", study.settings_at(model, value), path)
-    ensemble, images, changes, subsets = experiment.ensemble(), experiment.images, None, None
+    run = TrainingRun(dataset, f"{name}-{task}", study.settings_at(model, value), path)
+    ensemble, images, changes, subsets = run.ensemble(), run.images, None, None
     if study.vary == TRAINING_IMAGES:
-        subsets = _subsets(experiment, int(value))
+        subsets = _subsets(run, int(value))
         images = models.Images(torch.stack([images.train[rows] for rows in subsets]), images.validation)
-        epochs = {"epochs": _epochs(experiment, int(value)), "patience": None}
-        changes = experiment.settings.get("training", {}) | epochs
+        epochs = {"epochs": _epochs(run, int(value)), "patience": None}
+        changes = run.settings.get("training", {}) | epochs
     if not study.early_stopping:
         images = models.Images(images.train, images.validation[:0])
-    experiment.minimise(ensemble, images, changes, [experiment.settings, value, study.early_stopping])
-    return [Point(model, value, _measure(study, experiment, ensemble, subsets))]
+    run.minimise(ensemble, images, changes, [run.settings, value, study.early_stopping])
+    return [Point(model, value, _measure(study, run, ensemble, subsets))]
 
 
-def _subsets(experiment: Experiment, count: int) -> list[Sequence[int]]:
+def _subsets(run: TrainingRun, count: int) -> list[Sequence[int]]:
     """Return the indices of the training images for each seed."""
-    labels = storage.load_split(experiment.dataset, "train").labels
-    classes = experiment.classes
+    labels = storage.load_split(run.dataset, "train").labels
+    classes = run.classes
     if not (classes <= count <= len(labels) - classes or count == len(labels)):
         constraint = f"{classes} to {len(labels) - classes}, which include every class, or all {len(labels)}"
-        raise InputError(f"{experiment.path}: training_images must be {constraint}, got {count}")
+        raise InputError(f"{run.path}: training_images must be {constraint}, got {count}")
     if count == len(labels):
-        return [range(count)] * len(experiment.seeds)
-    return [stratified_subset(labels, count / len(labels), seed) for seed in experiment.seeds]
+        return [range(count)] * len(run.seeds)
+    return [stratified_subset(labels, count / len(labels), seed) for seed in run.seeds]
 
 
-def _epochs(experiment: Experiment, images: int) -> int:
+def _epochs(run: TrainingRun, images: int) -> int:
     """Return the number of epochs of `images` images with as many updates as with all training images."""
-    training = experiment.training
-    return max(1, round(training.epochs * training.batches(len(experiment.images.train)) / training.batches(images)))
+    training = run.training
+    return max(1, round(training.epochs * training.batches(len(run.images.train)) / training.batches(images)))
 
 
-def _measure(
-    study: Sweep, experiment: Experiment, ensemble: Ensemble, subsets: list[Sequence[int]] | None
-) -> dict[str, list[float]]:
+def _measure(study: Sweep, run: TrainingRun, ensemble: Ensemble, subsets: list[Sequence[int]] | None) -> dict[str, list[float]]:
     """Return quantity -> one value per seed, on test images; NaN for a seed that failed."""
-    dataset, device = experiment.dataset, configure_compute(compute(experiment.dataset))
-    trained = Trained(experiment.settings, experiment.shape, experiment.seeds, ensemble.state)
+    dataset, device = run.dataset, configure_compute(compute(run.dataset))
+    trained = Trained(run.settings, run.shape, run.seeds, ensemble.state)
     train, validation = (storage.load_split(dataset, split) for split in TRAINING_SPLITS)
     test, values = storage.load_split(dataset, "test"), {quantity: [] for quantity in study.metrics}
-    for i in range(len(experiment.seeds)):
+    for i in range(len(run.seeds)):
         rows = slice(None) if subsets is None else list(subsets[i])
         reference = Split(train.images[rows], train.labels[rows]), validation
         (view,) = views(trained, reference, test, evaluation(dataset), device, None, [i])

@@ -21,8 +21,8 @@ from aebench import config, models, storage
 from aebench.data.splits import stratified_subset
 from aebench.models.classifier import Classifier, ClassifierSettings, labelled
 from aebench.training.ensemble import Ensemble
-from aebench.training.experiment import Experiment
 from aebench.training.greedy import Pretrained, load_pretrained
+from aebench.training.run import TrainingRun
 
 INITIALISATIONS = ("pretrained", "random", "modern")
 
@@ -30,10 +30,10 @@ INITIALISATIONS = ("pretrained", "random", "modern")
 class Finetuning:
     """The classifiers of a stacked autoencoder; iteration yields pairs of initialisation and fraction of labels."""
 
-    def __init__(self, experiment: Experiment):
-        self.experiment = experiment
-        settings = experiment.settings.get("classifier")
-        self.settings = settings and config.check(ClassifierSettings, settings, f"{experiment.path}.classifier")
+    def __init__(self, run: TrainingRun):
+        self.run = run
+        settings = run.settings.get("classifier")
+        self.settings = settings and config.check(ClassifierSettings, settings, f"{run.path}.classifier")
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         fractions = self.settings.fractions if self.settings else ()
@@ -41,7 +41,7 @@ class Finetuning:
 
     def classifiers(self, initialisation: str) -> Ensemble:
         """Return untrained classifiers. With `pretrained`, the pretrained weights still have to be loaded."""
-        classes = self.experiment.classes
+        classes = self.run.classes
         return self._ensemble(lambda: Classifier(self._build(initialisation), classes))
 
     def encoders(self, initialisation: str) -> Ensemble:
@@ -57,43 +57,43 @@ class Finetuning:
             updates += pretrained.updates
         images = self.labelled_images(fraction)
         changes = {"batch_size": self.settings.batch_size, "learning_rate": self.settings.learning_rate}
-        per_epoch = self.experiment.training_settings(changes).batches(images.train.shape[-2])
+        per_epoch = self.run.training_settings(changes).batches(images.train.shape[-2])
         changes["epochs"] = max(1, round(updates / per_epoch))
-        self.experiment.minimise(ensemble, images, changes, [self.experiment.settings, initialisation, fraction])
+        self.run.minimise(ensemble, images, changes, [self.run.settings, initialisation, fraction])
         return ensemble.state
 
     def labelled_images(self, fraction: float) -> models.Images:
         """Return pixels and one-hot labels: (n, d + C) for all labels, else a stratified subset per seed (S, m, d + C)."""
-        split = storage.load_split(self.experiment.dataset, "train")
+        split = storage.load_split(self.run.dataset, "train")
         images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-        images = labelled(images, labels, self.experiment.classes).to(self.experiment.device)
+        images = labelled(images, labels, self.run.classes).to(self.run.device)
         if fraction < 1:
-            images = torch.stack([images[stratified_subset(split.labels, fraction, s)] for s in self.experiment.seeds])
+            images = torch.stack([images[stratified_subset(split.labels, fraction, s)] for s in self.run.seeds])
         return models.Images(images, images[..., :0, :])
 
     def _build(self, initialisation: str) -> models.Autoencoder:
-        settings = self._modern() if initialisation == "modern" else self.experiment.settings
-        return models.build(settings, self.experiment.pixels)
+        settings = self._modern() if initialisation == "modern" else self.run.settings
+        return models.build(settings, self.run.pixels)
 
     def _ensemble(self, build: Callable[[], nn.Module]) -> Ensemble:
-        return Ensemble(build, self.experiment.seeds, self.experiment.device)
+        return Ensemble(build, self.run.seeds, self.run.device)
 
     def _modern(self) -> dict[str, Any]:
-        *hidden, latent_dim = [layer["latent_dim"] for layer in self.experiment.settings["layers"]]
+        *hidden, latent_dim = [layer["latent_dim"] for layer in self.run.settings["layers"]]
         activations = {"activation": "relu", "code_activation": "relu"}
         return {"kind": "vanilla", "hidden": hidden, "latent_dim": latent_dim} | activations
 
 
-def finetune(experiment: Experiment) -> None:
+def finetune(run: TrainingRun) -> None:
     """Train and save the classifiers of a pretrained model, then fine-tune the model itself, without labels."""
-    pretrained, finetuning = load_pretrained(experiment), Finetuning(experiment)
+    pretrained, finetuning = load_pretrained(run), Finetuning(run)
     classifiers = {
         f"{initialisation}/{fraction}/{name}": value
         for initialisation, fraction in finetuning
         for name, value in finetuning.train(initialisation, fraction, pretrained).items()
     }
-    trained = storage.Trained(experiment.settings, experiment.shape, experiment.seeds, classifiers)
-    storage.save_trained(experiment.folder / "classifiers.safetensors", trained)
+    trained = storage.Trained(run.settings, run.shape, run.seeds, classifiers)
+    storage.save_trained(run.folder / "classifiers.safetensors", trained)
     start = time.perf_counter()
-    history = experiment.minimise(pretrained.ensemble, experiment.images)
-    experiment.save(pretrained.ensemble, history, pretrained.seconds + time.perf_counter() - start)
+    history = run.minimise(pretrained.ensemble, run.images)
+    run.save(pretrained.ensemble, history, pretrained.seconds + time.perf_counter() - start)

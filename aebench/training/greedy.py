@@ -22,7 +22,7 @@ from aebench import models, storage
 from aebench.classifiers.ridge import ridge_accuracy
 from aebench.errors import InputError
 from aebench.training.ensemble import Ensemble
-from aebench.training.experiment import TRAINING_SPLITS, Experiment
+from aebench.training.run import TRAINING_SPLITS, TrainingRun
 
 
 @dataclass(frozen=True)
@@ -34,80 +34,80 @@ class Pretrained:
     updates: int
 
 
-def pretrain(experiment: Experiment) -> None:
+def pretrain(run: TrainingRun) -> None:
     """Pretrain all layers, from the bottom up, and write the loss and probe accuracy of each to layers.csv."""
-    ensemble, images = experiment.ensemble(), experiment.images
-    labels = [storage.load_split(experiment.dataset, split).labels for split in TRAINING_SPLITS]
-    pixels = _probe_accuracies(images.train[None], images.validation[None], labels) * len(experiment.seeds)
-    table = {"seed": list(experiment.seeds), "probe.0": pixels}
+    ensemble, images = run.ensemble(), run.images
+    labels = [storage.load_split(run.dataset, split).labels for split in TRAINING_SPLITS]
+    pixels = _probe_accuracies(images.train[None], images.validation[None], labels) * len(run.seeds)
+    table = {"seed": list(run.seeds), "probe.0": pixels}
 
     def train(i: int, layer: Ensemble, images: models.Images) -> None:
-        unchanged = _is_trained(experiment, i)
+        unchanged = _is_trained(run, i)
         print(f"layer {i + 1}: {'unchanged' if unchanged else 'training'}", file=sys.stderr)
         if not unchanged:
-            _train(experiment, i, layer, images)
-        layer.load(_load(experiment, i).state)
-        table[f"loss.{i + 1}"] = _losses(experiment, i)
+            _train(run, i, layer, images)
+        layer.load(_load(run, i).state)
+        table[f"loss.{i + 1}"] = _losses(run, i)
         table[f"probe.{i + 1}"] = _probe_accuracies(layer.codes(images.train), layer.codes(images.validation), labels)
-        storage.write_columns(experiment.folder / "layers.csv", table)
+        storage.write_columns(run.folder / "layers.csv", table)
 
     ensemble.model.pretrain(ensemble, images, train)
-    current = {file for i in range(len(experiment.settings["layers"])) for file in _files(experiment, i)}
-    for stale in set((experiment.folder / "layers").iterdir()) - current:
+    current = {file for i in range(len(run.settings["layers"])) for file in _files(run, i)}
+    for stale in set((run.folder / "layers").iterdir()) - current:
         stale.unlink()
 
 
-def load_pretrained(experiment: Experiment) -> Pretrained:
+def load_pretrained(run: TrainingRun) -> Pretrained:
     """Load the layers that `pretrain` has trained."""
-    ensemble, layers = experiment.ensemble(), []
-    for i in range(len(experiment.settings["layers"])):
-        trained = _load(experiment, i)
+    ensemble, layers = run.ensemble(), []
+    for i in range(len(run.settings["layers"])):
+        trained = _load(run, i)
         ensemble.load(trained.state, f"layers.{i}.")
         layers.append(trained.settings)
     return Pretrained(ensemble, sum(layer["seconds"] for layer in layers), sum(layer["updates"] for layer in layers))
 
 
-def _files(experiment: Experiment, i: int) -> tuple[Path, Path]:
+def _files(run: TrainingRun, i: int) -> tuple[Path, Path]:
     """Return the files of the weights and the history of layer i."""
-    return tuple(experiment.folder / "layers" / f"{i + 1}.{suffix}" for suffix in ("safetensors", "csv"))
+    return tuple(run.folder / "layers" / f"{i + 1}.{suffix}" for suffix in ("safetensors", "csv"))
 
 
-def _load(experiment: Experiment, i: int) -> storage.Trained:
-    return storage.load_trained(_files(experiment, i)[0])
+def _load(run: TrainingRun, i: int) -> storage.Trained:
+    return storage.load_trained(_files(run, i)[0])
 
 
-def _digest(experiment: Experiment, i: int) -> str:
-    training = experiment.training  # its device and products are used for all layers
+def _digest(run: TrainingRun, i: int) -> str:
+    training = run.training  # its device and products are used for all layers
     products = [training.device, training.blas, training.precision]
-    origin = [experiment.origin, experiment.conf.training.model_dump(), products, experiment.settings["layers"][: i + 1]]
+    origin = [run.origin, run.conf.training.model_dump(), products, run.settings["layers"][: i + 1]]
     return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
 
 
-def _is_trained(experiment: Experiment, i: int) -> bool:
-    if not all(file.exists() for file in _files(experiment, i)):
+def _is_trained(run: TrainingRun, i: int) -> bool:
+    if not all(file.exists() for file in _files(run, i)):
         return False
     try:
-        return _load(experiment, i).settings["digest"] == _digest(experiment, i)
+        return _load(run, i).settings["digest"] == _digest(run, i)
     except InputError:  # a layer in a former format, which DVC keeps: it is trained again
         return False
 
 
-def _train(experiment: Experiment, i: int, layer: Ensemble, images: models.Images) -> None:
-    weights_file, history_file = _files(experiment, i)
-    layers, start = experiment.settings["layers"][: i + 1], time.perf_counter()
-    history = experiment.minimise(layer, images, layers[i].get("training", {}), layers)
+def _train(run: TrainingRun, i: int, layer: Ensemble, images: models.Images) -> None:
+    weights_file, history_file = _files(run, i)
+    layers, start = run.settings["layers"][: i + 1], time.perf_counter()
+    history = run.minimise(layer, images, layers[i].get("training", {}), layers)
     seconds = history.earlier + time.perf_counter() - start
-    facts = {"digest": _digest(experiment, i), "seconds": seconds, "updates": int(history.updates.max())}
+    facts = {"digest": _digest(run, i), "seconds": seconds, "updates": int(history.updates.max())}
     facts |= {"failed": history.failed.tolist()}
-    storage.save_history(history_file, experiment.seeds, history)
-    storage.save_trained(weights_file, storage.Trained(facts, (images.train.shape[-1],), experiment.seeds, layer.state))
+    storage.save_history(history_file, run.seeds, history)
+    storage.save_trained(weights_file, storage.Trained(facts, (images.train.shape[-1],), run.seeds, layer.state))
 
 
-def _losses(experiment: Experiment, i: int) -> list[float]:
+def _losses(run: TrainingRun, i: int) -> list[float]:
     """Return the validation loss of each seed at the selected epoch; NaN for a seed that failed."""
-    columns, failed = storage.read_columns(_files(experiment, i)[1]), _load(experiment, i).settings["failed"]
+    columns, failed = storage.read_columns(_files(run, i)[1]), _load(run, i).settings["failed"]
     seeds, losses = (np.array(columns[name]) for name in ("seed", "validation.loss"))
-    pairs = zip(experiment.seeds, failed, strict=True)
+    pairs = zip(run.seeds, failed, strict=True)
     return [math.nan if epoch else float(losses[seeds == seed].min()) for seed, epoch in pairs]
 
 

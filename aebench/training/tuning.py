@@ -15,8 +15,8 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from aebench import config, storage
 from aebench.config import Schema, Seed
-from aebench.training.experiment import Experiment
 from aebench.training.minimise import minimise
+from aebench.training.run import TrainingRun
 
 
 class SearchSettings(Schema):
@@ -55,17 +55,17 @@ def write(dataset: str, trials: list[Trial]) -> Path:
 def run(dataset: str, model: str) -> Iterator[Trial]:
     """Train one model with every learning rate; yield nothing for a model that is not trained by gradient descent."""
     search = config.check(SearchSettings, config.dataset(dataset).search, f"{config.conf_file(dataset)}:search")
-    experiment = Experiment(dataset, model)
-    experiment.seeds = (search.seed,)
+    run = TrainingRun(dataset, model)
+    run.seeds = (search.seed,)
     for rate in search.learning_rates:
 
         def train(ensemble, images, changes=None, rate=rate):
-            changes = experiment.settings.get("training", {}) if changes is None else changes
+            changes = run.settings.get("training", {}) if changes is None else changes
             changes = changes | {"learning_rate": rate, "epochs": search.epochs}
-            return minimise(ensemble, images, experiment.training_settings(changes))
+            return minimise(ensemble, images, run.training_settings(changes))
 
-        ensemble = experiment.ensemble()
-        history = ensemble.model.fit(ensemble, experiment.images, train)
+        ensemble = run.ensemble()
+        history = ensemble.model.fit(ensemble, run.images, train)
         if not history.terms:
             return
         yield Trial(model, rate, math.nan if history.failed[0] else float(np.min(history.terms["validation.loss"])))

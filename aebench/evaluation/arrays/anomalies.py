@@ -21,9 +21,9 @@ from aebench.evaluation.arrays.density import ENTRIES, importance_weights, stand
 from aebench.evaluation.arrays.neighbours import neighbours
 from aebench.evaluation.view import View
 from aebench.objectives import squared_error
-from aebench.randomness import Streams
+from aebench.randomness import EVALUATION
 
-TOLERANCE = 1e-6
+ROUNDING = 1e-6
 """A standard deviation of at most this fraction of the largest is considered a rounding error."""
 
 
@@ -51,14 +51,14 @@ def anomaly_scores(view: View, images: Tensor, k: int, draws: int) -> AnomalySco
 def distances(codes: Tensor, reference: Tensor, k: int) -> Tensor:
     """Compute the distance (n,) of standardised codes (n, u) to the `k`-th nearest of the reference codes (r, u)."""
     sd = reference.double().std(0, correction=0)
-    scale = torch.where(sd > TOLERANCE * sd.max(), sd, 1).to(codes.dtype)
+    scale = torch.where(sd > ROUNDING * sd.max(), sd, 1).to(codes.dtype)
     queries, known = codes / scale, reference / scale
     nearest = known[neighbours(queries, known, k)[:, k - 1]]
     return squared_error(queries.double(), nearest.double()).sqrt()
 
 
 def _likelihood(view: View, images: Tensor, draws: int) -> Tensor:
-    posterior, generator = view.replica("posterior", images[:1]), Streams(view.seed).torch("anomalies")
+    posterior, generator = view.replica("posterior", images[:1]), EVALUATION.torch("anomalies")
     if not posterior or view.replica("nll", images[:1], posterior[0]) is None:
         return images.new_full((len(images),), math.nan, dtype=torch.float64)
     units, nll, bounds = posterior[0].shape[1], partial(view.replica, "nll"), []

@@ -28,7 +28,7 @@ from torch.func import jvp, vmap
 
 from aebench.objectives import gaussian_nll, principal_axes
 
-TOLERANCE = 1e-6
+ROUNDING = 1e-6
 """Directions whose variance is at most this fraction of the largest variance are considered rounding errors."""
 VARIANCES = 400
 """Number of candidates for σ² between its lower limit and 1, equally spaced on a logarithmic scale."""
@@ -49,7 +49,7 @@ class ExpostDensity:
         mean = codes.double().mean(0)
         variances, axes = principal_axes(codes - mean.to(codes.dtype), len(codes))
         variances, axes = variances[-most:], axes[:, -most:]
-        kept = variances > TOLERANCE * variances[-1]
+        kept = variances > ROUNDING * variances[-1]
         kept[-1] = True
         return cls(decode, mean, (axes * variances.sqrt()).T[kept], codes.dtype)
 

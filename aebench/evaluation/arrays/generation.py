@@ -29,7 +29,7 @@ from aebench.models.external.adapter import DECODER
 from aebench.objectives import principal_axes
 from aebench.randomness import Use
 
-NEGLIGIBLE = 1e-6
+ROUNDING = 1e-6
 """Axes whose standard deviation is at most this fraction of the largest code are considered constant up to float32 rounding."""
 
 
@@ -74,7 +74,7 @@ def sampled_codes(view: View, n: int) -> Iterator[tuple[str, Tensor]]:
     normal, settings = Normal.fit(codes), view.settings.generation
     scores = normal.scores(n, _noise(view))
     yield "normal", normal.codes(scores)
-    leading = min(settings.mixture_axes, int((normal.sd > NEGLIGIBLE * codes.abs().max()).sum()))
+    leading = min(settings.mixture_axes, int((normal.sd > ROUNDING * codes.abs().max()).sum()))
     if leading:
         few = _subset(codes, settings.mixture_codes, view.generator(Use.GENERATION))
         training = (few - normal.mean) @ normal.axes[:, :leading]

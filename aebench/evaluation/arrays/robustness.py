@@ -8,9 +8,8 @@
 
 `side` is the shorter of height and width.
 
-The random numbers of each corruption are drawn on the CPU from a stream of seed 0, whatever the model's seed, and every level
-restarts it, so that all levels use the same random numbers. Corrupted images therefore depend only on the data set, the
-corruption and the level, and are the same for every model.
+The random numbers of each corruption are drawn on the CPU from a stream of its own, and every level restarts it, so that all
+levels use the same random numbers. Corrupted images depend only on the data set, the corruption and the level.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +22,10 @@ from torch import Generator, Tensor
 from aebench.corruptions import CORRUPTIONS, corrupt
 from aebench.evaluation.settings import Robustness
 from aebench.evaluation.view import evenly_spaced
-from aebench.randomness import Streams, Use
+from aebench.randomness import EVALUATION, Use
 
 if TYPE_CHECKING:
     from aebench.evaluation.view import View
-
-SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +51,9 @@ def robustness(view: "View") -> Corrupted:
     return Corrupted(tuple(corrupted_images), *parts)
 
 
-def corrupted(images: Tensor, settings: Robustness, seed: int) -> Tensor:
-    """Corrupt images (n, d) for `sse_corrupted` with the noise of a seed, drawn on the CPU for reproducibility."""
-    draw = CORRUPTIONS[settings.corruption](*images.shape, settings.level, Streams(seed).torch("evaluation", Use.CORRUPTION))
+def corrupted(images: Tensor, settings: Robustness) -> Tensor:
+    """Corrupt images (n, d) for `sse_corrupted` with noise that is drawn on the CPU for reproducibility."""
+    draw = CORRUPTIONS[settings.corruption](*images.shape, settings.level, EVALUATION.torch("evaluation", Use.CORRUPTION))
     return corrupt(images, tuple(part.to(images.device) for part in draw))
 
 
@@ -102,7 +99,7 @@ SPATIAL: dict[str, Callable[[Tensor, float, Generator], Tensor]] = {"blur": blur
 
 
 def _corrupt(x: Tensor, shape: tuple[int, ...], name: str, level: float) -> Tensor:
-    generator = Streams(SEED).torch(f"corruption {name}")
+    generator = EVALUATION.torch(f"corruption {name}")
     if name in SPATIAL:
         return SPATIAL[name](x.reshape(len(x), *shape[:2], -1), level, generator).flatten(1)
     return corrupt(x, CORRUPTIONS[name](*x.shape, level, generator))

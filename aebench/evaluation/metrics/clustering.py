@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from aebench.evaluation.metrics.base import Metric
 from aebench.evaluation.representation import Representation
-from aebench.randomness import Streams
+from aebench.randomness import EVALUATION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ def clusters(r: Representation) -> "np.ndarray":
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    classes, state = len(r.labels.unique()), Streams(0).state("clustering") % 2**32
+    classes, state = len(r.labels.unique()), EVALUATION.state("clustering") % 2**32
     with threadpool_limits(1), warnings.catch_warnings():
         # With fewer distinct codes than classes there are fewer clusters; the scores already account for that.
         warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)

@@ -13,10 +13,7 @@ from aebench.statistics import Estimate
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-DETERMINISTIC = (
-    "n = 1: the model is deterministic, so its values have no interval; SSE corrupted still depends on one draw of the "
-    "corruption."
-)
+DETERMINISTIC = "n = 1: the model is deterministic, so its values have no interval."
 
 
 def table(results: Results) -> Table:
@@ -58,11 +55,12 @@ def notes(results: Results) -> list[str]:
     return [
         *(model.failure for model in results.models if model.failure),
         *(questions.explanation(metric) for metric in METRICS.values() if metric.main),
-        f"Corrupted images: {robustness.corruption.replace('_', ' ')} at level {robustness.level}, drawn once per seed, the "
-        f"same for every model. Jacobians are averaged over {contraction.images} evenly spaced test images.",
+        f"Corrupted images: {robustness.corruption.replace('_', ' ')} at level {robustness.level}, the same "
+        f"for every model and seed. Jacobians are averaged over {contraction.images} evenly spaced test images.",
         *_feature_classifier(results),
         *external(results),
-        "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images.",
+        "±: half-width of the mean's 95 % interval over n seeds (Student). It reflects the choice of seed, not of test images "
+        "and their corruption.",
         DETERMINISTIC if many else "Only one seed was run, so there are no intervals.",
         *convergence.notes(results),
         "Epochs and hyper-parameters were chosen on validation images; test images were used only for the final evaluation.",

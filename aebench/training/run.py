@@ -1,4 +1,4 @@
-"""An experiment: one model on one data set, trained with all seeds of the suite.
+"""A training run: one model on one data set, trained with all seeds of the suite.
 
 Used by the stages train, pretrain, finetune, classify and study, and by `aebench tune`. It reads training and validation
 images, never test images.
@@ -25,7 +25,7 @@ from aebench.training.minimise import minimise
 TRAINING_SPLITS = ("train", "validation")
 
 
-class Experiment:
+class TrainingRun:
     """Settings, data, seeds and device of a training run. A deterministic model is fitted once, for the first seed.
 
     `settings` are those of conf/<dataset>.yaml unless given, with the `path` where they are written, as for models of a study.
@@ -60,7 +60,7 @@ class Experiment:
     @cached_property
     def origin(self) -> list[Any]:
         """Seeds, code and data: everything that determines the weights, except the settings."""
-        code = code_hashes("aebench.training.experiment", *models.modules(self.settings, self.path))
+        code = code_hashes("aebench.training.run", *models.modules(self.settings, self.path))
         return [self.seeds, code, [storage.sha256(storage.split_file(self.dataset, split)) for split in TRAINING_SPLITS]]
 
     def ensemble(self) -> Ensemble:
