@@ -20,7 +20,7 @@ app = typer.Typer(help="A benchmark of the autoencoder family.", no_args_is_help
 Names = Annotated[str | None, typer.Option(help="Names, separated by spaces or commas.")]
 Seeds = Annotated[str | None, typer.Option(help="Integers, separated by spaces or commas.")]
 NONE = "none"
-PIPELINE = ["adjustText", "dvc", "matplotlib", "mlflow", "openTSNE", "pandas", "pooch", "psutil", "tabulate", "yaml"]
+PIPELINE = ["adjustText", "dvc", "matplotlib", "mlflow", "openTSNE", "pandas", "pooch", "psutil", "tabulate"]
 """Modules of the extra `pipeline`; the models, the estimators and `load` do not need them."""
 LONGEST_SEED = 16
 """Digits of the largest seed, 2^53."""

@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from aebench.storage import load_about, load_split
-from aebench.training.experiment import TRAINING_SPLITS
+from aebench.training.run import TRAINING_SPLITS
 
 LATENT_DIM = 8
 """As the narrow models of conf/digits.yaml."""

@@ -46,7 +46,7 @@ def test_spectra_match_autograd_jacobians_in_blocks_of_any_size(units, monkeypat
     torch.testing.assert_close(norms.double(), computed.square().sum(1).sqrt(), rtol=1e-5, atol=1e-7)
 
 
-def test_noise_images_are_uniform_and_depend_on_the_seed_alone():
+def test_noise_images_are_uniform_and_the_same_for_every_seed():
     inputs = []
 
     class Spy:
@@ -55,12 +55,12 @@ def test_noise_images_are_uniform_and_depend_on_the_seed_alone():
         def function(self, method):
             return lambda x: (inputs.append(x.detach()), x[:, :3])[1]
 
-    for seed in (3, 3, 4):
+    for seed in (3, 4):
         arrays.contraction(
             view(Spy(), torch.zeros(40, 16), torch.arange(40) % 3, seed, Evaluation(contraction={"spectra": 30}))
         )
-    noise = [torch.cat([x for x in inputs if x.any()][start : start + 3]) for start in (0, 3, 6)]
-    assert torch.equal(noise[0], noise[1]) and not torch.equal(noise[0], noise[2])
+    noise = [torch.cat([x for x in inputs if x.any()][start : start + 3]) for start in (0, 3)]
+    assert torch.equal(noise[0], noise[1])
     assert noise[0].shape == (30, 16) and noise[0].min() >= 0 and noise[0].max() <= 1
     assert float(noise[0].mean()) == pytest.approx(0.5, abs=0.03) and float(noise[0].var()) == pytest.approx(1 / 12, rel=0.1)
 
@@ -197,15 +197,13 @@ def test_the_change_along_the_data_leads_to_the_nearest_other_image_of_the_class
     torch.testing.assert_close(across.norm(dim=1), along.norm(dim=1))
 
 
-def test_changes_across_the_data_are_uniform_on_the_sphere_and_depend_on_the_seed_alone():
+def test_changes_across_the_data_are_uniform_on_the_sphere_and_the_same_for_every_seed():
     images, settings = (
         torch.rand(2000, PIXELS, generator=torch.Generator().manual_seed(5)),
         Evaluation(contraction={"spectra": 2000}),
     )
-    first, again, other = (
-        arrays.directions(view(None, images, torch.arange(2000) % 3, seed, settings))[2] for seed in (3, 3, 4)
-    )
-    assert torch.equal(first, again) and not torch.isclose(first, other).all(1).any()
+    first, other = (arrays.directions(view(None, images, torch.arange(2000) % 3, seed, settings))[2] for seed in (3, 4))
+    assert torch.equal(first, other)
     unit = first / first.norm(dim=1, keepdim=True)
     torch.testing.assert_close(unit.mean(0), torch.zeros(PIXELS), atol=0.03, rtol=0)
     torch.testing.assert_close(unit.T @ unit / 2000, torch.eye(PIXELS) / PIXELS, atol=0.015, rtol=0)

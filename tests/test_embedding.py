@@ -158,12 +158,12 @@ def test_the_map_is_reproducible_byte_for_byte():
     assert first.numpy().tobytes() == second.numpy().tobytes()
 
 
-def test_the_map_depends_on_the_seed():
+def test_the_map_starts_alike_for_every_seed():
     _, ensemble = trained("vanilla")
     replica, images = next(ensemble.replicas()), torch.rand(40, 16, generator=torch.Generator().manual_seed(0))
     settings = Evaluation(embedding={"images": 40, "neighbours": 4, "perplexity": 5, "exaggerated": 5, "iterations": 5})
-    maps = [embedded(view(replica, images, torch.arange(40) % 3, seed=seed, settings=settings)).map for seed in (3, 3, 4)]
-    assert torch.equal(maps[0], maps[1]) and not torch.allclose(maps[0], maps[2], atol=1e-3)
+    maps = [embedded(view(replica, images, torch.arange(40) % 3, seed=seed, settings=settings)).map for seed in (3, 4)]
+    assert torch.equal(*maps)
 
 
 @pytest.mark.parametrize("units", [1, 2, 3, 60, 400])

@@ -250,18 +250,18 @@ def test_the_number_of_samples_is_limited_by_settings_and_test_images():
         assert set(fake.samples) == set(generation.SAMPLERS)
 
 
-def test_test_images_are_drawn_by_the_seed_and_the_same_for_every_model():
+def test_test_images_are_drawn_and_the_same_for_every_model_and_seed():
     few = Evaluation(generation=Generation(samples=20))
     first, other = (generation_arrays(view_of(replica(kind), settings=few)).real.images for kind in ("vanilla", "pca"))
     assert torch.equal(first, other) and len(first.unique(dim=0)) == 20
     assert not torch.equal(first, view_of(replica("pca")).images[:20]), "the first test images may be easier"
-    assert not torch.equal(first, generation_arrays(view_of(replica("pca"), settings=few, seed=4)).real.images)
+    assert torch.equal(first, generation_arrays(view_of(replica("pca"), settings=few, seed=4)).real.images)
 
 
-def test_sampled_codes_are_reproducible_and_depend_on_the_seed():
-    first, again, other = (dict(sampled_codes(view_of(replica("variational"), seed=seed), 20)) for seed in (3, 3, 4))
+def test_sampled_codes_have_the_same_noise_for_every_seed():
+    first, other = (dict(sampled_codes(view_of(replica("variational"), seed=seed), 20)) for seed in (3, 4))
     for name, codes in first.items():
-        assert torch.equal(codes, again[name]) and not torch.equal(codes, other[name]), name
+        assert torch.equal(codes, other[name]), name
     assert torch.equal(first["prior"], first["N(0, I)"]), "both samplers use the same noise"
 
 

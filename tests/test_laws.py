@@ -361,7 +361,7 @@ def test_training_reads_no_test_image(monkeypatch):
     from project import ROOT
 
     from aebench import config, storage
-    from aebench.training import experiment
+    from aebench.training.run import TrainingRun
 
     def load_split(dataset, part):
         assert part in ("train", "validation")
@@ -371,4 +371,4 @@ def test_training_reads_no_test_image(monkeypatch):
     monkeypatch.setattr(config, "suite", lambda: config.Suite(datasets=["smoke"], models=["ae"], seeds=[0]))
     monkeypatch.setattr(storage, "load_dimensions", lambda dataset: ((), 0))
     monkeypatch.setattr(storage, "load_split", load_split)
-    assert experiment.TrainingRun("smoke", "ae").images.both.shape == (16, PIXELS)
+    assert TrainingRun("smoke", "ae").images.both.shape == (16, PIXELS)

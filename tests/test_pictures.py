@@ -10,7 +10,7 @@ from representations import representation, represented, trained
 
 from aebench.evaluation import pictures as module
 from aebench.evaluation.settings import Pictures
-from aebench.randomness import Streams
+from aebench.randomness import EVALUATION
 
 
 def test_images_alternate_between_classes_and_the_scatter_has_the_first_of_each():
@@ -72,7 +72,7 @@ def test_samples_are_drawn_from_the_prior_or_from_a_normal_fitted_to_the_trainin
         name: (*shape, PIXELS) for name, shape in DECODED.items()
     }
     assert bool(arrays["from_prior"]) == prior
-    replica, noise = next(ensemble.replicas()), torch.randn(20, 2, generator=Streams(3).torch("evaluation", 1))
+    replica, noise = next(ensemble.replicas()), torch.randn(20, 2, generator=EVALUATION.torch("evaluation", 1))
     codes = r.reference_codes[: -r.validation]
     variances, axes = torch.linalg.eigh(codes.double().T.cov())
     fitted = codes.mean(0) + ((noise * variances.flip(0).sqrt()) @ axes.flip(1).T).float()

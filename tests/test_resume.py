@@ -170,7 +170,7 @@ def test_resume_after_sigkill(tmp_path):
 def test_seeds_are_part_of_the_identity_of_a_training_run(monkeypatch):
     """A defect of other implementations: a run with another seed was resumed."""
     from aebench import config, storage
-    from aebench.training import experiment
+    from aebench.training.run import TrainingRun
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(storage, "load_dimensions", lambda dataset: ((), 0))
@@ -179,5 +179,5 @@ def test_seeds_are_part_of_the_identity_of_a_training_run(monkeypatch):
     for seeds in ([0, 1], [0, 2]):
         suite = config.Suite(datasets=["smoke"], models=["ae"], seeds=seeds)
         monkeypatch.setattr(config, "suite", lambda suite=suite: suite)
-        origins.append(experiment.TrainingRun("smoke", "ae").origin)
+        origins.append(TrainingRun("smoke", "ae").origin)
     assert origins[0] != origins[1]

@@ -22,7 +22,7 @@ from aebench.corruptions import CORRUPTIONS
 from aebench.evaluation.arrays import robustness as arrays
 from aebench.evaluation.metrics import METRICS, neighbours, robustness
 from aebench.evaluation.settings import Evaluation, Robustness
-from aebench.randomness import Streams
+from aebench.randomness import EVALUATION
 from aebench.reporting.figures import canvas
 from aebench.reporting.figures.robustness import robustness as heat_map
 from aebench.reporting.figures.robustness import table
@@ -81,7 +81,7 @@ def test_draws_depend_on_the_corruption_alone_and_differ_from_those_of_training(
     alone = corrupt(DIGITS, "masking", 0.25)
     assert torch.equal(alone, arrays.corrupt_images(DIGITS, (8, 8), LEVELS)["masking", 0.25])
     for stream in ("noise", "validation", "evaluation"):
-        generator = Streams(arrays.SEED).torch(stream)
+        generator = EVALUATION.torch(stream)
         assert not torch.equal(alone != 0, DIGITS * (torch.rand(20, 64, generator=generator) >= 0.25) != 0)
 
 
@@ -157,7 +157,7 @@ def test_the_noise_of_sse_corrupted_differs_from_that_of_training():
     x = torch.ones(30, PIXELS)
     masked = arrays.corrupted(x, Robustness())
     for stream in ("noise", "validation"):
-        (keep,) = CORRUPTIONS["masking"](30, PIXELS, 0.2, Streams(0).torch(stream))
+        (keep,) = CORRUPTIONS["masking"](30, PIXELS, 0.2, EVALUATION.torch(stream))
         assert not torch.equal(masked, keep)
     assert float(arrays.corrupted(torch.ones(300, 300), Robustness()).mean()) == pytest.approx(0.8, abs=0.01)
 

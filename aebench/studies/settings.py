@@ -183,8 +183,8 @@ class Anomalies(Study):
     """`classes` are the classes that are left out in turn, numbered from 0 as in the data set.
 
     `others` are the `data` settings of other data sets, whose test images have the same shape. The distance in code space is
-    that to the k-th nearest neighbour with k = `neighbours`, and the likelihood is estimated with `draws` samples. `seeds` is the
-    number of seeds, from the first of the suite; all of them if there are fewer.
+    that to the k-th nearest neighbour with k = `neighbours`, and the likelihood is estimated with `draws` samples. `seeds` is
+    the number of seeds, from the first of the suite; all of them if there are fewer.
     """
 
     kind: Literal["anomalies"]
@@ -238,6 +238,6 @@ class Anomalies(Study):
             f"noise{others} and test images with permuted pixels are the anomalies. "
             f"Scores: the squared error; the importance-weighted bound of -log p(x) ({self.draws} samples), where a model has "
             "a likelihood; the distance of a code to its k-th nearest neighbour among training and validation images "
-            f"(k = {self.neighbours}), with units divided by their standard deviation. A score without information has an AUROC of "
-            "0.5 and an average precision equal to the fraction of anomalies."
+            f"(k = {self.neighbours}), with units divided by their standard deviation. A score without information has an "
+            "AUROC of 0.5 and an average precision equal to the fraction of anomalies."
         )

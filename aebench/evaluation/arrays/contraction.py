@@ -59,7 +59,7 @@ class Jacobians:
 def contraction(view: "View") -> Jacobians:
     """Compute all arrays; they are NaN without the encoder's derivative.
 
-    Noise images and directions depend on the seed but not on the model.
+    Noise images and directions are the same for every model and seed.
     """
     if ENCODER_DERIVATIVE in view.missing:
         return _not_measured(view)
