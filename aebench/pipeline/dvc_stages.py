@@ -36,7 +36,6 @@ from dvc.utils.serialize import parse_yaml
 
 from aebench.errors import InputError, did_you_mean
 from aebench.pipeline import dvc_damage, dvc_links, resources
-from aebench.storage import yaml_files
 from aebench.storage.lock import LOCK
 
 SECONDS_BETWEEN_WRITES, SHARE_OF_WRITES = 10.0, 0.05
@@ -236,8 +235,7 @@ def _parse(text: str, path: str, typ: str = "safe") -> Any:
     """Parse as DVC does, but the same text only once: DVC reads the settings of a data set for each of its stages."""
     if typ != "safe":
         return parse_yaml(text, path, typ)
-    document = yaml_files.parse_lock(text) if Path(path).name == LOCK.name else None  # dvc.lock is long
-    return deepcopy(_parsed(text, path)) if document is None else document
+    return deepcopy(_parsed(text, path))
 
 
 _parsed = lru_cache(maxsize=64)(parse_yaml)
