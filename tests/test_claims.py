@@ -105,6 +105,11 @@ def test_a_missing_quantity_is_not_tested_and_named(project, quantity):
     assert verdict == NOT_TESTED and quantity in result.why
 
 
+def test_a_series_of_a_study_is_no_model_of_a_claim():
+    tests = [Test(measured="", plus=["dae:study/depth/1/frozen/1.0"], minus=["raw:linear_probe"], over="ae:sse", above=0)]
+    assert Claim(says="", figure="card", tests=tests).models == {"raw", "ae"}
+
+
 def test_one_seed_of_a_random_model_is_undecided(project):
     Path("params.yaml").write_text(Path("params.yaml").read_text().replace("[0, 1, 2]", "[0]"))
     fake_runs.write_run(fake_runs.DATASET, "ae", 0.9, 8, (0,))

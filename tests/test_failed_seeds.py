@@ -1,6 +1,7 @@
 """A seed whose loss is no longer finite is stopped and marked; the other seeds, models and the report are as without it."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import fake_runs
@@ -21,7 +22,7 @@ from aebench.evaluation.classify import accuracies
 from aebench.models import Images
 from aebench.models.classifier import Classifier
 from aebench.reporting.claims import Test, _result
-from aebench.reporting.results import read
+from aebench.reporting.results import StudyResults, read
 from aebench.statistics import best, compare
 from aebench.tracking.records import TrackedModel
 from aebench.training import tuning
@@ -216,6 +217,14 @@ def test_a_claim_is_tested_with_the_seeds_that_did_not_fail(fake_project):
     assert result.effect.n == 2 and result.effect.mean == pytest.approx((first - second)[[0, 2]].mean(), rel=1e-12)
     fail("ae", [0, 1, 2], [1, 7, 1])
     assert _result(read(fake_runs.DATASET), claim).why == "not measured: ae:sse"
+
+
+def test_a_failed_seed_of_a_model_is_kept_for_the_series_of_that_name_in_a_study(fake_project):
+    fail("ae", [1], [0, 7, 0])
+    study = StudyResults(None, {"ae": {"1": {"sse": [1.0, 2.0, 6.0]}}})
+    claim = Test(measured="m", plus=["ae:study/s/1/sse"], above=0)
+    effect = _result(replace(read(fake_runs.DATASET), studies={"s": study}), claim).effect
+    assert (effect.mean, effect.n) == (3, 3)
 
 
 def test_mlflow_marks_the_runs_of_failed_seeds(fake_project):

@@ -5,7 +5,8 @@
               supported if it is entirely above `above` and below `below`, refuted if it is entirely outside that range,
               not tested if a quantity was not measured, undecided otherwise
 
-A verdict is marked as provisional if a model that it rests on was still improving when its training ended: `convergence`.
+A verdict is marked as provisional if a model of the suite that it rests on was still improving when its training ended:
+`convergence`. Models inside studies are not checked, because their losses are not stored.
 A claim takes the first of refuted, not tested, undecided and supported that is the outcome of any of its tests. `NOTE` states
 this rule for readers of the report.
 """
@@ -36,8 +37,8 @@ NOTE = (
     "An effect is a mean over seeds with its 95 % interval. A claim is supported if the intervals of all its effects are "
     "within their bounds, refuted if any interval lies entirely outside its bounds, not tested if a quantity was not "
     "measured, and undecided otherwise. A verdict is provisional if a model that it rests on was still improving when its "
-    "training ended. Intervals are not corrected for multiple testing. The claims and their bounds are in "
-    "aebench/reporting/claims.yaml."
+    "training ended; models inside studies are not checked. Intervals are not corrected for multiple testing. The claims and "
+    "their bounds are in aebench/reporting/claims.yaml."
 )
 STUDY = "study"
 OTHER_QUANTITIES = ("classify", "layers", "settings", STUDY)
@@ -68,6 +69,12 @@ class Test(config.Schema):
         return [*self.plus, *self.minus, *([self.over] if self.over else [])]
 
     @property
+    def models(self) -> set[str]:
+        """The names of the models in the effect, without the series of studies."""
+        parts = [quantity.partition(":") for quantity in self.quantities]
+        return {model for model, _, name in parts if not name.startswith(f"{STUDY}/")}
+
+    @property
     def rule(self) -> str:
         """The bounds as they are printed."""
         if self.above is None or self.below is None:
@@ -84,9 +91,8 @@ class Claim(config.Schema):
 
     @property
     def models(self) -> set[str]:
-        """The names of the models that the tests measure, without those of studies."""
-        parts = [quantity.partition(":") for test in self.tests for quantity in test.quantities]
-        return {model for model, _, name in parts if not name.startswith(f"{STUDY}/")}
+        """The names of the models that the tests measure, without the series of studies."""
+        return {model for test in self.tests for model in test.models}
 
 
 @dataclass(frozen=True)
@@ -161,8 +167,7 @@ def _result(results: Results, test: Test) -> TestResult:
 
 def _kept(results: Results, test: Test) -> list[int]:
     """The positions of the seeds that did not fail in any model of a test; of all seeds if there are none."""
-    names = {quantity.partition(":")[0] for quantity in test.quantities}
-    models = [model for model in results.models if model.name in names and len(model.measured) == len(results.seeds)]
+    models = [model for model in results.models if model.name in test.models and len(model.measured) == len(results.seeds)]
     everything = range(len(results.seeds))
     return [s for s in everything if all(model.measured[s] for model in models)] or list(everything)
 
