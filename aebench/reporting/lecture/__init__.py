@@ -1,4 +1,4 @@
-"""Figures that belong to no data set: the probability theory behind variational autoencoders, and ranks over data sets.
+"""Figures that belong to no data set: the probability theory behind variational autoencoders.
 
 The stage `index` writes them to reports/lecture/<figure>.png and .pdf.
 """
@@ -6,14 +6,14 @@ The stage `index` writes them to reports/lecture/<figure>.png and .pdf.
 from aebench import storage
 from aebench.reporting.figures import canvas
 from aebench.reporting.figures.base import ReportFigure
-from aebench.reporting.lecture import divergences, ranks, ring
+from aebench.reporting.lecture import divergences, ring
 
 FOLDER = storage.REPORTS / "lecture"
-LECTURE: dict[str, ReportFigure] = ring.FIGURES | divergences.FIGURES | ranks.FIGURES
+LECTURE: dict[str, ReportFigure] = ring.FIGURES | divergences.FIGURES
 
 
 def write() -> None:
-    """Write every figure, or remove it where there is nothing to show."""
+    """Write every figure."""
     for name, figure in LECTURE.items():
         with canvas.style():
             files = [FOLDER / f"{name}.{ending}" for ending in ("png", "pdf")]
