@@ -42,8 +42,8 @@ def check_names(names: Iterable[object], path: str, reserved: Iterable[str] = ()
     """Raise `InputError` unless all `names` at `path` are distinct on every file system and not `reserved`.
 
     Names of data sets, models and studies are parts of files, commands, stages of DVC (`train@<dataset>-<model>`) and paths of
-    settings (`models.<model>`). They consist of letters, digits and underscores, begin with a letter, and differ by more than
-    case.
+    settings (`models.<model>`). They consist of letters, digits and underscores, begin with a letter, and must not differ
+    only in case.
     """
     known: dict[str, object] = {}
     for name in names:

@@ -12,6 +12,7 @@ seed have the same batches and, where shapes agree, the same corruption and init
     labels                  choice of labelled images for fine-tuning and for classifiers on frozen codes
     feature_classifier      training of the feature classifier
     evaluation              noise of the metrics and figures; the step is a `Use`
+    memory                  noise of the batch on which the memory of training is measured
     corruption <name>       corruption of test images
     clustering              initialisation of k-means
     products                matrices for the accuracy of matrix products

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from test_architecture import LAYERS
 
 from aebench.evaluation.metrics import QUESTIONS, question
 from aebench.reporting.sections import SECTIONS
@@ -29,6 +30,13 @@ def test_the_readme_lists_the_questions_and_links_their_files():
     links = re.findall(r"^\| \[(.+)\]\((.+)\)", section, re.MULTILINE)
     expected = [(question(next(iter(file.METRICS))), f"aebench/evaluation/metrics/{key}.py") for key, file in QUESTIONS.items()]
     assert links == [*expected, (SECTIONS["anomalies"], "aebench/evaluation/metrics/anomalies.py")]
+
+
+def test_the_readme_lists_the_parts_of_the_package_in_the_order_of_their_imports():
+    section = (ROOT / "README.md").read_text().split("\nThe parts of `aebench/`")[1].split("\n\nTo read")[0]
+    listed = [name for names in re.findall(r"^    (\w+(?:, \w+)*)  ", section, re.MULTILINE) for name in names.split(", ")]
+    layer = {name: i for i, names in enumerate(LAYERS) for name in names}
+    assert set(listed) == set(layer) and [layer[name] for name in listed] == sorted(layer.values())
 
 
 @pytest.mark.parametrize("page", [*PAGES, LECTURE], ids=lambda page: page.relative_to(ROOT).as_posix())

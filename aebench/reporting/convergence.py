@@ -4,7 +4,7 @@
 
 L is the validation loss, a mean over seeds, T the last epoch. The loss is compared with its own size or, because the zero of a
 likelihood is arbitrary, with its whole fall if that is larger. A learning rate that decays to 0 slows the end of training, so a
-model may pass this test that more epochs would improve, but one that fails it has certainly not converged.
+model may pass although more epochs would improve it, but one that fails has certainly not converged.
 """
 
 import math

@@ -2,8 +2,8 @@
 
 A seed, whose weights are allocated before training, needs memory for its gradients, two moments of Adam and best weights, for
 the noise of a block of batches, and for the activations that the backward pass stores. The last is measured on one batch of the
-first seed; the backward pass itself may need as much again. Results do not depend on how seeds are grouped, but for the
-exceptions in ensemble.py.
+first seed; the backward pass itself may need as much again. Results do not depend on how seeds are grouped, except as
+listed in ensemble.py.
 """
 
 from typing import Any
