@@ -74,15 +74,24 @@ def test_other_training_settings_of_the_model_stay(project):
             r"the key of SETTING must be .*level.*, got 'levl' \(did you mean 'level'\?\)",
         ),
         (("smoke", "dae", "learning_rate=0.1,0.2"), r"got 'learning_rate' \(did you mean 'training.learning_rate'\?\)"),
-        (("smoke", "dae", "training.learning_rat=1,2"), r"smoke/dae.training must be .* \(did you mean 'learning_rate'\?\)"),
-        (("smoke", "dae", "level.x=0.1,0.2"), r"smoke/dae.level must have keys for 'level.x', got 0.2"),
-        (("smoke", "dae", "level=0.1,1.2"), r"smoke/dae.level must be less than or equal to 1, got 1.2"),
-        (("smoke", "dae", "corruption=masking,gausian"), r"smoke/dae.corruption must be .* \(did you mean 'gaussian'\?\)"),
-        (("smoke", "dae", "training.epochs=1,1.5"), r"smoke/dae.training.epochs must be a valid integer, got 1.5"),
+        (
+            ("smoke", "dae", "training.learning_rat=1,2"),
+            r"^a key of conf/smoke.yaml:models.dae.training must be .* \(did you mean 'learning_rate'\?\)",
+        ),
+        (("smoke", "dae", "level.x=0.1,0.2"), r"^conf/smoke.yaml:models.dae.level must have keys for 'level.x', got 0.2"),
+        (("smoke", "dae", "level=0.1,1.2"), r"^conf/smoke.yaml:models.dae.level must be less than or equal to 1, got 1.2"),
+        (
+            ("smoke", "dae", "corruption=masking,gausian"),
+            r"^conf/smoke.yaml:models.dae.corruption must be .* \(did you mean 'gaussian'\?\)",
+        ),
+        (
+            ("smoke", "dae", "training.epochs=1,1.5"),
+            r"^conf/smoke.yaml:models.dae.training.epochs must be a valid integer, got 1.5",
+        ),
         (("smoke", "dae", "level=0.1"), r"SETTING must be <key>=<value>,<value>,\.\.\., .*, got 'level=0.1'"),
         (("smoke", "dae", "level"), r"SETTING must be <key>=<value>,<value>,\.\.\., .*, got 'level'"),
         (("smoke", "dae", "level=0.1,0.10"), r"values of level must differ, got 0.1, 0.1"),
-        (("smoke", "dae", "level=0.1,nan"), r"smoke/dae.level must be a valid number, got 'nan'"),
+        (("smoke", "dae", "level=0.1,nan"), r"^conf/smoke.yaml:models.dae.level must be a valid number, got 'nan'"),
     ],
 )
 def test_a_wrong_name_or_value_is_one_line_before_anything_is_written(project, arguments, message):

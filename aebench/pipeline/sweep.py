@@ -46,17 +46,23 @@ class Sweep:
         """The name of the folder and of the group in MLflow."""
         return f"{self.dataset}-{self.model}-{self.key}"
 
+    @property
+    def path(self) -> str:
+        """Where the settings of the model are written, for messages."""
+        return f"{config.conf_file(self.dataset)}:models.{self.model}"
+
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
         """Settings of each model, by name, in the order of the values."""
-        settings, where = config.dataset(self.dataset).models[self.model], f"{self.dataset}/{self.model}"
+        settings = config.dataset(self.dataset).models[self.model]
         texts = [value if isinstance(value, str) else json.dumps(value) for value in self.values]
         names = [f"{self.model}_{re.sub('[^0-9A-Za-z]+', '_', text)}" for text in texts]
         check_names(names, "names of the models", RESERVED_MODELS)
         if len(set(names)) < len(names):
             raise InputError(f"values of {self.key} must differ, got {', '.join(texts)}")
         return {
-            name: config.with_value(settings, self.key, value, where) for name, value in zip(names, self.values, strict=True)
+            name: config.with_value(settings, self.key, value, self.path)
+            for name, value in zip(names, self.values, strict=True)
         }
 
 
@@ -71,8 +77,8 @@ def parse(dataset: str, model: str, setting: str) -> Sweep:
     values = tuple(_values(listed))
     if not (key.strip() and equals) or len(values) < 2:
         raise InputError(f"SETTING must be {FORM}, got {setting!r}")
-    sweep, where = Sweep(dataset, model, key.strip(), values), f"{dataset}/{model}"
-    kind = models.find(conf.models[model], where)
+    sweep = Sweep(dataset, model, key.strip(), values)
+    kind = models.find(conf.models[model], sweep.path)
     known = [*kind.Settings.model_fields, *(f"training.{name}" for name in config.Training.model_fields)]
     if sweep.key.partition(".")[0] not in kind.Settings.model_fields:
         hint = (
@@ -80,8 +86,8 @@ def parse(dataset: str, model: str, setting: str) -> Sweep:
         )
         raise InputError(f"the key of SETTING must be one of {', '.join(known)}, got {sweep.key!r}{hint}")
     for settings in sweep.models.values():
-        config.check(kind.Settings, settings, where)
-        config.training(conf, settings, f"{where}.training")
+        config.check(kind.Settings, settings, sweep.path)
+        config.training(conf, settings, f"{sweep.path}.training")
     return sweep
 
 
