@@ -23,6 +23,16 @@ def copy_settings(folder):
     shutil.copy(ROOT / "params.yaml", folder)
 
 
+def write_skeleton(folder):
+    """Write a project with a repository, settings and the folders of the code, but without code and results, to a folder."""
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for name in ("aebench", "stages", "conf/papers", ".dvc/plots", "reports/papers"):
+        (folder / name).mkdir(parents=True)
+    (folder / ".dvc/config").write_text("[core]\n    autostage = false\n['remote \"r\"']\n    url = elsewhere\n")
+    for name in ("dvc.yaml", "params.yaml", "reports/papers/README.md", "conf/smoke.yaml", "conf/digits.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+
+
 class Project:
     """Runs commands in a clone, with the clone's own `aebench` and `stages`."""
 

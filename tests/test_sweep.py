@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fake_runs import DATASET, measured
 from mlflow import MlflowClient
-from project import ROOT
+from project import write_skeleton
 from scipy import stats
 
 from aebench import config
@@ -26,14 +26,9 @@ from aebench.tracking import mirror
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project with the repository's settings, but without code, as the working directory."""
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    for name in ("aebench", "stages", "conf/papers", ".dvc/plots", "reports/papers"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / ".dvc/config").write_text("[core]\n    autostage = false\n")
+    """A project without code as the working directory."""
+    write_skeleton(tmp_path)
     (tmp_path / ".gitignore").write_text("/own/\n/.dvc/.gitignore\n")
-    for name in ("dvc.yaml", "params.yaml", "reports/papers/README.md", "conf/smoke.yaml", "conf/digits.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(external.DATA_DIR, raising=False)
     return tmp_path

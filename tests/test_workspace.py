@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from project import ROOT
+from project import ROOT, write_skeleton
 
 from aebench.data import external
 from aebench.errors import InputError
@@ -13,13 +13,8 @@ from aebench.pipeline import dvc_workspace
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project with settings, but without code, as the working directory."""
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    for name in ("aebench", "stages", "conf", ".dvc/plots", "reports/papers"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / ".dvc/config").write_text("[core]\n    autostage = false\n['remote \"r\"']\n    url = elsewhere\n")
-    for name in ("dvc.yaml", "params.yaml", "reports/papers/README.md"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
+    """A project without code as the working directory."""
+    write_skeleton(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
