@@ -3,10 +3,12 @@
 import csv
 import importlib
 import math
+import re
 import shutil
 import sys
 from contextlib import chdir
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -330,6 +332,46 @@ def test_a_module_in_the_working_directory_is_found(mine):
     ensemble = mine()
     ensemble.model.fit(ensemble, None, None)
     torch.testing.assert_close(next(ensemble.replicas())("encode", X), X[:, :3])
+
+
+RANDOM = """
+import numpy as np
+
+class Mine:
+    def __init__(self):
+        self.weights = np.random.rand(6, 3)
+
+    def transform(self, x):
+        return {codes}
+
+    def inverse_transform(self, h):
+        return {reconstructions}
+
+def load():
+    return Mine()
+"""
+
+
+@pytest.mark.parametrize(
+    ("codes", "reconstructions", "what"),
+    [
+        ("x[:, :3] + np.random.rand(len(x), 1)", "h @ np.ones((3, 6))", "codes"),
+        ("x @ self.weights", "h @ np.ones((3, 6))", "codes"),
+        ("x[:, :3]", "np.random.rand(len(h), 6)", "reconstructions"),
+    ],
+)
+def test_judge_refuses_an_object_that_differs_when_it_is_loaded_again(tmp_path, monkeypatch, codes, reconstructions, what):
+    copy_settings(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.setattr("aebench.reporting.judge._prepared", lambda dataset: SimpleNamespace(pixels=6, shape=(2, 3)))
+    Path("mine.py").write_text(RANDOM.format(codes=codes, reconstructions=reconstructions))
+    importlib.invalidate_caches()
+    message = f"load (mine:load) must return the same object each time, without randomness, got other {what}"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        judge("mine:load", "smoke", "mine")
 
 
 def test_another_object_than_the_recorded_one_is_refused(mine):

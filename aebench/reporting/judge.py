@@ -17,13 +17,15 @@ from aebench.evaluation.evaluate import STAGE
 from aebench.evaluation.metrics import METRICS
 from aebench.evaluation.representation import Representation, represent, view_of
 from aebench.models import build
-from aebench.models.external import adapt
+from aebench.models.external import TOLERANCE, adapt, noise
+from aebench.models.external.adapter import DECODER, Adapter
 from aebench.reporting.results import over_seeds
 from aebench.reporting.tables import comparison, formats
 from aebench.training.ensemble import Ensemble
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from torch import Tensor
 
 ALL_LABELS = "1.0"
 """The name of the linear probe with all labels."""
@@ -55,15 +57,14 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
         raise InputError(f"--name must not be a model of {file}, got {name!r}")
     probe = config.check(LinearProbeSettings, conf.linear_probe, f"{file}:linear_probe")
     about, seeds = _prepared(dataset), tuple(config.suite().seeds[:1])
-    settings = {"kind": "external", "load": load, "latent_dim": adapt(load, about.pixels).latent_dim}
+    adapter = adapt(load, about.pixels)
+    settings = {"kind": "external", "load": load, "latent_dim": adapter.latent_dim}
     ensemble = Ensemble(lambda: build(settings, about.pixels), seeds)
     ensemble.model.fit(ensemble, None, None)
+    _check_same(adapter, ensemble.model.adapter, noise(about.pixels))
     view = view_of(dataset, storage.Trained(settings, about.shape, seeds, ensemble.state), 0)
-    try:
-        values = _measure(represent(view))
-        accuracies = probe_replica(view.replica, dataset, probe, view.seed, view.images.device)
-    except InputError as error:  # here, there is no stage that could be run again
-        raise InputError(str(error).partition("; if it is new")[0]) from None
+    values = _measure(represent(view))
+    accuracies = probe_replica(view.replica, dataset, probe, view.seed, view.images.device)
     values["linear_probe"] = accuracies[ALL_LABELS].accuracy if ALL_LABELS in accuracies else nan
     scores = {metric: over_seeds([values[metric]]) for metric in METRICS}
     size = nan if ensemble.model.size is None else ensemble.model.size
@@ -80,6 +81,17 @@ def _prepared(dataset: str) -> storage.About:
     if not feature_classifier.file(dataset).exists():
         feature_classifier.train(dataset)
     return storage.load_about(dataset)
+
+
+def _check_same(first: Adapter, second: Adapter, images: "Tensor") -> None:
+    """Raise `InputError` if an object that was loaded twice has other codes or reconstructions the second time."""
+    codes = first.encode(images)
+    outputs = {"codes": (codes, second.encode(images))}
+    if DECODER not in first.missing:
+        outputs["reconstructions"] = first.decode(codes), second.decode(codes)
+    for name, (once, again) in outputs.items():
+        if (again - once).abs().max() > TOLERANCE * once.abs().max():
+            raise InputError(f"{first.name} must return the same object each time, without randomness, got other {name}")
 
 
 def _measure(arrays: Representation) -> dict[str, float]:
