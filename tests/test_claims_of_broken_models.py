@@ -305,7 +305,7 @@ def results(name: str, claim: Claim, defect: str) -> Results:
             for point in points(settings, study, task, mine):
                 samples.setdefault(study, {}).setdefault(point.series, {})[f"{point.position:g}"] = point.values
     found = {study: StudyResults(studies.find(DATASET, study), values) for study, values in samples.items()}
-    return Results(DATASET, models, [], evaluation(DATASET), tuple(SEEDS), found)
+    return Results(DATASET, models, evaluation(DATASET), tuple(SEEDS), found)
 
 
 def of_the_model(model: str) -> set[str]:

@@ -1,6 +1,5 @@
 """Names of models, remarks and recipes in a report are those of the suite and the settings."""
 
-import json
 import re
 from pathlib import Path
 
@@ -75,16 +74,6 @@ def test_remarks_are_printed_below_the_comparison(fake_project):
     conf = Path("conf", f"{fake_runs.DATASET}.yaml")
     conf.write_text("".join(line for line in conf.read_text().splitlines(True) if not line.startswith("remarks")))
     assert not any("Remarks" in text for text in write_texts().values())
-
-
-def test_a_remark_on_a_model_or_a_study_without_results_is_not_printed(fake_project):
-    conf = Path("conf", f"{fake_runs.DATASET}.yaml")
-    remarks = [{"models": ["ae", "sae"], "says": "sae is sparser."}, {"models": ["pca_2"], "says": "pca_2 is flat."}]
-    others = [line for line in conf.read_text().splitlines(True) if not line.startswith("remarks")]
-    conf.write_text("".join(others) + f"remarks: {json.dumps([*remarks, 'Images are small.'])}\n")
-    assert read(fake_runs.DATASET).remarks == ["sae is sparser.", "pca_2 is flat.", "Images are small."]
-    fake_runs.write_params([fake_runs.DATASET], ["ae", "pca_2"])
-    assert read(fake_runs.DATASET).remarks == ["pca_2 is flat.", "Images are small."]
 
 
 def test_recipes_have_settings_facts_and_processor_of_each_model(fake_project):

@@ -14,6 +14,7 @@ from aebench.evaluation.settings import Compute, Evaluation
 from aebench.papers.checks import check as check_paper
 from aebench.pipeline import stage_hashes
 from aebench.registry import is_plugin
+from aebench.reporting.tables import remarks
 from aebench.storage.lock import archive
 from aebench.studies.checks import check as check_study
 from aebench.training.memory import check_size
@@ -80,6 +81,7 @@ def check_dataset(dataset: str, suite: Suite) -> None:
     for block, schema in BLOCKS.items():
         config.check(schema, getattr(conf, block), f"{path}:{block}")
     source = data.check(conf.data, f"{path}:data")
+    remarks.check(dataset)
     for study in suite.studies:
         check_study(studies.find(dataset, study), f"{path}:studies.{study}")
     for name, settings in config.models(dataset, suite).items():

@@ -11,7 +11,7 @@ from aebench.reporting.figures import figures
 from aebench.reporting.lecture import FOLDER, LECTURE
 from aebench.reporting.results import Results
 from aebench.reporting.sections import SECTIONS
-from aebench.reporting.tables import comparison, cost, recipes
+from aebench.reporting.tables import comparison, cost, recipes, remarks
 from aebench.reporting.tables.columns import Table
 
 INDEX = storage.REPORTS / "index.html"
@@ -33,6 +33,7 @@ def write(results: Results) -> None:
         counts={name: splits[name]["images"] for name in storage.SPLITS},
         comparison=first,
         notes=comparison.notes(results),
+        remarks=remarks.texts(results, [first, *others]),
         parts=_parts(results, [*others, cost.table(results)]),
         recipes=recipes.columns(results),
         verdicts=VERDICTS,

@@ -191,13 +191,11 @@ class StudyResults:
 class Results:
     """The results of all models on a data set, in the order of the suite; `seeds` are those of the suite.
 
-    `remarks` are those on models and studies that have results, `studies` those with results for the current settings and
-    seeds, in the order of conf/<dataset>.yaml.
+    `studies` are those with results for the current settings and seeds, in the order of conf/<dataset>.yaml.
     """
 
     dataset: str
     models: list[ModelResults]
-    remarks: list[str]
     evaluation: Evaluation
     seeds: tuple[int, ...]
     studies: dict[str, StudyResults]
@@ -274,14 +272,12 @@ def read(dataset: str, complete: bool = True) -> Results:
     suite, conf, file = config.suite(), config.dataset(dataset), config.conf_file(dataset)
     settings = config.models(dataset, suite)
     names = [name for name in settings if complete or all((storage.run_folder(dataset, name) / f).exists() for f in FILES)]
-    studied = _studies(dataset, conf, suite)
     return Results(
         dataset=dataset,
         models=[_model(dataset, name, settings[name], conf) for name in names],
-        remarks=[r.says for r in conf.remarks if {*r.models} <= {*names} and {*r.studies} <= studied.keys()],
         evaluation=config.check(Evaluation, conf.evaluation, f"{file}:evaluation"),
         seeds=tuple(suite.seeds),
-        studies=studied,
+        studies=_studies(dataset, conf, suite),
     )
 
 

@@ -14,7 +14,18 @@ from aebench import storage
 from aebench.reporting import templates
 from aebench.reporting.figures.learning import losses
 from aebench.reporting.results import Results
-from aebench.reporting.tables import anomalies, claims, comparison, cost, formats, pairwise, questions, stacked, studies
+from aebench.reporting.tables import (
+    anomalies,
+    claims,
+    comparison,
+    cost,
+    formats,
+    pairwise,
+    questions,
+    remarks,
+    stacked,
+    studies,
+)
 from aebench.reporting.tables.columns import Table
 from aebench.reporting.templates import Latex
 
@@ -32,8 +43,8 @@ def write(results: Results) -> None:
     for table in (first, *others, costs):
         _write_single_table(results, table)
     printed = {table.name: formats.markdown(table.columns) for table in (first, *others)}
-    notes = comparison.notes(results)
-    templates.write(folder / "table.md", "table.md", results=results, notes=notes, first=first, others=others, printed=printed)
+    texts = {"notes": comparison.notes(results), "remarks": remarks.texts(results, [first, *others])}
+    templates.write(folder / "table.md", "table.md", results=results, first=first, others=others, printed=printed, **texts)
     for name, included in {"numbers": (first, *others), "timings": (costs,)}.items():
         macros = dict.fromkeys(macro for table in included for macro in formats.macros(table))
         templates.write(folder / f"{name}.tex", "numbers.tex", results=results, name=name, numbers=macros)
