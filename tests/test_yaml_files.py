@@ -4,6 +4,7 @@ import io
 import random
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import modify_yaml
 from project import ROOT
 from ruamel.yaml import YAML
@@ -135,6 +136,24 @@ def as_dvc_writes(file, folder):
 @pytest.mark.parametrize("name", ["params.yaml", *(f"conf/{file.name}" for file in sorted(ROOT.glob("conf/*.yaml")))])
 def test_settings_are_in_the_format_of_dvc_so_that_an_experiment_changes_one_line(tmp_path, name):
     assert as_dvc_writes(ROOT / name, tmp_path) == (ROOT / name).read_text()
+
+
+def mappings(node, path=""):
+    """(path, mapping) for each mapping below a mapping, outside of lists."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield f"{path}{key}", value
+            yield from mappings(value, f"{path}{key}.")
+
+
+@pytest.mark.parametrize("name", [file.name for file in sorted(ROOT.glob("conf/*.yaml"))])
+def test_an_experiment_can_set_each_setting_of_its_own(tmp_path, name):
+    """Settings share no block (`&name`, `*name`): DVC would set it once for each place, at last to the old value."""
+    file = tmp_path / name
+    file.write_bytes((ROOT / "conf" / name).read_bytes())
+    paths = [path for path, _ in mappings(read_yaml(file))]
+    apply_overrides(file, [f"+{path}.added={i}" for i, path in enumerate(paths)])
+    assert {path: block["added"] for path, block in mappings(read_yaml(file))} == {path: i for i, path in enumerate(paths)}
 
 
 def test_edited_files_keep_comments_and_are_in_the_format_of_dvc(tmp_path, tmp_path_factory):
