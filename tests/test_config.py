@@ -59,7 +59,7 @@ def test_the_shipped_settings_are_valid(project, name):
 
 
 def test_the_stage_check_reports_a_mistake_in_one_line_with_status_1(project):
-    replace("params.yaml", "[digits]", "[digit]")
+    replace("params.yaml", "- digits", "- digit")
     env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-m", "stages.check"], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
@@ -76,11 +76,11 @@ def test_the_error_about_an_unknown_data_set_names_where_it_was_given(project):
 
 
 MISTAKES = [  # file, text, its replacement; how the message starts and ends
-    ("params.yaml", "[digits]", "[digit]", "params.yaml:suite.datasets must be one of", "got 'digit' (did you mean 'digits'?)"),
-    ("params.yaml", "[digits]", "[]", "params.yaml:suite.datasets must have at least 1 item", "got []"),
+    ("params.yaml", "- digits", "- digit", "params.yaml:suite.datasets must be one of", "got 'digit' (did you mean 'digits'?)"),
+    ("params.yaml", "\n  - digits", " []", "params.yaml:suite.datasets must have at least 1 item", "got []"),
     ("params.yaml", "ae_2d", "ae2d", "params.yaml:suite.models", "(did you mean 'ae_2d'?)"),
-    ("params.yaml", "[0, 1", "[0, 0", "params.yaml:suite.seeds must not contain duplicates, got [0, 0", "]"),
-    ("params.yaml", "[0, 1", "[-1, 1", "params.yaml:suite.seeds.0 must be greater than or equal to 0", "got -1"),
+    ("params.yaml", "- 1\n", "- 0\n", "params.yaml:suite.seeds must not contain duplicates, got [0, 0", "]"),
+    ("params.yaml", "- 0\n", "- -1\n", "params.yaml:suite.seeds.0 must be greater than or equal to 0", "got -1"),
     ("params.yaml", "seeds:", "seed:", "a key of params.yaml:suite must be one of", "(did you mean 'seeds'?)"),
     ("params.yaml", "suite:", "suit:", "params.yaml must be one block named suite", "got suit"),
     ("params.yaml", "suite:", "suite: [", "params.yaml must be valid YAML", ""),
@@ -280,7 +280,7 @@ def test_a_latent_dim_above_the_pixels_fails_in_check(project):
     ],
 )
 def test_models_are_checked_against_the_image_size_where_it_is_known(project, data, pixels):
-    changes = {"data": data | {"validation": 1}, "models": {"pca": {"kind": "pca", "latent_dim": 785}}}
+    changes = {"data": data | {"validation": 1}, "models": {"pca": {"kind": "pca", "latent_dim": 785}}, "remarks": []}
     Path(DIGITS).write_text(json.dumps(storage.read_yaml(Path(DIGITS)) | changes))
     suite = config.Suite(datasets=["digits"], models=["pca"], seeds=[0])
     if pixels is None:
@@ -300,7 +300,7 @@ def test_select_writes_the_suite_and_keeps_comments(project):
     suite = config.suite()
     assert (suite.datasets, suite.models, suite.stacks, suite.seeds) == (["digits"], ["pca", "ae"], ["stacked"], [3])
     text = Path("params.yaml").read_text()
-    assert "make reproduce DATASETS=" in text and "  models: [pca, ae]\n" in text
+    assert "make reproduce DATASETS=" in text and "  models:\n  - pca\n  - ae\n  stacks:" in text
 
 
 def test_select_keeps_the_models_that_all_data_sets_have_and_otherwise_takes_all_in_common(project):
@@ -329,9 +329,9 @@ def test_select_of_an_unknown_name_leaves_the_file_unchanged(project):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("models:", "modles:", "modles"),
-        ("models: [", "models: [aee, ", "'aee'"),
-        ("stacks: [", "stacks: 5 # [", "suite.stacks"),
+        ("models:\n", "modles:\n", "modles"),
+        ("- ae\n", "- aee\n", "'aee'"),
+        ("stacks:\n  - stacked", "stacks: 5", "suite.stacks"),
     ],
 )
 def test_select_does_not_replace_what_is_wrong_in_the_suite(project, old, new, message):

@@ -137,7 +137,7 @@ def test_an_experiment_with_an_archived_data_set_computes_nothing_anew(unchanged
 @pytest.mark.slow
 def test_a_checkout_with_another_selection_deletes_nothing(unchanged):
     before = files(unchanged, "data/**/*", "runs/**/*")
-    unchanged.replace("params.yaml", "datasets: [smoke]", "datasets: [digits]")
+    unchanged.replace("params.yaml", "- smoke", "- digits")
     unchanged.run("dvc", "checkout", "-q", "--allow-missing")
     assert files(unchanged, "data/**/*", "runs/**/*") == before
 

@@ -14,6 +14,7 @@ from project import write_skeleton
 from scipy import stats
 
 from aebench import config
+from aebench.config import edit
 from aebench.data import external
 from aebench.errors import InputError
 from aebench.evaluation.metrics import METRICS
@@ -119,7 +120,7 @@ def test_a_sweep_has_a_workspace_with_one_model_per_value(project):
 def test_a_sweep_that_is_made_in_a_workspace_belongs_to_it_and_has_its_seeds(project, monkeypatch):
     dvc_workspace.create(Path("other"))
     monkeypatch.chdir("other")
-    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]", "[5, 6]"))
+    edit.select({"seeds": [5, 6]})
     folder, home = prepare(parse("smoke", "dae", "level=0.1,0.4"), [])
     assert folder == project / "other/sweeps/smoke-dae-level" and home == project / "other"
     assert config.suite(folder / "params.yaml").seeds == [5, 6] and not (project / "own").exists()

@@ -5,7 +5,6 @@ import random
 
 import pytest
 from dvc.utils.hydra import apply_overrides
-from dvc.utils.serialize import modify_yaml
 from project import ROOT
 from ruamel.yaml import YAML
 
@@ -124,47 +123,38 @@ def test_the_committed_lock_is_read_as_by_ruamel():
     assert yaml_files.read_lock(ROOT / "dvc.lock") == read_yaml(ROOT / "dvc.lock")
 
 
-def as_dvc_writes(file, folder):
-    """The text of a file after `dvc exp run -S` has set one of its values to what it was."""
+def with_override(file, folder, override):
+    """The text of a file after `dvc exp run -S <override>`."""
     copy = folder / file.name
     copy.write_bytes(file.read_bytes())
-    with modify_yaml(copy):
-        pass
+    apply_overrides(copy, [override])
     return copy.read_text()
 
 
-@pytest.mark.parametrize("name", ["params.yaml", *(f"conf/{file.name}" for file in sorted(ROOT.glob("conf/*.yaml")))])
-def test_settings_are_in_the_format_of_dvc_so_that_an_experiment_changes_one_line(tmp_path, name):
-    assert as_dvc_writes(ROOT / name, tmp_path) == (ROOT / name).read_text()
+@pytest.mark.parametrize("name", sorted(file.name for file in ROOT.glob("conf/*.yaml")))
+def test_an_experiment_changes_one_line_of_conf(tmp_path, name):
+    file = ROOT / "conf" / name
+    before, after = file.read_text().splitlines(), with_override(file, tmp_path, "training.learning_rate=0.7").splitlines()
+    (changed,) = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert changed.startswith("  learning_rate: 0.7")
 
 
-def mappings(node, path=""):
-    """(path, mapping) for each mapping below a mapping, outside of lists."""
-    for key, value in node.items():
-        if isinstance(value, dict):
-            yield f"{path}{key}", value
-            yield from mappings(value, f"{path}{key}.")
-
-
-@pytest.mark.parametrize("name", [file.name for file in sorted(ROOT.glob("conf/*.yaml"))])
-def test_an_experiment_can_set_each_setting_of_its_own(tmp_path, name):
-    """Settings share no block (`&name`, `*name`): DVC would set it once for each place, at last to the old value."""
-    file = tmp_path / name
-    file.write_bytes((ROOT / "conf" / name).read_bytes())
-    paths = [path for path, _ in mappings(read_yaml(file))]
-    apply_overrides(file, [f"+{path}.added={i}" for i, path in enumerate(paths)])
-    assert {path: block["added"] for path, block in mappings(read_yaml(file))} == {path: i for i, path in enumerate(paths)}
+def test_an_experiment_changes_only_what_it_sets_in_params(tmp_path):
+    file, before = ROOT / "params.yaml", (ROOT / "params.yaml").read_text()
+    seeds = [str(seed) for seed in read_yaml(file)["suite"]["seeds"]]
+    assert with_override(file, tmp_path, f"suite.seeds=[{','.join(seeds)}]") == before
+    assert with_override(file, tmp_path, "suite.studies=[depth]") == before.replace("studies: []", "studies:\n  - depth")
 
 
 def test_edited_files_keep_comments_and_are_in_the_format_of_dvc(tmp_path, tmp_path_factory):
     file = tmp_path / "a.yaml"
-    file.write_text("# above\na: {b: 1}   # beside\nc: [1]\n")
+    file.write_text("# above\na: {b: 1}   # beside\n\nc: 2\n")
     with yaml_files.edit_yaml(file) as document:
-        document["d"] = yaml_files.in_one_line({"e": 1})
-        document["f"] = yaml_files.in_one_line({"kind": "vanilla", "hidden": [1], "long": "x" * 60})
-    expected = "# above\na: {b: 1}   # beside\nc: [1]\nd: {e: 1}\nf:\n  kind: vanilla\n  hidden:\n  - 1\n  long: "
+        document["d"] = yaml_files.in_braces({"e": [1]})
+        document["f"] = yaml_files.in_braces({"kind": "vanilla", "hidden": [1], "long": "x" * 60})
+    expected = "# above\na: {b: 1}   # beside\n\nc: 2\nd: {e: [1]}\nf:\n  kind: vanilla\n  hidden:\n  - 1\n  long: "
     assert file.read_text() == expected + "x" * 60 + "\n"
-    assert as_dvc_writes(file, tmp_path_factory.mktemp("copy")) == file.read_text()
+    assert with_override(file, tmp_path_factory.mktemp("copy"), "c=3") == file.read_text().replace("c: 2", "c: 3")
 
 
 def test_an_error_while_editing_leaves_the_file_as_it_was(tmp_path):
