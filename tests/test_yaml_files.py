@@ -150,8 +150,8 @@ def test_edited_files_keep_comments_and_are_in_the_format_of_dvc(tmp_path, tmp_p
     file = tmp_path / "a.yaml"
     file.write_text("# above\na: {b: 1}   # beside\n\nc: 2\n")
     with yaml_files.edit_yaml(file) as document:
-        document["d"] = yaml_files.in_braces({"e": [1]})
-        document["f"] = yaml_files.in_braces({"kind": "vanilla", "hidden": [1], "long": "x" * 60})
+        document["d"] = yaml_files.in_one_line({"e": [1]})
+        document["f"] = yaml_files.in_one_line({"kind": "vanilla", "hidden": [1], "long": "x" * 60})
     expected = "# above\na: {b: 1}   # beside\n\nc: 2\nd: {e: [1]}\nf:\n  kind: vanilla\n  hidden:\n  - 1\n  long: "
     assert file.read_text() == expected + "x" * 60 + "\n"
     assert with_override(file, tmp_path_factory.mktemp("copy"), "c=3") == file.read_text().replace("c: 2", "c: 3")

@@ -7,7 +7,7 @@ from aebench import config
 from aebench.config import DATASETS, SUITE_FILE, Dataset, Suite
 from aebench.errors import InputError, unknown
 from aebench.storage import atomic_write
-from aebench.storage.yaml_files import edit_yaml, in_braces, read_yaml
+from aebench.storage.yaml_files import edit_yaml, in_one_line, read_yaml
 
 
 def select(changes: dict[str, list[Any]], file: Path = SUITE_FILE) -> Suite:
@@ -59,4 +59,4 @@ def _studies(selected: list[str] | None, current: list[str], confs: list[Dataset
 def add_model(dataset: str, model: str, settings: dict[str, Any]) -> None:
     """Append `model` to the section `models` of conf/<dataset>.yaml."""
     with edit_yaml(config.conf_file(dataset)) as document:
-        document["models"][model] = in_braces(settings)
+        document["models"][model] = in_one_line(settings)
