@@ -1,8 +1,7 @@
 """A model, a metric and a data set are added to a clone and must appear in every table and in MLflow.
 
-A model is one file and one line of settings; a built-in model also has a line in the registry, an example for the laws
-and an oracle for the model checks. A metric is one function and
-one entry in METRICS. A data set is one file of settings.
+A model is one file and one line of settings; a built-in model also has a line in the registry, an example for the laws and an
+oracle for the model checks. A metric is one function and one entry in METRICS. A data set is one file of settings.
 """
 
 import csv
