@@ -124,6 +124,15 @@ def test_running_twice_changes_nothing(project):
     assert (points("mlflow.db"), content()) == before
 
 
+def test_a_store_of_which_a_killed_process_created_a_part_is_created_again(project, monkeypatch):
+    """MLflow cannot create the other tables if it finds one of them."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/killed.db")
+    with sqlite3.connect(project / "killed.db.partial") as connection:
+        connection.execute("CREATE TABLE evaluation_datasets (dataset_id INTEGER)")
+    assert tracking.mirror().logged > 0
+    assert not (project / "killed.db.partial").exists()
+
+
 def test_a_deleted_database_is_restored(project, monkeypatch):
     before = content()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/new.db")

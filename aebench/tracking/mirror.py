@@ -283,10 +283,23 @@ def _client() -> Iterator["MlflowClient"]:
     for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        _create_store()
         yield MlflowClient(tracking_uri=store())
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         text = f"MLFLOW_TRACKING_URI must be a reachable store, got {store()}: {_root(error)}"
         raise InputError(re.sub(r"//[^/@\s]+@", "//", text)) from None  # hide the password
+
+
+def _create_store() -> None:
+    """Create the file of an SQLite store as a whole: MLflow cannot go on with tables of which only a part has been created."""
+    from mlflow import MlflowClient
+
+    path = Path(store().removeprefix("sqlite:///"))
+    is_file = store().startswith("sqlite:///") and ":" not in path.name and sys.platform != "win32"
+    if is_file and path.parent.is_dir() and not path.exists():
+        with storage.atomic_write(path) as partial:
+            partial.unlink(missing_ok=True)
+            MlflowClient(tracking_uri=f"sqlite:///{partial.as_posix()}").search_experiments()
 
 
 def _do_not_wait_for_the_disk(connection: Any, _: object) -> None:
