@@ -79,6 +79,13 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
+def unchanged(project):
+    """The clone that is the project of a test file, restored after the test."""
+    yield project
+    project.run("git", "checkout", "-q", "--", ".")
+
+
+@pytest.fixture
 def project(trained, monkeypatch):
     """The project as the working directory."""
     monkeypatch.chdir(trained)

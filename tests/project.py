@@ -90,3 +90,11 @@ def clone(folder, models="mean raw random pca pca_2 ae ae_2d dae", seeds="0 1", 
     project.aebench("select", "--datasets", datasets, "--models", models, "--seeds", seeds)
     project.commit()
     return project
+
+
+def finished_clone(folder, models):
+    """A clone in which every stage has run once, and which is committed; `first_output` is what the run printed."""
+    project = clone(folder, models=" ".join(models))
+    project.first_output = project.aebench("run")
+    project.commit()
+    return project

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from project import ALWAYS, CONF, clone
+from project import ALWAYS, CONF, clone, finished_clone
 from ruamel.yaml import YAML
 
 from aebench.evaluation.metrics import METRICS
@@ -22,17 +22,7 @@ STACK = "stacked"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A clone in which every stage has run once."""
-    clone_ = clone(tmp_path_factory.mktemp("pipeline"), models=" ".join([*MODELS, STACK]))
-    clone_.first_output = clone_.aebench("run")
-    clone_.commit()
-    return clone_
-
-
-@pytest.fixture
-def unchanged(project):
-    """The same clone, restored after the test."""
-    yield project
-    project.run("git", "checkout", "-q", "--", ".")
+    return finished_clone(tmp_path_factory.mktemp("pipeline"), [*MODELS, STACK])
 
 
 AMOUNTS = ["10 per class", "0.01", "0.05", "0.1", "1.0"]

@@ -71,9 +71,9 @@ class Pipeline:
 
 
 def stage(name, *needed, command=None, **fields):
-    """A stage that joins what it depends on in a file with its name."""
+    """A stage that joins what it depends on in a file with its name, and fails if one of its commands does."""
     needed = needed or ("source",)
-    command = command or f"sleep 0.0{len(name)}; cat {' '.join(needed)} > {name}; echo {name} >> {name}"
+    command = command or f"sleep 0.0{len(name)} && cat {' '.join(needed)} > {name} && echo {name} >> {name}"
     return {name: {"cmd": command, "deps": list(needed), "outs": [name]} | fields}
 
 
@@ -87,8 +87,8 @@ def layers(width=4, depth=4):
     last = [f"s{depth - 1}{i}" for i in range(width)]
     stages |= stage("report", *last, outs=[{"report": {"cache": False}}])
     stages |= stage("score", *last, command="echo '{\"a\": 1}' > score", outs=[], metrics=[{"score": {"cache": False}}])
-    stages |= stage("kept", "s00", command="mkdir -p kept; cat s00 > kept/a", outs=[{"kept": {"persist": True}}])
-    stages |= stage("folder", "s01", "kept", command="mkdir folder; cat s01 > folder/b; cp kept/a folder/a")
+    stages |= stage("kept", "s00", command="mkdir -p kept && cat s00 > kept/a", outs=[{"kept": {"persist": True}}])
+    stages |= stage("folder", "s01", "kept", command="mkdir folder && cat s01 > folder/b && cp kept/a folder/a")
     stages["kept"]["params"] = ["n"]
     return stages
 

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from project import ALWAYS, CONF, clone
+from project import ALWAYS, CONF, finished_clone
 from ruamel.yaml import YAML
 from test_papers import PAPER
 
@@ -15,17 +15,7 @@ MODELS = ["mean", "ae"]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A clone in which every stage of two models has run once."""
-    clone_ = clone(tmp_path_factory.mktemp("studies"), models=" ".join(MODELS))
-    clone_.aebench("run")
-    clone_.commit()
-    return clone_
-
-
-@pytest.fixture
-def unchanged(project):
-    """The same clone, restored after the test."""
-    yield project
-    project.run("git", "checkout", "-q", "--", ".")
+    return finished_clone(tmp_path_factory.mktemp("studies"), MODELS)
 
 
 def test_studies_run_beside_the_models_and_stay_in_the_report(unchanged):
