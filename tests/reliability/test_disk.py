@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from aebench import cli
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="file systems of Unix")
 PADS = (0, 16, 100, 300, 2000)
 """Free kilobytes with which the project is run on a full disk."""
+TEMPORARY = re.compile(r"(.*/)?\.[\w-]{22}\.tmp")
+"""An empty file that DVC leaves beside an output if it cannot copy this output for lack of space."""
 
 
 @pytest.fixture
@@ -62,8 +65,9 @@ def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
         cli.main()
 
 
-@pytest.mark.reliability
-@pytest.mark.parametrize("left", [0, 8], ids=lambda n: f"{n} KB")
+@pytest.mark.parametrize(
+    "left", [pytest.param(0, marks=pytest.mark.reliability), pytest.param(8, marks=pytest.mark.slow)], ids=lambda n: f"{n} KB"
+)
 def test_a_full_disk_leaves_the_last_good_state(small_disk, tmp_path, left):
     disturbed, undisturbed = (Pipeline(folder / "p", layers(3, 3)) for folder in (small_disk, tmp_path))
     for pipeline in (disturbed, undisturbed):
@@ -76,6 +80,7 @@ def test_a_full_disk_leaves_the_last_good_state(small_disk, tmp_path, left):
     pad.unlink()
     disturbed.run()
     (files, lock), (expected, expected_lock) = disturbed.results(), undisturbed.results()
+    files = {name: content for name, content in files.items() if content or not TEMPORARY.fullmatch(name)}
     assert {name: files.get(name) for name in files.keys() | expected if files.get(name) != expected.get(name)} == {}
     assert lock == expected_lock and disturbed.is_up_to_date()
 
