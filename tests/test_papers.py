@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import fake_runs
 import numpy as np
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 
 from aebench import config, papers, storage
 from aebench.errors import InputError
-from aebench.papers import checks
+from aebench.papers import checks, measures
 from aebench.papers import run as runs
 from aebench.papers.run import run
 from aebench.papers.settings import Paper
@@ -103,6 +104,32 @@ def test_errors_are_100_minus_accuracies(project):
     linear = LogisticRegression(max_iter=2000).fit(read["train"].images, read["train"].labels)
     error = 100 * (linear.predict(read["test"].images) != read["test"].labels).mean()
     assert lines()["raw", "linear_probe_error", 3] == pytest.approx(error, abs=2)
+
+
+def test_the_softmax_error_is_that_of_the_minimum_of_its_definition():
+    """The codes are small, so that the penalty matters: scaled, standardised or with an intercept, the error is another."""
+    from scipy.optimize import minimize
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    codes, labels = torch.from_numpy(0.02 / 16 * digits.data), torch.from_numpy(digits.target).long()
+    train, test = slice(None, 1200), slice(1200, None)
+
+    def loss(flat):
+        weights = torch.tensor(flat.reshape(64, 10), requires_grad=True)
+        value = torch.nn.functional.cross_entropy(codes[train] @ weights, labels[train]) + 1e-4 / 2 * weights.square().sum()
+        value.backward()
+        return value.item(), weights.grad.flatten().numpy()
+
+    solution = minimize(loss, np.zeros(640), jac=True, method="L-BFGS-B", tol=1e-12)
+    weights = torch.from_numpy(solution.x.reshape(64, 10))
+    by_hand = 100 * (1 - float(((codes[test] @ weights).argmax(1) == labels[test]).double().mean()))
+    given = SimpleNamespace(
+        codes=codes[test].float(), labels=labels[test], reference_codes=codes[train].float(), reference_labels=labels[train]
+    )
+    assert measures.softmax_error(given) == pytest.approx(by_hand, abs=0.2)
+    other = SimpleNamespace(**vars(given) | {"reference_codes": given.reference_codes * 100, "codes": given.codes * 100})
+    assert abs(measures.softmax_error(other) - by_hand) > 1
 
 
 def test_seeds_trained_together_give_what_each_gives_alone(project):

@@ -2,8 +2,11 @@
 
 jacobian    E ‖∂h/∂x‖_F over validation images, before fine-tuning                      (Rifai et al. 2011, section 5)
 saturated   fraction of activations of the code below 0.05 or above 0.95, likewise
+softmax     min over W   E[-log softmax(W h)_label] + λ/2 ‖W‖²_F,  λ = 0.0001, without intercept, h not standardised
+            (UFLDL, exercise on softmax regression)
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from aebench.training.ensemble import Ensemble
 
+SOFTMAX_PENALTY, SOFTMAX_ITERATIONS = 1e-4, 100
+"""λ and the maximum number of L-BFGS iterations of `softmax_error`."""
 JACOBIANS = 500
 """Number of evenly spaced validation images at which Jacobians are computed."""
 
@@ -48,6 +53,20 @@ def linear_probe_error(r: Representation) -> float:
     return 100 - METRICS["linear_probe"].measure(r)
 
 
+def softmax_error(r: Representation) -> float:
+    """Test error in % of softmax regression as defined above, fitted to all training and validation codes."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    labels = r.reference_labels.cpu().numpy()
+    strength = 1 / (SOFTMAX_PENALTY * len(labels))
+    model = LogisticRegression(C=strength, fit_intercept=False, max_iter=SOFTMAX_ITERATIONS, tol=1e-9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of iterations is part of the protocol
+        model.fit(r.reference_codes.double().cpu().numpy(), labels)
+    return 100 - 100 * float(model.score(r.codes.double().cpu().numpy(), r.labels.cpu().numpy()))
+
+
 def jacobian(view: View) -> float:
     """Mean Frobenius norm of the encoder's Jacobian."""
     from aebench.evaluation.arrays.contraction import norms
@@ -73,6 +92,7 @@ MEASURES = {
     "knn_3_error": Measure(partial(knn_error, 3), "3-NN error", "%", 2),
     "knn_5_error": Measure(partial(knn_error, 5), "5-NN error", "%", 2),
     "linear_probe_error": Measure(linear_probe_error, "Linear probe error", "%", 2),
+    "softmax_error": Measure(softmax_error, "Softmax error", "%", 2),
     "jacobian": Measure(jacobian, "Jacobian", "norm", 3, "view"),
     "saturated": Measure(saturated, "Saturated", "%", 2, "view"),
     "classification_error": Measure(classification_error, "Classification error", "%", 2, "classifier"),
