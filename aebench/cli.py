@@ -83,7 +83,7 @@ def run(
 ) -> None:
     """Run the pipeline, independent stages side by side, and print the comparison of models."""
     from aebench import data
-    from aebench.pipeline import precheck, runner
+    from aebench.pipeline import dvc_workspace, precheck, runner
 
     if scheduler:
         os.environ[remote.SCHEDULER] = scheduler
@@ -97,7 +97,7 @@ def run(
     _finish(outcome)
     if not targets:
         table()
-        typer.echo(f"report: {Path('reports/index.html').absolute()}        MLflow: make ui")
+        typer.echo(f"report: {Path('reports/index.html').absolute()}        MLflow: {dvc_workspace.make_ui()}")
 
 
 @app.command()

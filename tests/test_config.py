@@ -1,12 +1,14 @@
 """Mistakes in settings are reported in one line with path, constraint, value and nearest name, before anything runs."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from dvc.utils.serialize import load_yaml
 from project import ROOT, copy_settings
 from typer.testing import CliRunner
 
@@ -15,7 +17,7 @@ from aebench.cli import app
 from aebench.config import edit
 from aebench.config.schema import RENAMED, Schema
 from aebench.errors import InputError
-from aebench.pipeline import checks
+from aebench.pipeline import checks, dvc_settings
 from aebench.storage.yaml_files import edit_yaml
 
 DIGITS = "conf/digits.yaml"
@@ -348,6 +350,27 @@ def test_add_model_appends_one_line_and_keeps_the_others(project):
     assert config.dataset("digits").models["mine"] == {"kind": "pca", "latent_dim": 3}
     after = Path(DIGITS).read_text().splitlines()
     assert [line for line in after if line not in before] == ["  mine: {kind: pca, latent_dim: 3}"]
+
+
+def test_settings_with_a_colon_are_written_so_that_dvc_can_read_them(project):
+    settings = {"kind": "external", "load": "my_models:load", "latent_dim": 3}
+    edit.add_model("digits", "mine", settings)
+    dvc_settings.check_readable(config.conf_file("digits"))
+    assert config.dataset("digits").models["mine"] == settings == load_yaml(DIGITS)["models"]["mine"]
+
+
+def test_settings_that_dvc_cannot_read_are_found_before_a_run(project):
+    replace(DIGITS, "  pca: {", "  mine: {kind: external, load: my_models:load, latent_dim: 3}\n  pca: {")
+    assert config.dataset("digits").models["mine"]["load"] == "my_models:load"
+    line = Path(DIGITS).read_text().splitlines().index("  mine: {kind: external, load: my_models:load, latent_dim: 3}") + 1
+    message = f"{DIGITS} must be YAML that DVC can read, got found unexpected ':' in line {line}; in braces or brackets, DVC"
+    with pytest.raises(InputError, match=re.escape(message)):
+        checks.check_settings(config.suite())
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda file: file.stem)
+def test_dvc_can_read_our_settings(file):
+    dvc_settings.check_readable(file)
 
 
 def test_training_settings_of_a_model_override_those_of_the_data_set(project):

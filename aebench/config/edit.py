@@ -57,6 +57,9 @@ def _studies(selected: list[str] | None, current: list[str], confs: list[Dataset
 
 
 def add_model(dataset: str, model: str, settings: dict[str, Any]) -> None:
-    """Append `model` to the section `models` of conf/<dataset>.yaml."""
+    """Append `model` to the section `models` of conf/<dataset>.yaml, on one line unless DVC could not read it.
+
+    libyaml, with which DVC parses, refuses a colon in braces, as in {kind: my_models:Mine}.
+    """
     with edit_yaml(config.conf_file(dataset)) as document:
-        document["models"][model] = in_one_line(settings)
+        document["models"][model] = settings if ":" in "".join(map(str, settings.values())) else in_one_line(settings)

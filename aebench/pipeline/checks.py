@@ -12,7 +12,7 @@ from aebench.config import Suite
 from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
 from aebench.papers.checks import check as check_paper
-from aebench.pipeline import stage_hashes
+from aebench.pipeline import dvc_settings, stage_hashes
 from aebench.registry import is_plugin
 from aebench.reporting.tables import remarks
 from aebench.storage.lock import archive
@@ -53,6 +53,7 @@ def check_settings(suite: Suite) -> None:
     """Raise `InputError` for the first invalid setting of the suite's data sets and papers."""
     for dataset in suite.datasets:
         check_dataset(dataset, suite)
+        dvc_settings.check_readable(config.conf_file(dataset))
     for paper in suite.papers:
         check_paper(papers.find(paper), f"{papers.file(paper)}:")
 

@@ -10,6 +10,7 @@ ignored by Git. Commands run in it as in the project; relative paths of data fil
 """
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def project() -> Path:
     if not Path(LINKED[0]).exists():
         raise InputError(f"this command must be run in the project's folder or in a workspace, got {Path.cwd()}")
     return Path(LINKED[0]).resolve().parent
+
+
+def make_ui() -> str:
+    """The command, in the project's folder, that shows the MLflow store of the current folder, a project or a workspace."""
+    folder = os.path.relpath(Path.cwd(), project())
+    return "make ui" if folder == "." else f"make ui FOLDER={shlex.quote(folder)}"
 
 
 def create(folder: Path, own_settings: bool = False) -> None:

@@ -63,7 +63,8 @@ def notes(results: Results) -> list[str]:
         "and their corruption.",
         DETERMINISTIC if many else "Only one seed was run, so there are no intervals.",
         *convergence.notes(results),
-        "Epochs and hyper-parameters were chosen on validation images; test images were used only for the final evaluation.",
+        "Epochs, and hyper-parameters where they were tuned, were chosen on validation images; test images were used only for "
+        "the final evaluation.",
         f"{formats.BOLD} A model that is alone at its latent dimension is never bold."
         if many
         else "No number is bold: with one seed, differences cannot be tested.",

@@ -88,7 +88,9 @@ def report(first: str, second: str, find: Find = folder_of) -> str:
     both = [name for name in sides[0] if name in sides[1]]
     if not both:
         has = [f"{place} has {', '.join(side) or 'none'}" for place, side in zip(places, sides, strict=True)]
-        raise InputError(f"A and B must have results of the same models; {has[0]}, and {has[1]}")
+        own = Path("own").is_dir() and HERE in places and not sides[places.index(HERE)]
+        hint = "; results of a selection are in the folder own" if own else ""
+        raise InputError(f"A and B must have results of the same models; {has[0]}, and {has[1]}{hint}")
     pairs = {name: (sides[0][name], sides[1][name]) for name in both}
     equal = [name for name, (one, other) in pairs.items() if _equal(one, other)]
     notes = [f"equal in both: {', '.join(equal)}"] if equal else []
