@@ -386,6 +386,24 @@ def test_a_verdict_compares_the_mean_over_seeds_with_the_band(band, value, chang
     assert each.verdict(each.paper.rows[0]) == verdict
 
 
+def test_rows_with_equal_notes_share_one_note():
+    rows = [
+        {"title": title, "run": run, "measure": measure, "published": 1.0, "source": "Table 1", "adapted": adapted}
+        for title, run, measure, adapted in (
+            ("A", "ae", "sse", "Adam."),
+            ("A", "ae", "linear_probe_error", "Adam."),
+            ("B", "pca", "sse", "Adam."),
+            ("C", "pca", "sse", "Adam."),
+            ("C", "pca", "knn_3_error", "Fewer images."),
+        )
+    ]
+    results = reporting.PaperResults("small", Paper(**PAPER | {"rows": rows}), {}, {}, {})
+    assert results.notes == [
+        ("A; B; C (SSE)", "Source: Table 1. Adapted: Adam."),
+        ("C (3-NN error)", "Source: Table 1. Adapted: Fewer images."),
+    ]
+
+
 def test_an_explanation_is_shown_only_where_a_band_is_missed():
     for value, shown in ((3.5, False), (5.0, True)):
         each = results([3.0, 4.0], [value], explanation="Too short.")

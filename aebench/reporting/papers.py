@@ -83,8 +83,17 @@ class PaperResults:
 
     @cached_property
     def notes(self) -> list[tuple[str, str]]:
-        """For each row: its title, and its source, what differs from the protocol, and why the band was missed."""
-        return [(row.title, " ".join(self._note(row))) for row in self.paper.rows]
+        """The source of each row, what differs from the protocol, and why the band was missed; rows with equal notes share one.
+
+        A title that stands for several rows with different notes is followed by the measure.
+        """
+        texts = [(row, " ".join(self._note(row))) for row in self.paper.rows]
+        by_title = {row.title: {text for other, text in texts if other.title == row.title} for row, _ in texts}
+        by_text: dict[str, dict[str, None]] = {}
+        for row, text in texts:
+            title = row.title if len(by_title[row.title]) == 1 else f"{row.title} ({MEASURES[row.measure].title})"
+            by_text.setdefault(text, {})[title] = None
+        return [("; ".join(titles), text) for text, titles in by_text.items()]
 
     @property
     def environment(self) -> str:
