@@ -16,6 +16,7 @@ from aebench import models, objectives
 from aebench.cli import main
 from aebench.errors import InputError
 from aebench.models import MODELS
+from aebench.pipeline import dvc_settings
 from aebench.testing import CHECKS, check_model, report
 
 
@@ -244,7 +245,8 @@ def grown(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_new_model_is_one_file_and_one_line_of_settings(grown):
+def test_a_new_model_is_one_file_and_settings_that_dvc_can_read(grown):
+    dvc_settings.check_readable(grown.folder / "conf/digits.yaml")
     status = grown.run("git", "status", "--short", "--untracked-files=all").splitlines()
     assert sorted(line.split()[1] for line in status) == ["aebench/models/my_model.py", "conf/digits.yaml"]
     assert "aebench check-model digits:my_model" in grown.output and "MODELS=my_model" in grown.output
