@@ -248,8 +248,8 @@ def judge(
     typer.echo(f"{terminal.plain(judgement.table)}\n\n{judgement.note}")
     if csv:
         judgement.frame.to_csv(csv, index=False)
-    entry = ", ".join(f"{key}: {json.dumps(value)}" for key, value in judgement.settings.items())
-    typer.echo(f"for all tables and figures, add it to {config.conf_file(dataset)}:models:  {name}: {{{entry}}}")
+    entry = "".join(f"\n    {key}: {json.dumps(value)}" for key, value in judgement.settings.items())
+    typer.echo(f"for all tables and figures, add it to {config.conf_file(dataset)}:models\n  {name}:{entry}")
 
 
 @app.command()

@@ -197,6 +197,17 @@ def test_places_without_a_common_model_are_refused(two):
         report("workspace", "other:fake/ae")
 
 
+def test_results_of_a_selection_are_pointed_out(two):
+    for model in fake_runs.BLOCKS:
+        fake_runs.file_of(model, "metrics.csv").unlink(missing_ok=True)
+    with pytest.raises(InputError) as without:
+        report("workspace", "other")
+    Path("own").mkdir()
+    with pytest.raises(InputError) as error:
+        report("other", "workspace")
+    assert str(error.value).endswith("; results of a selection are in the folder own") and "own" not in str(without.value)
+
+
 # Git revisions and experiments
 
 

@@ -270,7 +270,7 @@ def test_processes_at_the_same_time_create_the_store_once(copied):
     [
         (None, "sqlite:///{project}/mlflow.db"),
         ("sqlite:///runs.db", "sqlite:///{project}/runs.db"),
-        ("sqlite:////home/me/runs.db", "sqlite:////home/me/runs.db"),
+        ("sqlite:////absolute/runs.db", "sqlite:////absolute/runs.db"),
         ("sqlite:///C:/me/runs.db", "sqlite:///C:/me/runs.db"),
         ("sqlite:///:memory:", "sqlite:///:memory:"),
         ("http://localhost:5000", "http://localhost:5000"),

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from dvc.utils.serialize import loads_yaml
 from project import ROOT, copy_settings
 from torch import nn
 
@@ -157,7 +158,9 @@ def test_judge_adds_a_row_with_the_numbers_of_the_pipeline(judged, monkeypatch, 
         assert float(mine[f"{name}.mean"] or "nan") == pytest.approx(score.mean, rel=1e-6, nan_ok=True), name
     printed = capsys.readouterr().out
     assert printed.count(f"fingerprint {judged['external_pca'].fingerprint}") == 1
-    assert 'mine: {kind: "external", load: "external_objects:pca", latent_dim: 8}' in printed
+    entry = printed[printed.index("  mine:") :]
+    assert loads_yaml(entry) == {"mine": {"kind": "external", "load": "external_objects:pca", "latent_dim": 8}}
+    assert "{" not in entry, "with a colon in braces, DVC cannot read the file after it has been edited"
     with pytest.raises(InputError, match=r"--name must not be a model of conf/smoke\.yaml, got 'pca'"):
         cli.judge("external_objects:pca", "smoke", "pca", None)
 

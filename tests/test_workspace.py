@@ -30,6 +30,13 @@ def test_a_workspace_is_ignored_by_git_and_keeps_its_selection(project):
     assert "own" not in status.stdout
 
 
+def test_each_folder_names_its_mlflow_store(project, monkeypatch):
+    dvc_workspace.create(Path("own"))
+    assert dvc_workspace.make_ui() == "make ui"
+    monkeypatch.chdir(project / "own")
+    assert dvc_workspace.make_ui() == "make ui FOLDER=own"
+
+
 def test_a_workspace_shares_the_cache(project, monkeypatch):
     dvc_workspace.create(Path("deep/own"))
     monkeypatch.chdir(project / "deep/own")

@@ -61,5 +61,6 @@ def add_model(dataset: str, model: str, settings: dict[str, Any]) -> None:
 
     libyaml, with which DVC parses, refuses a colon in braces, as in {kind: my_models:Mine}.
     """
+    colon = any(isinstance(value, str) and ":" in value for value in settings.values())
     with edit_yaml(config.conf_file(dataset)) as document:
-        document["models"][model] = settings if ":" in "".join(map(str, settings.values())) else in_one_line(settings)
+        document["models"][model] = settings if colon else in_one_line(settings)

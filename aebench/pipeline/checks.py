@@ -50,12 +50,14 @@ def check() -> str:
 
 
 def check_settings(suite: Suite) -> None:
-    """Raise `InputError` for the first invalid setting of the suite's data sets and papers."""
+    """Raise `InputError` for the first invalid setting of the suite, its data sets and papers."""
+    dvc_settings.check_readable(config.SUITE_FILE)
     for dataset in suite.datasets:
         check_dataset(dataset, suite)
         dvc_settings.check_readable(config.conf_file(dataset))
     for paper in suite.papers:
         check_paper(papers.find(paper), f"{papers.file(paper)}:")
+        dvc_settings.check_readable(papers.file(paper))
 
 
 def check_devices(suite: Suite) -> None:

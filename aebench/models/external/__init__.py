@@ -1,6 +1,9 @@
 """External model: trained elsewhere, compared with the others. It is an entry of conf/<dataset>.yaml, or see `aebench judge`.
 
-    mine: {kind: external, load: "my_package.models:load", latent_dim: 32}
+    mine:
+      kind: external
+      load: my_package.models:load
+      latent_dim: 32
 
 `load` names a function without arguments. It returns a fitted object with `encode` and `decode`, or with `transform` and
 `inverse_transform`, such as a transformer of scikit-learn or a torch module. Images are rows x (n, d) in [0, 1], codes (n, k).
