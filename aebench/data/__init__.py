@@ -11,6 +11,7 @@ from typing import Any
 
 from aebench import config, storage
 from aebench.data.base import Raw, Source, accept
+from aebench.data.binarised import NOTES
 from aebench.data.card import describe, mean_images
 from aebench.data.splits import divide
 from aebench.registry import Registry
@@ -45,7 +46,7 @@ def read(source: Source) -> Raw:
 
 
 def notes(dataset: str) -> list[str]:
-    """What was passed over when the data set was prepared; empty if it has not been."""
+    """What was passed over or changed when the data set was prepared; empty if it has not been."""
     file = card_file(dataset)
     return storage.read_json(file).get("notes", []) if file.exists() else []
 
@@ -71,12 +72,13 @@ def prepare(dataset: str) -> dict[str, storage.Split]:
     raw = read(source)
     about = replace(raw.about, title=raw.about.title or title(dataset))
     splits = divide(raw, source, path)
-    card, pictures = describe(about, splits, raw.notes), mean_images(splits["train"])
+    remarks = (*raw.notes, *([NOTES[source.binarised]] if source.binarised else []))
+    card, pictures = describe(about, splits, remarks), mean_images(splits["train"])
     for name, split in splits.items():
         storage.save_split(dataset, name, split)
     storage.save_about(dataset, about)
     storage.write_json(card_file(dataset), card)
     storage.write_arrays(storage.DATA / dataset / "card" / "mean_images.npz", **pictures)
-    for note in raw.notes:
+    for note in remarks:
         print(f"note: {note}", file=sys.stderr)
     return splits

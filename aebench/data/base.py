@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import PlainValidator
 
 from aebench.config import Schema, Seed
+from aebench.data.binarised import Binarised
 from aebench.errors import InputError
 from aebench.storage import About, Split
 
@@ -46,7 +47,9 @@ class Source(Schema):
     hold_out: Literal["random", "last"] = "random"
     """Which training images are held out for validation: a random choice, stratified by class, or the last ones."""
     split_seed: Seed = 0
-    """Seed of the random choice of held-out images, independent of the seeds of the models."""
+    """Seed of the random choice of held-out images and of binary images, independent of the seeds of the models."""
+    binarised: Binarised | None = None
+    """Whether images are made binary, see `aebench.data.binarised`; null: they keep their grey values."""
 
     @property
     def pixels(self) -> int | None:

@@ -10,13 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from aebench.data.base import Raw, Source
+from aebench.data.binarised import binarise
 from aebench.errors import InputError
 from aebench.randomness import Streams
 from aebench.storage import SPLITS, Split
 
 
 def divide(raw: Raw, source: Source, path: str) -> dict[str, Split]:
-    """Return the splits by name; an official test set is not changed. `path` is where the settings are written."""
+    """Return the splits by name, with binary images if the settings say so. `path` is where the settings are written.
+
+    An official test set stays whole.
+    """
     streams, train, test = Streams(source.split_seed), raw.train, raw.test
     if not isinstance(test, Split):
         train, test = _hold_out(train, test, streams.numpy("split", 0), f"{path}.test", raw.about.classes)
@@ -25,7 +29,8 @@ def divide(raw: Raw, source: Source, path: str) -> dict[str, Split]:
     else:
         rng = streams.numpy("split", 1)
         train, validation = _hold_out(train, source.validation, rng, f"{path}.validation", raw.about.classes)
-    return dict(zip(SPLITS, (train, validation, test), strict=True))
+    splits = dict(zip(SPLITS, (train, validation, test), strict=True))
+    return splits if source.binarised is None else binarise(splits, source.binarised, source.split_seed)
 
 
 def _hold_out(

@@ -90,7 +90,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         images = self._split(x) if validation is None else Images(x, self._images(validation, within=True))
         with _products(training) as device:
             ensemble = Ensemble(lambda: build(settings, x.shape[1], type(self).__name__), [self.seed_], device)
-            history = ensemble.model.fit(ensemble, Images(*(part.to(device) for part in images)), self._minimise)
+            history = ensemble.model.fit(ensemble, images.map(lambda part: part.to(device)), self._minimise)
         if history.failed.any():
             got = f"{training.learning_rate:g}: the loss was not finite in epoch {history.failed[0]}"
             raise InputError(f"{type(self).__name__}.learning_rate must be small enough for a finite loss, got {got}")

@@ -11,7 +11,8 @@ import torch
 from aebench import config
 from aebench.errors import InputError
 from aebench.models import plugins
-from aebench.models.base import Autoencoder, Images
+from aebench.models.base import Autoencoder
+from aebench.models.images import Images
 from aebench.registry import Registry
 
 __all__ = ["MODELS", "Autoencoder", "Images", "build", "find", "modules"]

@@ -4,13 +4,13 @@ A model is written for one seed; all seeds are trained at once. Random numbers, 
 from `draw`, so `terms` is a pure function. n images, d pixels, k = latent_dim; terms are means over images.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from aebench.config import Schema
+from aebench.models.images import Images
 from aebench.storage import History
 
 
@@ -19,15 +19,6 @@ class ModelSettings(Schema):
 
     kind: str
     training: dict[str, Any] = Field(default_factory=dict)
-
-
-class Images(NamedTuple):
-    """Unlabelled images to fit a model to: (n, d), or (S, n, d) if each of S seeds has its own (codes of a lower layer)."""
-
-    train: Tensor
-    validation: Tensor  # for selecting the best epoch
-
-    both = property(lambda self: torch.cat(self, -2), doc="All images, concatenated, for models without model selection.")
 
 
 class Autoencoder(nn.Module):

@@ -4,6 +4,7 @@ jacobian    E ‖∂h/∂x‖_F over validation images, before fine-tuning      
 saturated   fraction of activations of the code below 0.05 or above 0.95, likewise
 softmax     min over W   E[-log softmax(W h)_label] + λ/2 ‖W‖²_F,  λ = 0.0001, without intercept, h not standardised
             (UFLDL, exercise on softmax regression)
+nll         -E L_K over test images, L_K = log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q, K = 5000   (Burda et al. 2016)
 """
 
 import warnings
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from aebench.evaluation.arrays.density import own_weights
 from aebench.evaluation.metrics import METRICS
+from aebench.evaluation.metrics.density import ACTIVE, bounds
 from aebench.evaluation.metrics.neighbours import knn_accuracy
 from aebench.evaluation.representation import Representation
 from aebench.evaluation.view import View, evenly_spaced
+from aebench.randomness import Use
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 SOFTMAX_PENALTY, SOFTMAX_ITERATIONS = 1e-4, 100
 """λ and the maximum number of L-BFGS iterations of `softmax_error`."""
+SAMPLES, BLOCK = 5000, 100
+"""Number of samples K of `nll`, and of images whose weights are kept at once."""
 JACOBIANS = 500
 """Number of evenly spaced validation images at which Jacobians are computed."""
 
@@ -32,15 +38,16 @@ JACOBIANS = 500
 class Measure:
     """A number per seed.
 
-    It is computed from `subject`: a representation of the test images, a view whose images are the validation images, or the
-    classifiers of all seeds with test images and labels. The first two are those of the encoder before a classifier is trained.
+    It is computed from `subject`: a representation of the test images, a view whose images are the validation or the test
+    images, or the classifiers of all seeds with test images and labels. All but the last are those of the encoder before a
+    classifier is trained.
     """
 
     measure: Callable[..., Any]
     title: str
     unit: str
     decimals: int
-    subject: Literal["representation", "view", "classifier"] = "representation"
+    subject: Literal["representation", "validation", "test", "classifier"] = "representation"
 
 
 def knn_error(k: int, r: Representation) -> float:
@@ -79,6 +86,20 @@ def saturated(view: View) -> float:
     return 100 * float(((view.codes < 0.05) | (view.codes > 0.95)).double().mean())
 
 
+def nll(view: View) -> float:
+    """Mean of -L_K over the test images, an upper bound of -E log p(x)."""
+    import torch
+
+    generator = view.generator(Use.DENSITY)
+    weights = (own_weights(view, rows, SAMPLES, generator)[0] for rows in view.images.split(BLOCK))
+    return -float(torch.cat([bounds(block) for block in weights]).mean())
+
+
+def active_units(view: View) -> float:
+    """Number of units whose E[z|x] has a variance above 0.01 over the test images."""
+    return float((view.codes.double().var(0, correction=0) > ACTIVE).sum())
+
+
 def classification_error(classifiers: "Ensemble", images: "torch.Tensor", labels: "torch.Tensor") -> list[float]:
     """Test error in % of the classifier of each seed."""
     from aebench.evaluation.classify import accuracies
@@ -93,7 +114,9 @@ MEASURES = {
     "knn_5_error": Measure(partial(knn_error, 5), "5-NN error", "%", 2),
     "linear_probe_error": Measure(linear_probe_error, "Linear probe error", "%", 2),
     "softmax_error": Measure(softmax_error, "Softmax error", "%", 2),
-    "jacobian": Measure(jacobian, "Jacobian", "norm", 3, "view"),
-    "saturated": Measure(saturated, "Saturated", "%", 2, "view"),
+    "jacobian": Measure(jacobian, "Jacobian", "norm", 3, "validation"),
+    "saturated": Measure(saturated, "Saturated", "%", 2, "validation"),
+    "nll": Measure(nll, "NLL", "nats", 2, "test"),
+    "active_units": Measure(active_units, "Active units", "number", 1, "test"),
     "classification_error": Measure(classification_error, "Classification error", "%", 2, "classifier"),
 }

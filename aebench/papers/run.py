@@ -36,7 +36,11 @@ from aebench.training.minimise import minimise
 from aebench.training.parallel import parallel_map
 from aebench.training.run import TRAINING_SPLITS
 
-SUBJECTS = {"representation": ("test", represent_codes), "view": ("validation", lambda view: view)}
+SUBJECTS = {
+    "representation": ("test", represent_codes),
+    "validation": ("validation", lambda view: view),
+    "test": ("test", lambda view: view),
+}
 """What measures of an encoder are computed from: the split, and a function of a view whose images are those of the split."""
 
 
@@ -140,8 +144,7 @@ class PaperRun:
 
     def pretrain(self, ensemble: Ensemble, minimise: Callable[..., History]) -> None:
         """Train the model without labels: a stack that becomes a classifier layer by layer, all others as usual."""
-        train, validation = (torch.from_numpy(self.data.splits[s].images).to(ensemble.device) for s in TRAINING_SPLITS)
-        images = models.Images(train, validation)
+        images = models.Images.of(*(self.data.splits[split] for split in TRAINING_SPLITS), ensemble.device)
         if self.run.classifier is None or not hasattr(ensemble.model, "pretrain"):
             ensemble.model.fit(ensemble, images, minimise)
             return

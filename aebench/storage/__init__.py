@@ -1,6 +1,6 @@
 """The project's files: their paths, and functions that write and read them. Every write is atomic.
 
-    data/<dataset>/{train,validation,test}.npz       images (n, pixels) float32 in [0, 1], labels (n,) int64
+    data/<dataset>/{train,validation,test}.npz       images (n, pixels) float32 in [0, 1], labels (n,) int64, probabilities
     data/<dataset>/dimensions.json                   image shape and number of classes: all that training reads besides images
     data/<dataset>/about.json                        title, class names, source and licence, which only reports print
     data/<dataset>/card/                             data card for the report: card.json and mean images
@@ -68,10 +68,19 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Split:
-    """Images (n, pixels) float32 in [0, 1] and labels (n,) int64, indices into `About.classes`."""
+    """Images (n, pixels) float32 in [0, 1] and labels (n,) int64, indices into `About.classes`.
+
+    `probabilities` (n, pixels) are given if gradient descent draws binary images from them, see `aebench.data.binarised`.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+    probabilities: np.ndarray | None = None
+
+    def select(self, kept: np.ndarray) -> "Split":
+        """Return the images at `kept`, a mask (n,) or indices."""
+        probabilities = None if self.probabilities is None else self.probabilities[kept]
+        return Split(self.images[kept], self.labels[kept], probabilities)
 
 
 @dataclass(frozen=True)
@@ -170,7 +179,10 @@ def checkpoint_file(dataset: str, model: str) -> Path:
 
 def save_split(dataset: str, name: str, split: Split) -> None:
     """Write data/<dataset>/<name>.npz."""
-    write_arrays(split_file(dataset, name), images=split.images.astype(np.float32), labels=split.labels.astype(np.int64))
+    arrays = {"images": split.images.astype(np.float32), "labels": split.labels.astype(np.int64)}
+    if split.probabilities is not None:
+        arrays["probabilities"] = split.probabilities.astype(np.float32)
+    write_arrays(split_file(dataset, name), **arrays)
 
 
 def load_split(dataset: str, name: str) -> Split:

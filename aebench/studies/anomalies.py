@@ -54,8 +54,7 @@ def without(split: Split, left_out: str) -> Split:
     """Return the images of all classes but `left_out`, a number or "none"."""
     if left_out == NONE:
         return split
-    kept = split.labels != int(left_out)
-    return Split(split.images[kept], split.labels[kept])
+    return split.select(split.labels != int(left_out))
 
 
 def other_images(study: Anomalies, run: TrainingRun, path: str) -> dict[str, np.ndarray]:
@@ -85,7 +84,7 @@ def _check(study: Anomalies, classes: int, seen: tuple[Split, Split], path: str)
 def _train(run: TrainingRun, seen: tuple[Split, Split], left_out: str) -> Ensemble:
     """Fit the model to images of the classes seen. A stack is trained in several phases, each with its own checkpoint."""
     ensemble, phase = run.ensemble(), count()
-    images = models.Images(*(torch.from_numpy(split.images).to(run.device) for split in seen))
+    images = models.Images.of(*seen, run.device)
 
     def minimise(ensemble: Ensemble, images: models.Images, changes: dict | None = None) -> storage.History:
         return run.minimise(ensemble, images, changes, [run.settings, left_out, next(phase)])

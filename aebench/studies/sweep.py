@@ -32,11 +32,11 @@ def run(study: Sweep, dataset: str, name: str, task: str) -> list[Point]:
     ensemble, images, changes, subsets = run.ensemble(), run.images, None, None
     if study.vary == TRAINING_IMAGES:
         subsets = _subsets(run, int(value))
-        images = models.Images(torch.stack([images.train[rows] for rows in subsets]), images.validation)
+        images = _of_each_seed(images, subsets)
         epochs = {"epochs": _epochs(run, int(value)), "patience": None}
         changes = run.settings.get("training", {}) | epochs
     if not study.early_stopping:
-        images = models.Images(images.train, images.validation[:0])
+        images = images._replace(validation=images.validation[:0])
     run.minimise(ensemble, images, changes, [run.settings, value, study.early_stopping])
     return [Point(model, value, _measure(study, run, ensemble, subsets))]
 
@@ -51,6 +51,15 @@ def _subsets(run: TrainingRun, count: int) -> list[Sequence[int]]:
     if count == len(labels):
         return [range(count)] * len(run.seeds)
     return [stratified_subset(labels, count / len(labels), seed) for seed in run.seeds]
+
+
+def _of_each_seed(images: models.Images, subsets: list[Sequence[int]]) -> models.Images:
+    """Return the training images (S, n, d) at the indices of each seed; all seeds have the same validation images."""
+    train, probabilities = (
+        None if rows is None else torch.stack([rows[indices] for indices in subsets])
+        for rows in (images.train, images.probabilities)
+    )
+    return models.Images(train, images.validation, probabilities)
 
 
 def _epochs(run: TrainingRun, images: int) -> int:

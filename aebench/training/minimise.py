@@ -56,7 +56,7 @@ def _minimise_part(
     ensemble: Ensemble, mine: slice, images: Images, settings: Training, checkpoint: Checkpoint | None
 ) -> History:
     """Train the seeds at `mine` in an ensemble of their own. Its checkpoint is kept in case another part is interrupted."""
-    part, own = ensemble.part(mine), Images(*(x[mine] if x.ndim == 3 else x for x in images))
+    part, own = ensemble.part(mine), images.map(lambda x: x[mine] if x.ndim == 3 else x)
     history = _minimise(part, own, settings, checkpoint and checkpoint.part(part.seeds), keep=True)
     state = ensemble.state
     for name, value in part.state.items():

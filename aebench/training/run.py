@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import torch
-
 from aebench import config, models, storage
 from aebench.code_hashes import code_hashes
 from aebench.errors import unknown
@@ -53,9 +51,7 @@ class TrainingRun:
     @cached_property
     def images(self) -> models.Images:
         """Training and validation images."""
-        return models.Images(
-            *(torch.from_numpy(storage.load_split(self.dataset, s).images).to(self.device) for s in TRAINING_SPLITS)
-        )
+        return models.Images.of(*(storage.load_split(self.dataset, split) for split in TRAINING_SPLITS), self.device)
 
     @cached_property
     def origin(self) -> list[Any]:

@@ -1,10 +1,12 @@
 """One epoch of gradient descent for the seeds that share a thread."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from aebench.models.base import Images
 from aebench.training.ensemble import Ensemble
 from aebench.training.schedules import factor
 
@@ -37,7 +39,7 @@ class SeedGroup:
 
         Those on validation images include `ERROR` if it is the criterion.
         """
-        return self._train(self.loop.images.train), self._validate(self.loop.images.validation)
+        return self._train(self.loop.images), self._validate(self.loop.images.validation)
 
     def moments(self) -> dict[str, Tensor]:
         """Return the state of the optimiser by `<moment>/<name of the weights>`; without momentum, sgd has none."""
@@ -51,17 +53,17 @@ class SeedGroup:
             moment, _, name = key.partition("/")
             self.optimiser.state[self.weights[name]][moment] = value
 
-    def _train(self, x: Tensor) -> dict[str, Tensor]:
-        epoch, n, size = self.loop.epoch, x.shape[-2], self.settings.batch_size
+    def _train(self, images: Images) -> dict[str, Tensor]:
+        epoch, n, size = self.loop.epoch, images.train.shape[-2], self.settings.batch_size
         order = [torch.randperm(n, generator=g, device=g.device) for g in self.ensemble.generators("batches", epoch)]
-        generators = self.ensemble.generators("noise", epoch)
+        generators, pixels = (self.ensemble.generators(stream, epoch) for stream in ("noise", "presentation"))
         sums: dict[str, Tensor] = {}
         batch, batches = 0, self.settings.batches(n)
-        for block in torch.stack(order).split(block_size(x, self.settings), dim=1):
+        for block in torch.stack(order).split(block_size(images.train, self.settings), dim=1):
             noise = self.ensemble.draw(block.shape[1], generators, epoch / self.settings.epochs)
             for indices, *drawn in zip(*(part.split(size, dim=1) for part in (block, *noise)), strict=True):
                 with torch.autocast(self.ensemble.device.type, torch.bfloat16, self.settings.precision == "bfloat16"):
-                    terms = self.ensemble.terms(self._batch(x, indices), tuple(drawn))
+                    terms = self.ensemble.terms(self._present(images, indices, pixels), tuple(drawn))
                 self.optimiser.zero_grad()
                 sum(terms.values()).sum().backward()
                 self._set_learning_rate(factor(self.settings, epoch, batch, batches))
@@ -87,6 +89,14 @@ class SeedGroup:
     def _set_learning_rate(self, factor: float) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * factor
+
+    def _present(self, images: Images, indices: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Return training images (S, b, d) at `indices` (S, b), drawn anew if their probabilities are given."""
+        if images.probabilities is None:
+            return self._batch(images.train, indices)
+        probabilities = self._batch(images.probabilities, indices)
+        uniform = [torch.rand(probabilities.shape[1:], generator=g, device=g.device) for g in generators]
+        return (torch.stack(uniform) < probabilities).to(probabilities.dtype)
 
     def _batch(self, x: Tensor, indices: Tensor) -> Tensor:
         """Return images (S, b, d) at `indices` (S, b) of x (n, d), or of x (all seeds, n, d) at the seeds' positions."""

@@ -60,7 +60,8 @@ def density(view: View) -> Densities:
         expost = _expost(view, x)
     except LinAlgError:
         expost = x.new_full((len(x), view.settings.density.draws), math.nan, dtype=torch.float64), math.nan
-    return Densities(*_own(view, x), *expost, posterior_variance(view), beta)
+    own = own_weights(view, x, view.settings.density.samples, view.generator(Use.DENSITY))
+    return Densities(*own, *expost, posterior_variance(view), beta)
 
 
 def importance_weights(
@@ -86,8 +87,11 @@ def posterior_variance(view: View) -> Tensor:
     return torch.cat([log_variance for _, log_variance in posteriors]).double().exp().mean(0)
 
 
-def _own(view: View, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    samples, generator = view.settings.density.samples, view.generator(Use.DENSITY)
+def own_weights(view: View, x: Tensor, samples: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute the own log weights (n, K), -log p(x|z) (n,) and divergence (n,) of images (n, d) from K = `samples` samples.
+
+    They are NaN for a model without a posterior or likelihood.
+    """
     posterior = view.replica("posterior", x)
     if not posterior or view.replica("nll", x, posterior[0]) is None:
         missing = x.new_full((len(x),), math.nan, dtype=torch.float64)
