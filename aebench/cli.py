@@ -202,7 +202,7 @@ def tune(dataset: str, models: Names = None) -> None:
         raise InputError(f"DATASET must have been prepared, got {dataset}: run {prepare}")
     results = []
     for model in _names(models) or [name for name in config.suite().all_models if name in known]:
-        if trials := list(tuning.run(dataset, model)):
+        if trials := list(tuning.search(dataset, model)):
             typer.echo(tuning.summary(trials))
             results += trials
     typer.echo(f"wrote {tuning.write(dataset, results)}; to use a rate, write it into {config.conf_file(dataset)}")

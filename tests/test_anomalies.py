@@ -23,7 +23,7 @@ from aebench.reporting.figures import canvas
 from aebench.reporting.results import read
 from aebench.reporting.tables.anomalies import over_classes
 from aebench.studies import checks
-from aebench.studies.run import RUN, run
+from aebench.studies.run import COMPUTE, run
 from aebench.training.run import TrainingRun
 
 STUDY = {
@@ -65,7 +65,7 @@ def find():
 
 
 def points(task):
-    return {point.position: point.values for point in RUN["anomalies"](find(), fake_runs.DATASET, "anomalies", task)}
+    return {point.position: point.values for point in COMPUTE["anomalies"](find(), fake_runs.DATASET, "anomalies", task)}
 
 
 def split(name, *classes):

@@ -31,7 +31,7 @@ from aebench.reporting.claims import REFUTED, SUPPORTED, UNDECIDED, Claim
 from aebench.reporting.results import ModelResults, Results, StudyResults
 from aebench.storage import yaml_files
 from aebench.studies.point import Point
-from aebench.studies.run import RUN
+from aebench.studies.run import COMPUTE
 from aebench.training.cost import cost
 from aebench.training.run import TrainingRun
 
@@ -239,7 +239,7 @@ def points(claim: str, study: str, task: str, defect: str) -> list[Point]:
     write_settings(**{study: OTHER_SETTINGS.get(claim) or STUDIES[study]})
     settings = studies.find(DATASET, study)
     with broken(defect):
-        return RUN[settings.kind](settings, DATASET, study, task)
+        return COMPUTE[settings.kind](settings, DATASET, study, task)
 
 
 @cache

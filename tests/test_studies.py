@@ -14,7 +14,7 @@ from aebench.errors import InputError
 from aebench.reporting import claims, figures, tables
 from aebench.reporting.results import read
 from aebench.studies import checks
-from aebench.studies.run import RUN, run
+from aebench.studies.run import COMPUTE, run
 from aebench.training.run import TrainingRun
 
 SWEEP = {
@@ -74,7 +74,7 @@ def find(name):
 
 def point(name, task):
     study = find(name)
-    return RUN[study.kind](study, fake_runs.DATASET, name, task)
+    return COMPUTE[study.kind](study, fake_runs.DATASET, name, task)
 
 
 def recorded(monkeypatch):
@@ -186,7 +186,7 @@ def test_a_study_is_written_once_and_read_by_the_report(project):
 
 
 def test_finished_tasks_are_not_repeated(project, monkeypatch):
-    calls, original = [], RUN["sweep"]
+    calls, original = [], COMPUTE["sweep"]
 
     def fail_at_the_third(study, dataset, name, task):
         calls.append(task)
@@ -194,7 +194,7 @@ def test_finished_tasks_are_not_repeated(project, monkeypatch):
             raise KeyboardInterrupt
         return original(study, dataset, name, task)
 
-    monkeypatch.setitem(RUN, "sweep", fail_at_the_third)
+    monkeypatch.setitem(COMPUTE, "sweep", fail_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         run(fake_runs.DATASET, "sweep")
     run(fake_runs.DATASET, "sweep")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 
 from aebench.errors import InputError
 from aebench.storage.formats import atomic_write
@@ -52,10 +52,10 @@ def edit_yaml(file: Path) -> Iterator[CommentedMap]:
     write_yaml(file, document)
 
 
-def in_one_line(value: dict[str, Any] | list[Any]) -> CommentedMap | CommentedSeq:
-    """A mapping or list in braces or brackets. DVC breaks long lines, so a long mapping has a line for each key instead."""
-    line = CommentedMap(value) if isinstance(value, dict) else CommentedSeq(value)
-    if isinstance(value, list) or len(repr(value)) < FLOW_WIDTH:
+def in_one_line(value: dict[str, Any]) -> CommentedMap:
+    """A mapping in braces. DVC breaks long lines, so a long mapping has a line for each key instead."""
+    line = CommentedMap(value)
+    if len(repr(value)) < FLOW_WIDTH:
         line.fa.set_flow_style()
     return line
 

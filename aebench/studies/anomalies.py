@@ -31,7 +31,7 @@ from aebench.training.ensemble import Ensemble
 from aebench.training.run import TRAINING_SPLITS, TrainingRun
 
 
-def run(study: Anomalies, dataset: str, name: str, task: str) -> list[Point]:
+def compute_points(study: Anomalies, dataset: str, name: str, task: str) -> list[Point]:
     """Train one model without one class, for all seeds of the suite, and measure it; `name` is the name of the study."""
     (model, left_out), path = task.split("="), f"{config.conf_file(dataset)}:studies.{name}"
     run = TrainingRun(dataset, f"{name}-{task}", study.models[model], f"{path}.models.{model}")

@@ -26,7 +26,7 @@ from aebench.training.greedy import Pretrained
 from aebench.training.run import TrainingRun
 
 
-def run(study: Depth, dataset: str, name: str, task: str) -> list[Point]:
+def compute_points(study: Depth, dataset: str, name: str, task: str) -> list[Point]:
     """Pretrain all layers of a series, for all seeds of the suite, then measure each depth; `name` is the name of the study."""
     path, pretrained = f"{config.conf_file(dataset)}:studies.{name}", task in study.pretraining
     kind, points = task if pretrained else next(iter(study.pretraining)), []

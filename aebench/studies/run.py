@@ -21,7 +21,7 @@ from aebench.studies.point import Point
 from aebench.training.cost import environment
 from aebench.training.parallel import parallel_map
 
-RUN = {"sweep": sweep.run, "depth": depth.run, "anomalies": anomalies.run}
+COMPUTE = {"sweep": sweep.compute_points, "depth": depth.compute_points, "anomalies": anomalies.compute_points}
 
 
 def run(dataset: str, name: str) -> None:
@@ -46,7 +46,7 @@ def _task(dataset: str, name: str, task: str) -> list[Point]:
     torch.set_num_threads(1)
     with redirect_stderr(io.StringIO()):
         study = studies.find(dataset, name)
-        points = RUN[study.kind](study, dataset, name, task)
+        points = COMPUTE[study.kind](study, dataset, name, task)
     storage.write_json(file, {"identity": identity, "points": [asdict(point) for point in points]})
     return points
 

@@ -24,7 +24,7 @@ from aebench.training.ensemble import Ensemble
 from aebench.training.run import TRAINING_SPLITS, TrainingRun
 
 
-def run(study: Sweep, dataset: str, name: str, task: str) -> list[Point]:
+def compute_points(study: Sweep, dataset: str, name: str, task: str) -> list[Point]:
     """Train one model with one value, for all seeds of the suite, and measure it; `name` is the name of the study."""
     model, value = next((m, v) for v in study.values for m in study.models if f"{m}={v:g}" == task)
     path = f"{config.conf_file(dataset)}:studies.{name}.models.{model}"

@@ -52,16 +52,16 @@ def write(dataset: str, trials: list[Trial]) -> Path:
     return path
 
 
-def run(dataset: str, model: str) -> Iterator[Trial]:
+def search(dataset: str, model: str) -> Iterator[Trial]:
     """Train one model with every learning rate; yield nothing for a model that is not trained by gradient descent."""
-    search = config.check(SearchSettings, config.dataset(dataset).search, f"{config.conf_file(dataset)}:search")
+    settings = config.check(SearchSettings, config.dataset(dataset).search, f"{config.conf_file(dataset)}:search")
     run = TrainingRun(dataset, model)
-    run.seeds = (search.seed,)
-    for rate in search.learning_rates:
+    run.seeds = (settings.seed,)
+    for rate in settings.learning_rates:
 
         def train(ensemble, images, changes=None, rate=rate):
             changes = run.settings.get("training", {}) if changes is None else changes
-            changes = changes | {"learning_rate": rate, "epochs": search.epochs}
+            changes = changes | {"learning_rate": rate, "epochs": settings.epochs}
             return minimise(ensemble, images, run.training_settings(changes))
 
         ensemble = run.ensemble()
