@@ -35,7 +35,7 @@ def representation(codes, reference_codes, labels, reference_labels, images=None
         "reconstructions": reconstructed,
         "reference_codes": reference_codes,
         "reference_labels": reference_labels,
-        "validation": len(reference_codes) // 5,
+        "validation_count": len(reference_codes) // 5,
         "corrupted_reconstructions": reconstructed,
         "generation": Generated(
             ImageFeatures(images, images, images), {"normal": ImageFeatures(reconstructed, reconstructed, reconstructed)}
@@ -108,6 +108,6 @@ def view(replica, images, labels, seed=3, settings=None, **changes):
         "labels": labels,
         "reference": torch.cat([images, images]),
         "reference_labels": torch.cat([labels, labels]),
-        "validation": len(images),
+        "validation_count": len(images),
     }
     return View(**fields | changes)

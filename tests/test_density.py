@@ -252,7 +252,7 @@ def images(n, seed=0):
 
 def exact(test_view, variance):
     """log N(g(μ), WᵀΣW + s² I) of the test images, for a linear decoder."""
-    codes = test_view.reference_codes[: -test_view.validation].double()
+    codes = test_view.reference_codes[: -test_view.validation_count].double()
     middle, covariance = codes.mean(0), torch.cov(codes.T, correction=0).reshape(codes.shape[1], -1)
     zero, units = torch.zeros_like(codes[:1]), torch.eye(codes.shape[1])
     weight = (test_view.decode(units) - test_view.decode(zero.float())).double()
@@ -384,7 +384,7 @@ def test_densities_have_the_same_noise_for_every_seed_and_do_not_share_draws():
 def test_test_images_select_nothing_and_only_training_codes_are_fitted():
     model = next(fitted("pca")[0].replicas())
     train, validation, test = images(60), images(30, seed=1), images(40, seed=2)
-    test_view = density_view(model, test, reference=torch.cat([train, validation]), validation=30)
+    test_view = density_view(model, test, reference=torch.cat([train, validation]), validation_count=30)
     computed = density.density(test_view)
     assert computed.variance == density.density(replace(test_view, images=0.1 * test)).variance
     assert computed.variance != density.density(replace(test_view, reference=torch.cat([train, 0.2 * validation]))).variance

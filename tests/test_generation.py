@@ -267,7 +267,7 @@ def test_sampled_codes_have_the_same_noise_for_every_seed():
 
 def test_samplers_are_fitted_to_training_images_alone():
     images, far = normal(400), 50 + normal(100)
-    settings = {"reference": torch.cat([images, far]), "validation": 100, "reference_labels": torch.zeros(500).long()}
+    settings = {"reference": torch.cat([images, far]), "validation_count": 100, "reference_labels": torch.zeros(500).long()}
     computed = [dict(sampled_codes(view_of(Linear(), test, **settings), 300)) for test in (images, far)]
     for name in ("normal", "mixture"):
         assert torch.equal(computed[0][name], computed[1][name]), "test images have no influence"

@@ -34,7 +34,7 @@ def test_each_seed_is_represented_on_clean_images():
     for replica, r in zip(ensemble.replicas(), representations, strict=True):
         torch.testing.assert_close(r.codes, replica("encode", torch.from_numpy(x[:4])))
         torch.testing.assert_close(r.reconstructions, replica("decode", r.codes))
-        assert r.reference_codes.shape == (12, 2) and r.validation == 2
+        assert r.reference_codes.shape == (12, 2) and r.validation_count == 2
         assert r.contraction.norms.shape == (3,)
     assert not torch.equal(representations[0].codes, representations[1].codes)
 

@@ -307,7 +307,7 @@ SILENT = [
     Mutant(
         "samplers fitted to validation codes",
         f"{ARRAYS}/generation.py",
-        "view.reference_codes[: -view.validation]",
+        "view.reference_codes[: -view.validation_count]",
         "view.reference_codes",
         "test_generation.py::test_samplers_are_fitted_to_training_images_alone",
     ),

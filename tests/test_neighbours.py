@@ -110,7 +110,7 @@ def noisy(n=600, seed=0):
 def test_the_best_k_is_chosen_on_validation_codes_from_training_codes_alone():
     """If validation codes were in the reference, each would be its own neighbour, and k = 1 would always be best."""
     (codes, labels), (reference, reference_labels) = noisy(), noisy(seed=1)
-    r = replace(representation(codes, reference, labels, reference_labels), validation=200)
+    r = replace(representation(codes, reference, labels, reference_labels), validation_count=200)
     training, validation = slice(400), slice(400, None)
 
     def score(k):

@@ -73,7 +73,7 @@ def test_samples_are_drawn_from_the_prior_or_from_a_normal_fitted_to_the_trainin
     }
     assert bool(arrays["from_prior"]) == prior
     replica, noise = next(ensemble.replicas()), torch.randn(20, 2, generator=EVALUATION.torch("evaluation", 1))
-    codes = r.reference_codes[: -r.validation]
+    codes = r.reference_codes[: -r.validation_count]
     variances, axes = torch.linalg.eigh(codes.double().T.cov())
     fitted = codes.mean(0) + ((noise * variances.flip(0).sqrt()) @ axes.flip(1).T).float()
     torch.testing.assert_close(torch.from_numpy(arrays["samples"]), replica("decode", noise if prior else fitted))

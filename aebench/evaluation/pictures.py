@@ -143,7 +143,7 @@ def _decoded(replica: Replica, r: Representation) -> dict[str, Tensor]:
 
 
 def _fitted_samples(r: Representation, generator: torch.Generator) -> Tensor:
-    normal = Normal.fit(r.reference_codes[: -r.validation])
+    normal = Normal.fit(r.reference_codes[: -r.validation_count])
     return normal.codes(normal.scores(SAMPLES, generator))
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Representation:
     """`images`, `reconstructions` (n, d), `codes` (n, k) and `labels` (n,) of the test set; `shape` is the shape of an image.
     `reference_codes` (r, k) and `reference_labels` (r,), which a classifier may look up, belong to the training images followed
-    by `validation` validation images. `corrupted_reconstructions` (n, d) are reconstructed from corrupted test images.
+    by `validation_count` validation images. `corrupted_reconstructions` (n, d) are reconstructed from corrupted test images.
     `sampled_reconstructions` (n, d) are decoded from one sample of each q(z|x), or None for a model without a posterior.
     `training_images` and `training_reconstructions` (m, d) are evenly spaced training images, at most as many as test images,
     and their reconstructions. The other arrays are described in the files of the same names in `aebench.evaluation.arrays`. Two
@@ -46,7 +46,7 @@ class Representation:
     reconstructions: "Tensor"
     reference_codes: "Tensor"
     reference_labels: "Tensor"
-    validation: int
+    validation_count: int
     corrupted_reconstructions: "Tensor"
     seed: int = 0
     sampled_reconstructions: "Tensor | None" = None
@@ -91,7 +91,7 @@ def views(
             labels=torch.from_numpy(test.labels).to(device),
             reference=images.to(device),
             reference_labels=labels.to(device),
-            validation=len(reference[1].labels),
+            validation_count=len(reference[1].labels),
             feature_classifier=feature_classifier,
             missing=missing,
         )
@@ -138,7 +138,7 @@ def represent_codes(view: View) -> Representation:
     """Compute the codes and reconstructions of one seed, and no arrays of `aebench.evaluation.arrays`."""
     from aebench.evaluation.arrays.robustness import corrupted
 
-    training = evenly_spaced(view.reference[: -view.validation], len(view.images))
+    training = evenly_spaced(view.reference[: -view.validation_count], len(view.images))
     return Representation(
         shape=view.shape,
         images=view.images,
@@ -147,7 +147,7 @@ def represent_codes(view: View) -> Representation:
         reconstructions=view.reconstructions,
         reference_codes=view.reference_codes,
         reference_labels=view.reference_labels,
-        validation=view.validation,
+        validation_count=view.validation_count,
         corrupted_reconstructions=view.decode(view.encode(corrupted(view.images, view.settings.robustness))),
         seed=view.seed,
         training_images=training,

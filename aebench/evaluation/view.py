@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class View:
     """A replica, the test images (n, d) with labels (n,), and the reference images (r, d) with labels (r,).
 
-    The reference consists of the training images followed by `validation` validation images. `first` is true for the first
-    seed that did not fail, which the figures show; `shape` is the shape of an image. Without a `feature_classifier`, generated
-    images are not evaluated. `missing` says what an external model lacks.
+    The reference consists of the training images followed by `validation_count` validation images. `first` is true for the
+    first seed that did not fail, which the figures show; `shape` is the shape of an image. Without a `feature_classifier`,
+    generated images are not evaluated. `missing` says what an external model lacks.
     """
 
     replica: "Replica"
@@ -35,7 +35,7 @@ class View:
     labels: "Tensor"
     reference: "Tensor"
     reference_labels: "Tensor"
-    validation: int
+    validation_count: int
     feature_classifier: "FeatureClassifier | None" = None
     missing: Mapping[str, str] = field(default_factory=dict)
 

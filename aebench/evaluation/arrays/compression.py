@@ -80,7 +80,7 @@ def compression(view: View) -> Quantised:
     """Quantise test and validation codes at every level, in cells fitted to the training codes."""
     settings = view.settings.compression
     levels = tuple(sorted({0, *settings.bits}))
-    quantiser = Quantiser(view.reference_codes[: -view.validation], levels[-1])
+    quantiser = Quantiser(view.reference_codes[: -view.validation_count], levels[-1])
 
     def coded(images: Tensor, codes: Tensor) -> Coded:
         images, codes = evenly_spaced(images, settings.images), evenly_spaced(codes, settings.images)
@@ -88,7 +88,7 @@ def compression(view: View) -> Quantised:
         errors = [_errors(view, images, h) for h in quantised]
         return Coded(torch.stack(errors), torch.stack(lengths), _errors(view, images, codes))
 
-    validation = coded(view.reference[-view.validation :], view.reference_codes[-view.validation :])
+    validation = coded(view.reference[-view.validation_count :], view.reference_codes[-view.validation_count :])
     return Quantised(levels, tuple(settings.budgets), validation, coded(view.images, view.codes))
 
 

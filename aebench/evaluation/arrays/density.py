@@ -109,8 +109,10 @@ def _expost(view: View, x: Tensor) -> tuple[Tensor, float]:
     settings, generator = view.settings.density, view.generator(Use.DENSITY)
     if DECODER_DERIVATIVE in view.missing:
         return x.new_full((len(x), settings.draws), math.nan, dtype=torch.float64), math.nan
-    model = ExpostDensity.fit(view.replica.function("decode"), view.reference_codes[: -view.validation], settings.directions)
-    validation = evenly_spaced(view.reference[-view.validation :], settings.validation_images)
+    model = ExpostDensity.fit(
+        view.replica.function("decode"), view.reference_codes[: -view.validation_count], settings.directions
+    )
+    validation = evenly_spaced(view.reference[-view.validation_count :], settings.validation_images)
     block = max(1, ENTRIES // (max(settings.draws, model.rank) * max(x.shape[1], view.codes.shape[1])))
     weights = []
     with torch.no_grad():

@@ -54,7 +54,7 @@ def generation(view: View) -> Generated | None:
     """Generate images with every sampler; None without a feature classifier or decoder, or if a sample is not finite."""
     if view.feature_classifier is None or DECODER in view.missing:
         return None
-    settings, train = view.settings.generation, view.reference[: -view.validation]
+    settings, train = view.settings.generation, view.reference[: -view.validation_count]
     n = min(settings.samples, len(view.images), len(train))
     order = view.generator(Use.GENERATION)
     samples = {name: _features(view, view.decode(codes)) for name, codes in sampled_codes(view, n)}
@@ -66,7 +66,7 @@ def generation(view: View) -> Generated | None:
 
 def sampled_codes(view: View, n: int) -> Iterator[tuple[str, Tensor]]:
     """Yield the name and n codes (n, k) of each sampler of codes."""
-    codes = view.reference_codes[: -view.validation]
+    codes = view.reference_codes[: -view.validation_count]
     prior = view.replica("prior", n, _noise(view))
     if prior is not None:
         yield "prior", prior

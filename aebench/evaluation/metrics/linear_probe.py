@@ -27,7 +27,9 @@ def _accuracies(r: Representation, all_labels_only: bool = False) -> dict[str, f
     from aebench.classifiers.linear_probe import LabelledCodes, LinearProbeSettings, probe
 
     settings = LinearProbeSettings(per_class=[], fractions=[1.0]) if all_labels_only else LinearProbeSettings()
-    parts = (rows.split([len(rows) - r.validation, r.validation]) for rows in (r.reference_codes, r.reference_labels))
+    parts = (
+        rows.split([len(rows) - r.validation_count, r.validation_count]) for rows in (r.reference_codes, r.reference_labels)
+    )
     train, validation = map(LabelledCodes, *parts)
     results = probe(train, validation, LabelledCodes(r.codes, r.labels), settings, r.seed)
     return {name: result.accuracy for name, result in results.items()}

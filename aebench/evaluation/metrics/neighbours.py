@@ -44,7 +44,7 @@ def best_k(r: Representation) -> int:
     """The k of `NEIGHBOURS` with the highest validation accuracy, with training codes as the only neighbours."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
-    train = len(r.reference_codes) - r.validation
+    train = len(r.reference_codes) - r.validation_count
     codes, labels = r.reference_codes, r.reference_labels
     votes = labels[neighbours(codes[train:], codes[:train], min(MAX_NEIGHBOURS, train))]
     return max((k for k in NEIGHBOURS if k <= train), key=lambda k: _accuracy(votes, labels[train:], k))
