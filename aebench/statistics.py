@@ -82,8 +82,9 @@ class Comparison:
 def compare(samples: Mapping[str, Sequence[float]]) -> list[Comparison]:
     """Compare all pairs of samples: one value per seed, in the same order, or a single value that holds for all seeds.
 
-    A seed gives every model the same batches, noise and labels, so samples are paired by seed. Constant differences need no
-    test: p is 1 if they are 0, and 0 otherwise. A seed with NaN is left out of the pairs with that sample.
+    A seed gives every model the same batches, noise and labels, so samples are paired by seed. A t test is impossible if the
+    differences of n seeds are equal: p is then 1 if they are 0, else that of a sign test, 2^(1 - n). Two deterministic models
+    need no test: p is 1 or 0. A seed with NaN is left out of the pairs with that sample.
     """
     tests = _paired_tests(samples)
     return [Comparison(*pair, estimate(values), p, _effect(values)) for pair, (values, p) in tests.items()]
@@ -131,9 +132,9 @@ def _testable(differences: np.ndarray, seeds: int) -> bool:
 
 def _p_value(differences: np.ndarray) -> float:
     """Two-sided p value of a paired t test; `scipy.stats.ttest_rel` returns the same and takes 17 times as long."""
-    if _is_constant(differences):
-        return float(_is_zero(differences.mean()))
     n = len(differences)
+    if _is_constant(differences):
+        return 1.0 if _is_zero(differences.mean()) else 2.0 ** (1 - n) if n > 1 else 0.0
     t = differences.mean() / (differences.std(ddof=1) / np.sqrt(n))
     return float(2 * special.stdtr(n - 1, -abs(t)))
 

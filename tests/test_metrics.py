@@ -6,8 +6,9 @@ import torch
 from family import PIXELS
 from representations import CPU, PERFECT, trained
 
+from aebench.errors import InputError
 from aebench.evaluation import throughput
-from aebench.evaluation.metrics import METRICS
+from aebench.evaluation.metrics import METRICS, joined, sparsity
 from aebench.evaluation.representation import represent, views
 from aebench.evaluation.settings import Evaluation
 from aebench.storage import Split
@@ -24,6 +25,12 @@ def test_every_metric_is_described(name):
     assert metric.meaning.endswith(".") and metric.title and metric.unit and metric.decimals >= 0
     assert (metric.better is None) == (metric.perfect is None) or name == "bernoulli"  # at best the entropy of the pixels
     assert metric.perfect is None or (metric.perfect > 0) == (metric.better == "higher")
+
+
+def test_a_name_that_two_questions_use_is_refused(monkeypatch):
+    monkeypatch.setitem(sparsity.METRICS, "active_units", METRICS["active_units"])
+    with pytest.raises(InputError, match=r"density\.py must be new names, got 'active_units' as in metrics/sparsity\.py"):
+        joined("METRICS")
 
 
 def test_each_seed_is_represented_on_clean_images():

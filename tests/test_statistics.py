@@ -87,6 +87,14 @@ def test_constant_differences_need_no_test():
     assert compare({"a": [third, third], "b": [0.3, 0.3]})[0].p == 1.0, "rounding errors are not differences"
 
 
+def test_equal_differences_of_seeds_have_the_p_value_of_a_sign_test():
+    """Two accuracies of two seeds that differ by the same number of images are no proof."""
+    for n in (2, 3, 10):
+        seeds = np.arange(n, dtype=float)
+        (comparison,) = compare({"a": seeds, "b": seeds + 2.0})
+        assert comparison.p == stats.binomtest(0, n, 0.5).pvalue == 2.0 ** (1 - n)
+
+
 def test_a_single_value_holds_for_all_seeds():
     random = np.random.default_rng(4).normal(1.0, 0.5, 8)
     (comparison,) = compare({"fixed": [0.0], "random": random})

@@ -6,7 +6,9 @@ entry in the file of the question that it answers. The metric then appears in th
 
 from collections import ChainMap
 from collections.abc import Iterator
+from typing import Any
 
+from aebench.errors import InputError
 from aebench.evaluation.metrics import (
     clustering,
     compression,
@@ -52,10 +54,22 @@ class _BuiltInFirst(ChainMap[str, Metric]):
         return iter(dict.fromkeys(name for part in self.maps for name in part))
 
 
+def joined(registry: str) -> dict[str, Any]:
+    """Join the registries `METRICS` or `PROFILES` of all questions; raises `InputError` for a name that is used twice."""
+    found: dict[str, Any] = {}
+    for title, file in QUESTIONS.items():
+        for name, entry in getattr(file, registry, {}).items():
+            if name in found:
+                first = next(other for other, module in QUESTIONS.items() if name in getattr(module, registry, {}))
+                raise InputError(f"{registry} of metrics/{title}.py must be new names, got '{name}' as in metrics/{first}.py")
+            found[name] = entry
+    return found
+
+
 PLUGGED = Registry("aebench.metrics", {})
-METRICS = _BuiltInFirst({name: m for file in QUESTIONS.values() for name, m in file.METRICS.items()}, PLUGGED)
+METRICS = _BuiltInFirst(joined("METRICS"), PLUGGED)
 """Other packages add a `Metric` through the entry point group `aebench.metrics`; on a clash the built-in metric is used."""
-PROFILES: dict[str, Profile] = {name: p for file in QUESTIONS.values() for name, p in getattr(file, "PROFILES", {}).items()}
+PROFILES: dict[str, Profile] = joined("PROFILES")
 
 
 def question(name: str) -> str:
