@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fake_runs
 import numpy as np
+import pandas as pd
 import pytest
 from family import descend, images, make_ensemble, settings
 from representations import PERFECT, view
@@ -231,3 +232,21 @@ def test_claims_md_and_lecture_md_have_the_verdicts_of_every_report(project):
     claims_summary.write(results)
     claims_summary.write_all()
     assert [path.read_bytes() for path in (claims_summary.SUMMARY, claims_summary.LECTURE)] == first
+
+
+@pytest.mark.parametrize("change", [{"says": "another sentence"}, {"holds": "> 7"}, {"measured": "something else"}, None])
+def test_a_verdict_on_an_earlier_form_of_a_claim_is_not_printed(project, change):
+    results = read(fake_runs.DATASET)
+    claims_summary.write(results)
+    file = results.folder / "claims.csv"
+    rows = pd.read_csv(file, keep_default_na=False)
+    changed = rows["claim"] == "sparse_useful"
+    assert changed.sum() == 3
+    rows = rows.drop(rows.index[changed][-1]) if change is None else rows
+    for column, value in (change or {}).items():
+        rows.loc[rows.index[changed][0], column] = value
+    rows.to_csv(file, index=False, lineterminator="\n")
+    claims_summary.write_all()
+    text = claims_summary.SUMMARY.read_text()
+    assert fake_runs.DATASET not in text.partition("\n### sparse_useful\n")[2].partition("\n### ")[0]
+    assert fake_runs.DATASET in text.partition("\n### linear_pca\n")[2].partition("\n### ")[0]

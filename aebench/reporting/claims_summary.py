@@ -1,6 +1,6 @@
 """The claims over all data sets, from the claims.csv of every report: reports/claims.md and docs/lecture.md.
 
-Reports of data sets that are not in the suite are kept, and so are their verdicts.
+Reports of data sets that are not in the suite are kept, and so are their verdicts, unless the claim has been changed since.
 """
 
 from functools import partial
@@ -29,10 +29,11 @@ def write(results: Results) -> None:
 
 
 def write_all() -> None:
-    """claims.md and lecture.md, with the verdicts of every data set that has a report."""
+    """claims.md and lecture.md, with every data set whose report tests some of the claims as they are now."""
     tables = {file.parent.name: _read(file) for file in sorted(storage.REPORTS.glob("*/claims.csv"))}
     entries = [_entry(chapter, name, claim, tables) for chapter, each in claims().items() for name, claim in each.items()]
-    facts = {"datasets": list(tables), "claims": entries, "note": NOTE}
+    tested = [dataset for dataset in tables if any(dataset in entry["tests"] for entry in entries)]
+    facts = {"datasets": tested, "claims": entries, "note": NOTE}
     templates.write(SUMMARY, "claims.md", **facts)
     by_name = {entry["name"]: entry for entry in entries}
     listed = {chapter: [(s.says, _answers(s, by_name)) for s in each] for chapter, each in statements().items()}
@@ -49,7 +50,7 @@ def _read(file: Path) -> "DataFrame":
 def _entry(chapter: str, name: str, claim: Claim, tables: dict[str, "DataFrame"]) -> dict[str, Any]:
     """A claim with its figure, verdict and tests by data set."""
     tests = {dataset: table[table["claim"] == name].to_dict("records") for dataset, table in tables.items()}
-    tests = {dataset: rows for dataset, rows in tests.items() if rows}
+    tests = {dataset: rows for dataset, rows in tests.items() if _is_current(claim, rows)}
     return {
         "chapter": chapter,
         "name": name,
@@ -58,6 +59,12 @@ def _entry(chapter: str, name: str, claim: Claim, tables: dict[str, "DataFrame"]
         "verdicts": {dataset: rows[0]["verdict"] for dataset, rows in tests.items()},
         "tests": {dataset: [row | {"effect": effect(row).strip()} for row in rows] for dataset, rows in tests.items()},
     }
+
+
+def _is_current(claim: Claim, rows: list[dict[str, Any]]) -> bool:
+    """Whether a report tested the claim as it is now: with the same words, quantities and bounds."""
+    tested = [(row["says"], row["measured"], row["holds"]) for row in rows]
+    return tested == [(claim.says, test.measured, test.rule) for test in claim.tests]
 
 
 def _figure(dataset: str, name: str) -> Path:
