@@ -11,6 +11,7 @@ import hashlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 
 def code_hashes(*modules: str) -> dict[str, str]:
@@ -40,7 +41,17 @@ def _file(module: str) -> Path | None:
 def _code(file: Path, module: str) -> tuple[str, list[str]]:
     """Return the hash of a module and the names that it imports."""
     tree = _Stripped().visit(ast.parse(file.read_text()))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], _imports(tree, module, file.name == "__init__.py")
+    return hashlib.sha256(_text(tree).encode()).hexdigest()[:16], _imports(tree, module, file.name == "__init__.py")
+
+
+def _text(node: Any) -> str:
+    """Return a syntax tree as text, without empty fields: newer versions of Python have more of them."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return f"{type(node).__name__}({', '.join(fields)})"
 
 
 def _parents(module: str) -> list[str]:
@@ -63,15 +74,12 @@ def _imports(tree: ast.Module, module: str, is_package: bool) -> list[str]:
 
 
 class _Stripped(ast.NodeTransformer):
-    """A transformer that removes docstrings and the tables of registries."""
+    """A transformer that removes docstrings, also those below assignments, and the tables of registries."""
 
-    def _strip(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-        return node
-
-    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Remove a statement that is only a string."""
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Replace `Registry(group, table)` by `Registry(group)`."""

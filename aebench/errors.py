@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST_NAME = 64
+MOST_LISTED, CLOSEST_LISTED = 40, 6
+"""Number of known names up to which an error lists all, and number that it lists of more."""
 NAME = re.compile(f"[A-Za-z][A-Za-z0-9_]{{,{LONGEST_NAME - 1}}}")
 
 
@@ -27,9 +29,11 @@ def printable(text: str) -> str:
 
 
 def unknown(path: str, name: str, known: Iterable[str]) -> InputError:
-    """Return an error about an unknown name that lists the known names and suggests the closest one."""
+    """Return an error about an unknown name that lists the known names (of many, the closest) and suggests the closest one."""
     known = sorted(known)
-    return InputError(f"{path} must be one of {', '.join(known)}, got '{name}'{did_you_mean(name, known)}")
+    listed = known if len(known) <= MOST_LISTED else difflib.get_close_matches(name, known, CLOSEST_LISTED, cutoff=0)
+    more = f", ... ({len(known)} in all)" if len(listed) < len(known) else ""
+    return InputError(f"{path} must be one of {', '.join(listed)}{more}, got '{name}'{did_you_mean(name, known)}")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

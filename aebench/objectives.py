@@ -78,6 +78,11 @@ def _half_log_det(root: Tensor) -> Tensor:
     return root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
+def log_mean_exp(x: Tensor) -> Tensor:
+    """log 1/K sum_k exp(x_k): (..., K) -> (...)."""
+    return x.logsumexp(-1) - math.log(x.shape[-1])
+
+
 def importance_bound(nll: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor, beta: Tensor) -> Tensor:
     """log 1/K sum_k p(x|z_k) [p(z_k) / q(z_k)]^β with z_k ~ q = N(mean, diag exp(log_variance)) and p(z) = N(0, I).
 
@@ -86,7 +91,7 @@ def importance_bound(nll: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor,
     """
     zero = torch.zeros_like(z)
     ratio = gaussian_nll(z, mean[..., None, :], log_variance[..., None, :]) - gaussian_nll(z, zero, zero)
-    return torch.logsumexp(beta[..., None] * ratio - nll, -1) - math.log(nll.shape[-1])
+    return log_mean_exp(beta[..., None] * ratio - nll)
 
 
 def activation_kl(h: Tensor, target: float) -> Tensor:

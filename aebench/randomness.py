@@ -57,11 +57,13 @@ class Use(IntEnum):
     GENERATION = 6
     """Codes of generated images."""
     DENSITY = 7
-    """Noise of the densities."""
+    """Noise of the model's own density."""
     EMBEDDING = 8
     """Initialisation of t-SNE."""
     DIRECTIONS = 9
     """Random directions in which images are changed."""
+    EXPOST_DENSITY = 10
+    """Noise of the ex-post density."""
 
 
 class Streams:

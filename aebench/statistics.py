@@ -93,15 +93,20 @@ def compare(samples: Mapping[str, Sequence[float]]) -> list[Comparison]:
 def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "higher"], level: float = ALPHA) -> set[str]:
     """The sample with the best mean and those that do not differ from it significantly; empty if there is nothing to compare.
 
+    A sample without a value is not among them.
+
     The correction is for all pairs, because the best sample is selected from the same data. If all
     samples have the same distribution, all are returned with a probability of at least 1 - `level`.
     """
     if len(samples) < 2 or max(map(len, samples.values())) < 2:
         return set()
     sign = {"lower": 1, "higher": -1}[better]
-    first = min(samples, key=lambda name: sign * np.nanmean(samples[name]))
-    different = {frozenset(pair) for pair, (_, p) in _paired_tests(samples).items() if p <= level}
-    return {name for name in samples if frozenset((name, first)) not in different}
+    given = {name: values for name, values in samples.items() if not np.isnan(values).all()}
+    if not given:
+        return set()
+    first = min(given, key=lambda name: sign * np.nanmean(given[name]))
+    different = {frozenset(pair) for pair, (_, p) in _paired_tests(given).items() if p <= level}
+    return {name for name in given if frozenset((name, first)) not in different}
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -116,13 +121,14 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def _paired_tests(samples: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
-    """Differences, without NaN, and adjusted p value of every pair; p is 1 if too few seeds are left to test."""
+    """Differences, without NaN, and adjusted p value of every pair; p is 1 for pairs with too few seeds left to test."""
     pairs = {(a, b): np.subtract(*np.broadcast_arrays(samples[a], samples[b])) for a, b in combinations(samples, 2)}
     if not pairs:
         return {}
     given = {pair: differences[~np.isnan(differences)] for pair, differences in pairs.items()}
-    adjusted = holm([_p_value(values) if _testable(values, len(pairs[pair])) else 1.0 for pair, values in given.items()])
-    return {pair: (differences, float(p)) for (pair, differences), p in zip(given.items(), adjusted, strict=True)}
+    tested = [pair for pair, values in given.items() if _testable(values, len(pairs[pair]))]
+    adjusted = dict(zip(tested, holm([_p_value(given[pair]) for pair in tested]).tolist(), strict=True))
+    return {pair: (differences, adjusted.get(pair, 1.0)) for pair, differences in given.items()}
 
 
 def _testable(differences: np.ndarray, seeds: int) -> bool:

@@ -148,6 +148,17 @@ def test_the_code_behind_a_stage_is_complete(stage):
         assert "torch" not in loaded
 
 
+def test_code_hashes_do_not_depend_on_fields_that_other_versions_of_python_add(monkeypatch):
+    """Python 3.12 added `type_params`, an empty list."""
+    tree = ast.parse("def f(x: int = 0) -> None: return x")
+    before = code_hashes._text(tree)
+    monkeypatch.setattr(ast.FunctionDef, "_fields", (*ast.FunctionDef._fields, "later"))
+    tree.body[0].later = []
+    assert code_hashes._text(tree) == before
+    tree.body[0].later = [ast.Pass()]
+    assert code_hashes._text(tree) != before
+
+
 def test_code_hashes_follow_imports_inside_functions(tmp_path, monkeypatch):
     write_package(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -159,6 +170,7 @@ def test_code_hashes_follow_imports_inside_functions(tmp_path, monkeypatch):
     [
         ("c.py", "VALUE = 2\n", True),
         ("c.py", "# why\nVALUE = 1  # because\n", False),
+        ("c.py", 'VALUE = 1\n"""What it is."""\n', False),
         ("b.py", 'def f():\n    """Another docstring."""\n    from . import c\n    return c.VALUE\n', False),
         ("a.py", 'from toy import b\nR = Registry("g", {"x": "m:X", "y": "m:Y"})\n', False),
         ("a.py", 'from toy import b\nR = Registry("other", {"x": "m:X"})\n', True),

@@ -23,6 +23,8 @@ from aebench.training.minimise import minimise
 
 GREY = np.tile(np.float32([0, 0.25, 0.5, 0.75, 1]), (4000, 1))
 LABELS = np.arange(4000) % 3
+GOLDEN_SUMS = [9984, 10033, 10044]
+GOLDEN_PIXELS = [1, 1, 0, 0, 1, 0, 1, 0]
 
 
 def grey():
@@ -96,6 +98,40 @@ def test_training_images_are_drawn_anew_in_every_epoch_and_for_every_seed(monkey
     assert float((seen.mean((0, 1)) - probabilities).abs().max()) < 0.13, "five standard errors"
     without_probabilities = presented(monkeypatch, images._replace(probabilities=None), (0,), 2)
     assert torch.equal(without_probabilities, images.train.expand(2, 1, 64, PIXELS))
+
+
+def test_training_images_are_not_drawn_with_the_noise_of_the_model(monkeypatch):
+    streams, original = {}, Ensemble.generators
+
+    def generators(ensemble, stream, step=0):
+        made = original(ensemble, stream, step)
+        streams.setdefault(stream, made)
+        return made
+
+    monkeypatch.setattr(Ensemble, "generators", generators)
+    probabilities = random_images(64)
+    images = Images(probabilities.round(), probabilities[:16].round(), probabilities)
+    minimise(make_ensemble("denoising", (0,)), images, settings(epochs=1))
+    states = {generator.initial_seed() for (generator,) in streams.values()}
+    assert {"batches", "noise", "presentation"} <= streams.keys() and len(states) == len(streams)
+
+
+@pytest.mark.usefixtures("empty_folder")
+def test_a_prepared_data_set_is_drawn_with_the_seed_of_its_split():
+    block = {"source": "digits", "test": 360, "validation": 180, "split_seed": 5}
+    grey_images = prepared(block, "grey")
+    expected = binarise(grey_images, "static", 5)
+    drawn = prepared(block | {"binarised": "static"}, "binary")
+    for name in SPLITS:
+        np.testing.assert_array_equal(drawn[name].images, expected[name].images)
+    assert (drawn["test"].images != binarise(grey_images, "static", 0)["test"].images).any()
+
+
+def test_the_draw_is_the_same_in_every_version():
+    """The sum of the drawn images, and the first pixels of the first that are 1 by chance."""
+    drawn = binarise(grey(), "static", 0)
+    assert [int(drawn[name].images.sum()) for name in SPLITS] == GOLDEN_SUMS
+    assert drawn["train"].images[:8, 2].astype(int).tolist() == GOLDEN_PIXELS
 
 
 @pytest.mark.parametrize("kind", ["vanilla", "denoising", "variational"])

@@ -132,9 +132,21 @@ BAD = {  # mistake: (function that makes the input, message, in which " ... " is
     "two test sets": (keys(test_images="a", test_labels="b"), EITHER),
     "half a test set": (keys(test=None, test_images="a"), EITHER),
     "no test set": (keys(test=None), EITHER),
+    "one label written in two ways": (
+        arrays(labels=np.array(["1", "01", "2"])[LABELS]),
+        "data.npz: labels must be written in one way, got '01' and '1' for",
+    ),
+    "one label with a sign": (arrays(labels=np.array(["1", "+1", "2"])[LABELS]), "labels must be written in one way, got '+1'"),
+    "black far below the darkest pixel": (
+        arrays({"minimum": -1, "maximum": 1}, images=np.float32(IMAGES / 255)),
+        "data.minimum must be the value of black in data.npz, where no pixel is below 0, got -1",
+    ),
     "classes twice": (keys(classes=["a", "a", "b"]), "data.classes must not contain duplicates, got ['a', 'a', 'b']"),
     "maximum 0": (keys(maximum=0), "data.maximum must be greater than 0, got 0"),
-    "test for MNIST": (lambda: MNIST | {"test": 5}, "data must be one of hold_out, source, split_seed, validation, got 'test'"),
+    "test for MNIST": (
+        lambda: MNIST | {"test": 5},
+        "data must be one of binarised, hold_out, source, split_seed, validation, got 'test'",
+    ),
     "no file": (keys(path="no.npz"), "no.npz must exist in ... or in AEBENCH_DATA_DIR, got none at no.npz"),
     "a folder": (lambda: as_idx() | {"images": "conf"}, "conf must be a readable file, got a folder"),
     "gzip cut short": (

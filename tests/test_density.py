@@ -373,12 +373,30 @@ def test_densities_do_not_depend_on_the_block_size(kind, monkeypatch):
         torch.testing.assert_close(getattr(one_by_one, name), getattr(together, name), atol=1e-8, rtol=1e-8, equal_nan=True)
 
 
-def test_densities_have_the_same_noise_for_every_seed_and_do_not_share_draws():
+def test_densities_have_the_same_noise_for_every_seed():
     model = next(fitted("variational")[0].replicas())
     first, other = (density.density(density_view(model, images(40), seed=seed)) for seed in (3, 4))
     assert torch.equal(first.log_weights, other.log_weights) and torch.equal(first.expost_log_weights, other.expost_log_weights)
     fewer = density.density(density_view(model, images(40), few(samples=7), seed=3))
     assert torch.equal(first.expost_log_weights, fewer.expost_log_weights) and fewer.log_weights.shape == (20, 7)
+
+
+def test_densities_do_not_share_draws(monkeypatch):
+    drawn, original = [], density.standard_normal
+
+    def standard_normal(*args):
+        drawn.append(original(*args))
+        return drawn[-1]
+
+    monkeypatch.setattr(density, "standard_normal", standard_normal)
+    density.density(density_view(next(fitted("variational")[0].replicas()), images(40)))
+    firsts = {tuple(noise.flatten()[:4].tolist()) for noise in drawn}
+    assert len(firsts) == len(drawn) > 1
+
+
+def test_a_unit_is_active_if_its_mean_has_a_variance_above_a_hundredth():
+    codes = torch.tensor([[-1.0], [1.0]]) * torch.tensor([0.0, 0.099, 0.101, 2.0]) + torch.tensor([5.0, -1.0, 0.0, 3.0])
+    assert metrics.count_active(codes) == 2
 
 
 def test_test_images_select_nothing_and_only_training_codes_are_fitted():

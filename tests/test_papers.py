@@ -202,6 +202,60 @@ CLASSIFIER = {"epochs": 4, "optimiser": "sgd", "momentum": 0.5, "learning_rate":
 LAYER = {"kind": "denoising", "corruption": "subset_masking", "level": 0.25, "tied": True, "loss": "bernoulli"}
 LAYER |= {"code_activation": "sigmoid", "initialisation": "uniform"}
 SIGMOID = {"latent_dim": 8, "code_activation": "sigmoid", "tied": True, "loss": "bernoulli"}
+
+
+def write_vae(**data):
+    model = {"kind": "variational", "latent_dim": 4}
+    write(
+        data=PAPER["data"] | data,
+        runs={"vae": {"model": model, "measures": ["nll", "active_units"]}},
+        rows=[PAPER["rows"][0] | {"run": "vae", "measure": "nll"}],
+    )
+
+
+def test_a_likelihood_is_that_of_the_binary_test_images(project, monkeypatch):
+    monkeypatch.setattr(measures, "SAMPLES", 3)
+    seen, original = [], measures.own_weights
+    monkeypatch.setattr(measures, "own_weights", lambda view, rows, *a: (seen.append(rows), original(view, rows, *a))[1])
+    write_vae(binarised="dynamic")
+    run("small")
+    test = torch.from_numpy(runs.Data.read(papers.find("small"), "data").splits["test"].images)
+    assert set(test.unique().tolist()) == {0, 1} and torch.equal(torch.cat(seen), torch.cat([test, test]))
+
+
+def test_a_likelihood_of_grey_images_is_refused_before_training(project, monkeypatch):
+    monkeypatch.setattr(runs, "minimise", None)
+    write_vae()
+    with pytest.raises(InputError, match="conf/papers/small.yaml:data.binarised must be static or dynamic for nll"):
+        run("small")
+
+
+def test_a_likelihood_has_as_many_samples_as_in_the_paper():
+    assert measures.SAMPLES == 5000, "L_5000 of Burda et al. (2016)"
+
+
+def test_the_identity_of_a_run_changes_with_settings_seeds_code_and_data(project, monkeypatch):
+    def identity(**changes):
+        write(**changes)
+        paper = papers.find("small")
+        read = runs.Data.read(paper, "data")
+        return runs.PaperRun(paper, "ae", paper.runs["ae"], read, Path("x"), "runs.ae.model").identity
+
+    digits = PAPER["data"]
+    changed = [
+        identity(),
+        identity(seeds=[3, 6]),
+        identity(training=PAPER["training"] | {"epochs": 4}),
+        identity(data=digits | {"split_seed": 7}),
+        identity(data=digits | {"binarised": "static"}),
+        identity(data=digits | {"binarised": "dynamic"}),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "code_hashes", lambda *modules: {"aebench": "another"})
+        changed.append(identity())
+    assert len(set(changed)) == len(changed) and changed[0] == identity()
+
+
 CLASSIFIERS = {
     "linear": {"model": {"kind": "raw_pixels"}},
     "mlp": {"model": {"kind": "vanilla", "latent_dim": 20, "code_activation": "tanh"}, "pretraining": False},
@@ -474,6 +528,19 @@ def changed_row(**changes):
             changed_run(model={"kind": "stacked", "layers": [LAYER | {"latent_dim": 2, "training": {"epoch": 1}}]}),
             "a key of conf/papers/small.yaml:runs.ae.model.layers.0.training must be one of",
         ),
+        (
+            changed_run(
+                model={"kind": "stacked", "layers": [LAYER | {"latent_dim": 2, "training": {"criterion": "error"}}]},
+                measures=["sse"],
+            ),
+            "runs.ae.model.layers.0.training.criterion must be loss except in classifier, got error",
+        ),
+        (changed_run(model={"kind": "vanilla", "latent_dim": 2 * 10**9}), "small.yaml:runs.ae.model (one seed) must fit into"),
+        (changed_run(model={"kind": "vanilla", "latent_dim": 2**61}), "runs.ae.model must fit into memory, got more weights"),
+        (changed_run(measures=["nll"]), "runs.ae.measures must be measures of this model, got nll, which needs a likelihood"),
+        (changed_run(measures=["active_units"]), "measures of this model, got active_units, which needs a posterior"),
+        (changed_run(measures=["saturated"]), "measures of this model, got saturated, which needs sigmoid units in the code"),
+        ({"seeds": [2**70]}, "conf/papers/small.yaml:seeds.0 must be"),
         (changed_row(relative_to="a"), "rows.0.relative_to must be one of ae, pca, got 'a'"),
         (changed_row(relative_to="ae", measure="knn_3_error"), "rows.0.measure (of runs.ae.measures) must be one of"),
         (changed_row(band=[2.0, 1.0]), "rows.0.band must be [low, high] with low <= high, one of which may be null"),

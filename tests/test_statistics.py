@@ -95,6 +95,19 @@ def test_equal_differences_of_seeds_have_the_p_value_of_a_sign_test():
         assert comparison.p == stats.binomtest(0, n, 0.5).pvalue == 2.0 ** (1 - n)
 
 
+@pytest.mark.parametrize("order", [("failed", "a", "b", "c"), ("a", "b", "c", "failed")])
+def test_a_sample_without_values_changes_nothing(order):
+    random = np.random.default_rng(5).normal(size=(3, 6))
+    samples = {"a": random[0], "b": random[1] + 1.5, "c": random[2] + 50, "failed": np.full(6, np.nan)}
+    given = {name: samples[name] for name in "abc"}
+    ordered = {name: samples[name] for name in order}
+    assert best(ordered, "lower") == best(given, "lower") and "c" not in best(given, "lower")
+    p = {frozenset((each.first, each.second)): each.p for each in compare(ordered)}
+    assert all(p[frozenset((each.first, each.second))] == each.p for each in compare(given))
+    assert all(p[frozenset((name, "failed"))] == 1 for name in "abc")
+    assert best({"failed": [np.nan, np.nan], "other": [np.nan, np.nan]}, "lower") == set()
+
+
 def test_a_single_value_holds_for_all_seeds():
     random = np.random.default_rng(4).normal(1.0, 0.5, 8)
     (comparison,) = compare({"fixed": [0.0], "random": random})

@@ -5,9 +5,10 @@
 
 A likelihood of MNIST in nats that can be compared with published ones is that of binary images: of grey pixels, the Bernoulli
 likelihood is a cross-entropy. With `static` a large model learns which pixels were drawn; with `dynamic` it cannot. Only
-training without labels draws anew. Everything else, such as classifiers, neighbours and PCA, uses the images drawn once. They
-are drawn from the stream `binarisation` of `split_seed`, one step for each split. The customary fixed draw of MNIST (Larochelle
-& Murray 2011) is another one, so likelihoods of `static` differ slightly from those published for it.
+training without labels draws anew. The layers of a stack above the first are pretrained on codes of the images drawn once, and
+everything else, such as classifiers, neighbours and PCA, uses the images drawn once. They are drawn from the stream
+`binarisation` of `split_seed`, whose step is the position of the split in `SPLITS`. The usual fixed binarisation of MNIST
+(Larochelle & Murray 2011) is a different draw, so likelihoods of `static` differ slightly from those published for it.
 """
 
 from typing import Literal

@@ -9,6 +9,7 @@ A flat row of a colour image has its pixels in row-major order, with the channel
 
 import math
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -20,9 +21,9 @@ from aebench.errors import InputError
 from aebench.storage import About, Split
 
 CHANNELS = (1, 3, 4)
-DEFAULT_MUST_REACH, MUST_REACH = 1 / 2, 1 / 8
+DEFAULT_MUST_REACH, MUST_REACH, BLACK_MUST_REACH = 1 / 2, 1 / 8, 1 / 2
 """Fractions of white that the brightest pixel must reach: of the default, and of `maximum`. Digits with pixels of 0 to 16 that
-are divided by 255, or are divided by 16 once more, reach 1/16."""
+are divided by 255, or are divided by 16 once more, reach 1/16. If `minimum` is not 0, the darkest pixel must be below 1/2."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Custom(Source):
                 raise InputError(f"{test.file}: test images must be of shape {shape} like the training images, got {got}")
             notes += test.notes + _shared(train, test)
             test = _split(test, indices)
+        else:
+            notes += _repeated(train)
         return Raw(_split(train, indices), about, test, notes)
 
 
@@ -174,7 +177,7 @@ def _remedy(own: tuple[int, ...]) -> str:
 def scaled(images: np.ndarray, maximum: float | None, file: str, minimum: float = 0.0) -> np.ndarray:
     """Map black to 0 and white, `maximum` or else 255 for uint8 and 1 for floats, to 1. Returns float32.
 
-    Raises `InputError` if white is unknown, or too far above the brightest pixel to be right.
+    Raises `InputError` if white is unknown, too far above the brightest pixel to be right, or black too far below the darkest.
     """
     kind = images.dtype
     if kind.kind not in "biuf":
@@ -189,6 +192,10 @@ def scaled(images: np.ndarray, maximum: float | None, file: str, minimum: float 
     if brightest - minimum < MUST_REACH * (white - minimum):
         constraint = f"the value of white in {file}, where no pixel is above {brightest:g}"
         raise InputError(f"data.maximum must be {constraint}, got {white:g}")
+    darkest = float(images.min())
+    if minimum and darkest - minimum >= BLACK_MUST_REACH * (white - minimum):
+        constraint = f"the value of black in {file}, where no pixel is below {darkest:g}"
+        raise InputError(f"data.minimum must be {constraint}, got {minimum:g}")
     with np.errstate(all="ignore"):  # `accept` reports what is not in [0, 1]
         pixels, black = images.astype(np.float32), np.float32(minimum)
         pixels -= black
@@ -198,11 +205,23 @@ def scaled(images: np.ndarray, maximum: float | None, file: str, minimum: float 
 
 def _shared(train: Labelled, test: Labelled) -> tuple[str, ...]:
     """A note of the number of test images that are training images, too; raises `InputError` if the two sets are the same."""
-    known, tested = ({image.tobytes() for image in each.images} for each in (train, test))
-    if known == tested:
+    known, tested = set(_digests(train.images)), _digests(test.images)
+    if known == set(tested):
         raise InputError(f"{test.file}: test images must not be the training images, got the same {len(known)}")
-    shared = sum(image.tobytes() in known for image in test.images)
+    shared = sum(digest in known for digest in tested)
     return (f"{test.file}: {shared} of {len(test.images)} test images are also training images",) if shared else ()
+
+
+def _repeated(data: Labelled) -> tuple[str, ...]:
+    """A note of the number of images that occur more than once, so that copies may be in both training and test images."""
+    copies = len(data.images) - len(set(_digests(data.images)))
+    text = f"{data.file}: {copies} of {len(data.images)} images are copies of others; a test image may be a training image, too"
+    return (text,) if copies else ()
+
+
+def _digests(images: np.ndarray) -> list[bytes]:
+    """A hash of each image; equal images have the same."""
+    return [blake2b(image, digest_size=16).digest() for image in np.ascontiguousarray(images)]
 
 
 def _split(data: Labelled, indices: dict[str, int]) -> Split:

@@ -13,7 +13,8 @@ import numpy as np
 from aebench.errors import InputError
 
 LONGEST = 100
-WHOLE = re.compile("0|-?[1-9][0-9]*")
+WHOLE, SIGNED = re.compile("0|-?[1-9][0-9]*"), re.compile("[+-]?[0-9]+")
+"""Integers as they are printed, and as they may be written."""
 SHOWN = 10
 """Number of classes that an error message lists."""
 
@@ -25,6 +26,7 @@ def class_indices(labels: np.ndarray, classes: list[str] | None, file: str) -> d
     """
     distinct = texts(np.unique(labels))
     check_names(distinct, f"{file}: names of classes")
+    _check_spelling(distinct, file)
     if classes is None:
         order = sorted(distinct, key=int) if all(map(WHOLE.fullmatch, distinct)) else distinct
         return {label: index for index, label in enumerate(order)}
@@ -50,6 +52,14 @@ def as_indices(labels: np.ndarray, indices: dict[str, int], file: str) -> np.nda
         if label not in indices:
             raise InputError(f"{file}: labels must be one of {listed(indices)}, got {label!r}")
     return np.array([indices[label] for label in written], dtype=np.int64)[inverse]
+
+
+def _check_spelling(distinct: list[str], file: str) -> None:
+    """Raise `InputError` if an integer is written in two ways, such as 1 and 01."""
+    spellings: dict[int, str] = {}
+    for label in filter(SIGNED.fullmatch, distinct):
+        if (other := spellings.setdefault(int(label), label)) != label:
+            raise InputError(f"{file}: labels must be written in one way, got {other!r} and {label!r} for the same integer")
 
 
 def texts(labels: np.ndarray) -> list[str]:

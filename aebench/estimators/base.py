@@ -158,7 +158,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             posterior = model.posterior(row)
             noise = standard_normal(1, samples, self._n_features_out, generator, row.device)
             weights, *_ = importance_weights(row, posterior, model.nll, noise)
-            bounds.append(weights.logsumexp(1) - np.log(samples))
+            bounds.append(objectives.log_mean_exp(weights))
         return torch.cat(bounds).numpy()
 
     def interpolate(self, first: Any, second: Any, steps: int = 8) -> np.ndarray:

@@ -1,9 +1,16 @@
 """Check the settings of a paper that its schema does not cover: those of data and models, and names of runs and measures."""
 
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
 from aebench import config, data, models
 from aebench.errors import InputError, check_names, unknown
-from aebench.papers.measures import MEASURES
+from aebench.papers.measures import LIKELIHOOD, MEASURES, POSTERIOR, UNIT_CODE
 from aebench.papers.settings import Paper, Run
+from aebench.storage import Split
+from aebench.training.memory import check_size
 
 
 def check(paper: Paper, path: str) -> None:
@@ -30,15 +37,11 @@ def training(paper: Paper, changes: dict, path: str) -> config.Training:
 def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:
     kind = models.find(run.model, f"{path}.model")
     config.check(kind.Settings, run.model, f"{path}.model")
-    own = training(paper, run.model.get("training", {}), f"{path}.model.training")
-    if own.criterion != "loss":
-        raise InputError(f"{path}.model.training.criterion must be loss except in classifier, got {own.criterion}")
+    _check_unlabelled(paper, run.model.get("training", {}), f"{path}.model.training")
     for i, layer in enumerate(run.model.get("layers", ())):
-        training(paper, layer.get("training", {}), f"{path}.model.layers.{i}.training")
+        _check_unlabelled(paper, layer.get("training", {}), f"{path}.model.layers.{i}.training")
     if run.classifier is not None:
         training(paper, run.classifier, f"{path}.classifier")
-    if pixels is not None:
-        models.build(run.model, pixels, f"{path}.model")
     for measure in run.measures:
         if measure not in MEASURES:
             raise unknown(f"{path}.measures", measure, MEASURES)
@@ -46,3 +49,40 @@ def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:
             raise InputError(f"{path}.classifier must be given for the measure {measure}, got nothing")
     if len(set(run.measures)) < len(run.measures):
         raise InputError(f"{path}.measures must not contain duplicates, got {run.measures}")
+    if pixels is not None:
+        check_size(run.model, pixels, f"{path}.model")
+        _check_measured(run, models.build(run.model, pixels, f"{path}.model"), f"{path}.measures", pixels)
+
+
+def _check_unlabelled(paper: Paper, changes: dict, path: str) -> None:
+    own = training(paper, changes, path)
+    if own.criterion != "loss":
+        raise InputError(f"{path}.criterion must be loss except in classifier, got {own.criterion}")
+
+
+def _check_measured(run: Run, model: models.Autoencoder, path: str, pixels: int) -> None:
+    """Raise `InputError` for a measure that the model does not have."""
+    images = torch.zeros(1, pixels)
+    posterior = model.posterior(images)
+    lacks = {
+        POSTERIOR: not posterior,
+        LIKELIHOOD: not posterior or model.nll(images, posterior[0]) is None,
+        UNIT_CODE: _code_activation(model) != "sigmoid",
+    }
+    for measure in run.measures:
+        if lacks.get(need := MEASURES[measure].needs):
+            raise InputError(f"{path} must be measures of this model, got {measure}, which needs {need}")
+
+
+def _code_activation(model: models.Autoencoder) -> str | None:
+    """Return the activation of the code, that of a stack's last layer."""
+    last = getattr(model, "layers", [model])[-1]
+    return getattr(last.settings, "code_activation", None)
+
+
+def check_images(paper: Paper, splits: Mapping[str, Split], path: str) -> None:
+    """Raise `InputError` if a likelihood of binary images is to be measured on grey ones."""
+    binary = bool(np.isin(splits["test"].images, (0, 1)).all())
+    for name, run in paper.runs.items():
+        if not binary and "nll" in run.measures and run.model.get("observation", "bernoulli") == "bernoulli":
+            raise InputError(f"{path}data.binarised must be static or dynamic for nll (of runs.{name}), got grey images")

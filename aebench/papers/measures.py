@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aebench.evaluation.arrays.density import own_weights
 from aebench.evaluation.metrics import METRICS
-from aebench.evaluation.metrics.density import ACTIVE, bounds
+from aebench.evaluation.metrics.density import bounds, count_active
 from aebench.evaluation.metrics.neighbours import knn_accuracy
 from aebench.evaluation.representation import Representation
 from aebench.evaluation.view import View, evenly_spaced
@@ -34,6 +34,10 @@ JACOBIANS = 500
 """Number of evenly spaced validation images at which Jacobians are computed."""
 
 
+POSTERIOR, LIKELIHOOD, UNIT_CODE = "a posterior", "a likelihood", "sigmoid units in the code"
+"""What a measure may need."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A number per seed.
@@ -48,6 +52,8 @@ class Measure:
     unit: str
     decimals: int
     subject: Literal["representation", "validation", "test", "classifier"] = "representation"
+    needs: str | None = None
+    """What the model must have; null: nothing besides an encoder, or a decoder for errors."""
 
 
 def knn_error(k: int, r: Representation) -> float:
@@ -96,8 +102,8 @@ def nll(view: View) -> float:
 
 
 def active_units(view: View) -> float:
-    """Number of units whose E[z|x] has a variance above 0.01 over the test images."""
-    return float((view.codes.double().var(0, correction=0) > ACTIVE).sum())
+    """Number of active units among the codes of the test images."""
+    return count_active(view.codes)
 
 
 def classification_error(classifiers: "Ensemble", images: "torch.Tensor", labels: "torch.Tensor") -> list[float]:
@@ -115,8 +121,8 @@ MEASURES = {
     "linear_probe_error": Measure(linear_probe_error, "Linear probe error", "%", 2),
     "softmax_error": Measure(softmax_error, "Softmax error", "%", 2),
     "jacobian": Measure(jacobian, "Jacobian", "norm", 3, "validation"),
-    "saturated": Measure(saturated, "Saturated", "%", 2, "validation"),
-    "nll": Measure(nll, "NLL", "nats", 2, "test"),
-    "active_units": Measure(active_units, "Active units", "number", 1, "test"),
+    "saturated": Measure(saturated, "Saturated", "%", 2, "validation", UNIT_CODE),
+    "nll": Measure(nll, "NLL", "nats", 2, "test", LIKELIHOOD),
+    "active_units": Measure(active_units, "Active units", "number", 1, "test", POSTERIOR),
     "classification_error": Measure(classification_error, "Classification error", "%", 2, "classifier"),
 }

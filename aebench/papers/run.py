@@ -68,8 +68,8 @@ class Data:
         raw = data.read(source)
         splits, digest = divide(raw, source, path), hashlib.sha256()
         for split in splits.values():
-            digest.update(split.images)
-            digest.update(split.labels)
+            for part in (split.images, split.labels, split.probabilities):
+                digest.update(b"" if part is None else part)
         return cls(splits, raw.about, digest.hexdigest())
 
 
@@ -191,6 +191,7 @@ def run(name: str) -> None:
     paper, path = papers.find(name), f"{papers.file(name)}:"
     checks.check(paper, path)
     read = Data.read(paper, f"{path}data")
+    checks.check_images(paper, read.splits, path)
     folder = storage.checkpoint_file(f"papers/{name}", "").parent
     jobs = [
         PaperRun(paper, run, settings, read, folder / f"{run}.json", f"{path}runs.{run}.model")

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, NonNegativeInt, field_validator
+from pydantic import Field, FiniteFloat, field_validator
 
-from aebench.config import Schema, Training
+from aebench.config import Schema, Seed, Training
 from aebench.evaluation.settings import Compute
 
 
@@ -58,7 +58,7 @@ class Paper(Schema):
     reference: str = Field(min_length=1)
     kind: Literal["paper", "record"] = "paper"
     data: dict[str, Any]
-    seeds: list[NonNegativeInt] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     training: Training
     """Training settings of all runs, which a run may override."""
     compute: Compute

@@ -61,7 +61,10 @@ def check_settings(suite: Suite) -> None:
 
 
 def check_devices(suite: Suite) -> None:
-    """Raise `InputError` if settings of the suite's data sets need a GPU that this machine lacks."""
+    """Raise `InputError` if settings of the suite's data sets and papers need a GPU that this machine lacks."""
+    for paper in suite.papers:
+        settings, path = papers.find(paper), papers.file(paper)
+        _check_cuda({f"{path}:{name}.device": getattr(settings, name).device for name in ("training", "compute")})
     for dataset in suite.datasets:
         path, conf = config.conf_file(dataset), config.dataset(dataset)
         devices = {f"{path}:compute.device": config.check(Compute, conf.compute, f"{path}:compute").device}
@@ -69,9 +72,13 @@ def check_devices(suite: Suite) -> None:
             own = f"{path}:{conf.section_of(name)}.{name}.training"
             where = own if "device" in settings.get("training", {}) else f"{path}:training"
             devices[f"{where}.device"] = config.training(conf, settings, own).device
-        for where, device in devices.items():
-            if device == "cuda" and not torch.cuda.is_available():
-                raise InputError(f"{where} must be auto or cpu on a machine without CUDA, got cuda")
+        _check_cuda(devices)
+
+
+def _check_cuda(devices: dict[str, str]) -> None:
+    for where, device in devices.items():
+        if device == "cuda" and not torch.cuda.is_available():
+            raise InputError(f"{where} must be auto or cpu on a machine without CUDA, got cuda")
 
 
 def check_dataset(dataset: str, suite: Suite) -> None:
@@ -84,6 +91,8 @@ def check_dataset(dataset: str, suite: Suite) -> None:
     for block, schema in BLOCKS.items():
         config.check(schema, getattr(conf, block), f"{path}:{block}")
     source = data.check(conf.data, f"{path}:data")
+    if conf.search.get("seed") in suite.seeds:
+        raise InputError(f"{path}:search.seed must not be one of {config.SUITE_FILE}:suite.seeds, got {conf.search['seed']}")
     remarks.check(dataset)
     for study in suite.studies:
         check_study(studies.find(dataset, study), f"{path}:studies.{study}")

@@ -17,7 +17,7 @@ from aebench.evaluation.evaluate import STAGE
 from aebench.evaluation.metrics import METRICS
 from aebench.evaluation.representation import Representation, represent, view_of
 from aebench.models import build
-from aebench.models.external import TOLERANCE, adapt, noise
+from aebench.models.external import TOLERANCE, adapt, find_loader, noise
 from aebench.models.external.adapter import DECODER, Adapter
 from aebench.reporting.results import over_seeds
 from aebench.reporting.tables import comparison, formats
@@ -56,6 +56,7 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
     if name in conf.all_models:
         raise InputError(f"--name must not be a model of {file}, got {name!r}")
     probe = config.check(LinearProbeSettings, conf.linear_probe, f"{file}:linear_probe")
+    find_loader(load)
     about, seeds = _prepared(dataset), tuple(config.suite().seeds[:1])
     adapter = adapt(load, about.pixels)
     settings = {"kind": "external", "load": load, "latent_dim": adapter.latent_dim}

@@ -10,17 +10,15 @@ an upper bound of -log p(x); it is NaN for a model without a posterior or likeli
 `anomalies`, image by image.
 """
 
-import math
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from aebench.evaluation.arrays.density import ENTRIES, importance_weights, standard_normal
+from aebench.evaluation.arrays.density import own_weights
 from aebench.evaluation.arrays.neighbours import neighbours
 from aebench.evaluation.view import View
-from aebench.objectives import squared_error
+from aebench.objectives import log_mean_exp, squared_error
 from aebench.randomness import EVALUATION
 
 ROUNDING = 1e-6
@@ -45,7 +43,8 @@ def anomaly_scores(view: View, images: Tensor, k: int, draws: int) -> AnomalySco
     """Compute the scores of images (n, d): the distance to the `k`-th neighbour, the likelihood from `draws` samples."""
     codes = view.encode(images)
     error = squared_error(images.double(), view.decode(codes).double())
-    return AnomalyScores(error, _likelihood(view, images, draws), distances(codes, view.reference_codes, k))
+    log_weights, *_ = own_weights(view, images, draws, EVALUATION.torch("anomalies"))
+    return AnomalyScores(error, -log_mean_exp(log_weights), distances(codes, view.reference_codes, k))
 
 
 def distances(codes: Tensor, reference: Tensor, k: int) -> Tensor:
@@ -55,15 +54,3 @@ def distances(codes: Tensor, reference: Tensor, k: int) -> Tensor:
     queries, known = codes / scale, reference / scale
     nearest = known[neighbours(queries, known, k)[:, k - 1]]
     return squared_error(queries.double(), nearest.double()).sqrt()
-
-
-def _likelihood(view: View, images: Tensor, draws: int) -> Tensor:
-    posterior, generator = view.replica("posterior", images[:1]), EVALUATION.torch("anomalies")
-    if not posterior or view.replica("nll", images[:1], posterior[0]) is None:
-        return images.new_full((len(images),), math.nan, dtype=torch.float64)
-    units, nll, bounds = posterior[0].shape[1], partial(view.replica, "nll"), []
-    for x in images.split(max(1, ENTRIES // (draws * max(images.shape[1], units)))):
-        noise = standard_normal(len(x), draws, units, generator, x.device)
-        weights, _, _ = importance_weights(x, view.replica("posterior", x), nll, noise)
-        bounds.append(weights.logsumexp(1) - math.log(draws))
-    return -torch.cat(bounds)

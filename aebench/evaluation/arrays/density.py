@@ -106,7 +106,7 @@ def own_weights(view: View, x: Tensor, samples: int, generator: Generator) -> tu
 
 
 def _expost(view: View, x: Tensor) -> tuple[Tensor, float]:
-    settings, generator = view.settings.density, view.generator(Use.DENSITY)
+    settings, generator = view.settings.density, view.generator(Use.EXPOST_DENSITY)
     if DECODER_DERIVATIVE in view.missing:
         return x.new_full((len(x), settings.draws), math.nan, dtype=torch.float64), math.nan
     model = ExpostDensity.fit(

@@ -78,8 +78,13 @@ def effective_beta(r: Representation) -> float:
 
 
 def active_units(r: Representation) -> float:
-    """Number of units whose E[z|x] has a variance above `ACTIVE` over all test images (Burda et al. 2016, section 5.3)."""
-    return float((r.codes.double().var(0, correction=0) > ACTIVE).sum()) if r.density.kl.isfinite().all() else math.nan
+    """Number of active units among the codes of all test images; NaN for a model without a posterior or likelihood."""
+    return count_active(r.codes) if r.density.kl.isfinite().all() else math.nan
+
+
+def count_active(codes: "Tensor") -> float:
+    """Number of units whose E[z|x] has a variance above `ACTIVE` over images: (n, k) (Burda et al. 2016, section 5.3)."""
+    return float((codes.double().var(0, correction=0) > ACTIVE).sum())
 
 
 def aggregate_kl(r: Representation) -> float:
@@ -131,9 +136,10 @@ def iwae_by_samples(r: Representation) -> dict[str, float]:
 
 def bounds(log_weights: "Tensor", samples: int | None = None) -> "Tensor":
     """log 1/K sum_k w_k, mean over disjoint groups of K = `samples` weights (by default one group of all), (n, K') -> (n,)."""
+    from aebench.objectives import log_mean_exp
+
     samples = samples or log_weights.shape[1]
-    groups = log_weights.unfold(1, samples, samples)
-    return (groups.logsumexp(2) - math.log(samples)).mean(1)
+    return log_mean_exp(log_weights.unfold(1, samples, samples)).mean(1)
 
 
 def half_width(log_weights: "Tensor") -> float:
