@@ -1,13 +1,14 @@
 """Binary images: a pixel is 1 with a probability equal to its grey value, else 0 (Salakhutdinov & Murray 2008).
 
     static    every image is drawn once
-    dynamic   a training image is drawn anew whenever gradient descent uses it; all others are drawn once (Burda et al. 2016)
+    dynamic   a training image is drawn again whenever gradient descent uses it; all others are drawn once (Burda et al. 2016)
 
 A likelihood of MNIST in nats that can be compared with published ones is that of binary images: of grey pixels, the Bernoulli
 likelihood is a cross-entropy. With `static` a large model learns which pixels were drawn; with `dynamic` it cannot. Only
-training without labels draws anew. Everything else, such as classifiers, neighbours and PCA, uses the images drawn once. They
-are drawn from the stream `binarisation` of `split_seed`, one step for each split. The customary fixed draw of MNIST (Larochelle
-& Murray 2011) is another one, so likelihoods of `static` differ slightly from those published for it.
+training without labels draws images again. Everything else, such as classifiers, neighbours and PCA, uses the images drawn
+once. Their random numbers are those of the stream `binarisation` of `split_seed`; each split has a step of the stream of its
+own, so that its images do not depend on the sizes of the others. The usual fixed binarisation of MNIST (Larochelle & Murray
+2011) is a different draw, so likelihoods of `static` differ slightly from those published for it.
 """
 
 from typing import Literal

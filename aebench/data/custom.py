@@ -4,7 +4,7 @@ Pixels x become (x - minimum) / (maximum - minimum): `minimum` is the value of b
 Its default is 255 for uint8 and 1 for floats; for other integers it must be given, and also if no pixel reaches half of it.
 Labels are integers or names, see `aebench.data.labels`.
 
-A flat row of a colour image has its pixels in row-major order, with the channels of a pixel side by side: r, g, b, r, g, b, ...
+A flat row of a colour image has its pixels in row-major order and the channels of a pixel together: r, g, b, r, g, b, ...
 """
 
 import math

@@ -3,9 +3,10 @@
     distortion   SSE of reconstructions from codes quantised to b bits per unit
     rate         mean over images of sum over units of -log2 p(cell), in bits per image; p is estimated from training codes
 
-`aebench.evaluation.arrays.compression` defines the quantiser. Entropy coding makes 30 principal components, 1000 sparse units
-and 784 pixels comparable; without it a code with k units costs b k bits. The level is chosen on validation images, which must
-also be within the budget; the reported rates and errors are those of test images.
+`aebench.evaluation.arrays.compression` fits the quantiser to the training codes and computes the error and the code length of
+every validation and test image at each number of bits per unit. Entropy coding makes 30 principal components, 1000 sparse units
+and 784 pixels comparable; without it a code with k units costs b k bits. The number of bits per unit is chosen on validation
+images, whose mean code length must also fit the budget. The reported rates and errors are those of test images.
 
 The rate is an upper bound on the bits needed, because it is that of the deterministic code with scalar quantisation and
 independent units. The rate of a variational model, D[q(z|x) ‖ p(z)], needs bits-back coding (Hinton & van Camp 1993).

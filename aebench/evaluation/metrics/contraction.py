@@ -8,6 +8,9 @@
     linearisation    E ‖f(x + δ) - f(x) - J δ‖ / E ‖f(x + δ) - f(x)‖ over test images,   ‖δ‖ = t ‖x' - x‖
                      along the data: δ = t (x' - x), x' the nearest test image of the same class;   across: random direction
 
+`aebench.evaluation.arrays.contraction` computes ‖J‖_F, ‖∂h_j/∂x‖ and s_i by automatic differentiation, and ‖f(x + δ) - f(x)‖
+and ‖f(x + δ) - f(x) - J δ‖. The metrics here are means and ratios of these arrays.
+
 A lower norm is more contractive (Rifai et al. 2011), not better: a constant code scores 0, the image itself sqrt(d), and
 halving the scale of a code halves its norm. Ratio, rank and saturation do not depend on the scale: a linear code has a ratio of
 1 and no saturated unit. For one sigmoid layer ‖∂h_j/∂x‖ = h_j (1 - h_j) ‖W_j‖. If each unit is 1/2 for some image, saturation

@@ -6,13 +6,14 @@
     log p(x) - ELBO = D[q(z|x) ‖ p(z|x)],   posterior gap = IWAE_K - ELBO <= log p(x) - ELBO in expectation
     KL of q(z) = D[N(m, S) ‖ N(0, I)],   m and S mean and covariance of q(z) = E q(z|x) over test images
 
-β is 1, whatever a model was trained with; the *effective β* of its loss is defined in `aebench.models.variational`. There are
-two sets of bounds. The first is of the model's own likelihood and NaN for a model without a posterior. The second is of the
-ex-post density (Ghosh et al. 2020): a Gaussian fitted to the training codes, with Gaussian noise on the reconstructions. It is
-computed in the same way for every model and is exact for linear decoders; see `aebench.evaluation.arrays.expost_density`. The
-effective sample size, ESS = (sum w)² / sum w², shows how tight a bound is: if the ESS of K samples is near 1, log p(x) may be
-many nats higher, and the posterior gap is a small part of log p(x) - ELBO. This happens when q(z|x) is far too narrow: its
-samples stay close to the mean and miss the other codes that explain the image.
+`aebench.evaluation.arrays.density` draws the samples and computes log w, E_q -log p(x|z) and D[q(z|x) ‖ p(z)] of test images. β
+is 1, whatever a model was trained with; the *effective β* of its loss is defined in `aebench.models.variational`. There are two
+sets of bounds. The first is of the model's own likelihood and NaN for a model without a posterior. The second is of the ex-post
+density (Ghosh et al. 2020): a Gaussian fitted to the training codes, with Gaussian noise on the reconstructions. It is computed
+in the same way for every model and is exact for linear decoders; see `aebench.evaluation.arrays.expost_density`. The effective
+sample size, ESS = (sum w)² / sum w², shows how tight a bound is: if the ESS of K samples is near 1, log p(x) may be many nats
+higher, and the posterior gap is a small part of log p(x) - ELBO. This happens when q(z|x) is far too narrow: its samples stay
+close to the mean and miss the other codes that explain the image.
 
 No direction is better and there is no perfect value: the best attainable one is minus the entropy of the images, which is
 unknown. A Bernoulli observation model gives a probability and a Gaussian one a density, so the two are not comparable; for grey

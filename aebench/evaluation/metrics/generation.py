@@ -4,12 +4,14 @@
     sharpness        variance of an image's Laplacian, mean over samples / mean over test images    (Tolstikhin et al. 2018)
     class balance    entropy of the predicted classes of the samples / log C
 
-The samplers are described in `aebench.evaluation.arrays.generation`. A metric uses the prior or, for a model without one, the
-normal fitted to its training codes; a profile has every sampler. The bias of a Fréchet distance is positive and about
-proportional to 1 / n, so distances are comparable only at the same n. The distance of `training images` is a reference for a
-perfect generator; it is slightly too high because the feature classifier was trained on these images. Other images of the same
-distribution have a coverage of 1 - 2^-5 (Naeem et al. 2020, Lemma 2). A model that has memorised its training images scores the
-same as these. Scores are NaN without a feature classifier, for a sampler that the model lacks, and for n <= 5.
+`aebench.evaluation.arrays.generation` draws the codes of each sampler, decodes them and computes the features and the predicted
+classes of the decoded images and of as many test images; it also describes the samplers. A metric uses the prior or, for a
+model without one, the normal fitted to its training codes; a profile has every sampler. The bias of a Fréchet distance is
+positive and about proportional to 1 / n, so distances are comparable only at the same n. The distance of `training images` is a
+reference for a perfect generator; it is slightly too high because the feature classifier was trained on these images. Other
+images of the same distribution have a coverage of 1 - 2^-5 (Naeem et al. 2020, Lemma 2). A model that has memorised its
+training images scores the same as these. Scores are NaN without a feature classifier, for a sampler that the model lacks, and
+for n <= 5.
 """
 
 import math

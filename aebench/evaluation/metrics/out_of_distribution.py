@@ -3,9 +3,10 @@
     FVU = sum ‖x - x̂‖² / sum ‖x - x̄‖²,   x̄: the mean of the out-of-distribution images, their best constant reconstruction
 
 FVU is 0 for a perfect copy, 1 for a reconstruction no better than that mean, and above 1 for a worse one, e.g. if a model of
-digits reconstructs every image as a digit. The mean of the training images also scores far above
-1. Compare these fractions with `fvu` of `reconstruction`, the fraction for test images: a model has learnt to copy if all are
-low, and has learnt the distribution of the images if only `fvu` is low.
+digits reconstructs every image as a digit. The mean of the training images also scores far above 1.
+
+Compare these fractions with `fvu` of `reconstruction`, the fraction for test images: a model has learnt to copy if all are low,
+and has learnt the distribution of the images if only `fvu` is low.
 
 Neither direction is better: the identity scores 0 and a constant 1 or more, and neither is learnt. The ratio to `fvu` is not
 reported because it is 0 / 0 for the identity.

@@ -1,4 +1,4 @@
-"""How robust are reconstructions and codes to corruption? Test images under six corruptions at increasing levels.
+"""How robust are reconstructions and codes to corruption? Test images under corruptions at increasing levels.
 
     SSE corrupted      mean over images of ‖x - g(f(x̃))‖²,   x̃ ~ q(x̃ | x)
     denoising gain     1 - sum ‖x - g(f(x̃))‖² / sum ‖x - x̃‖²     1: restored; 0: no better than x̃; negative: worse
@@ -6,10 +6,11 @@
     code displacement  E ‖f(x̃) - f(x)‖ / E ‖f(x) - f(x')‖, x and x' two images     1: the distance between two images
     under corruption   mean over corruptions of 1 / l_L ∫ accuracy dl from level 0 (clean) to the highest, l_L; trapezoidal rule
 
-The target is the clean x, as in denoising training (Vincent et al. 2008); the corruptions are set in `evaluation.robustness`
-of conf/<dataset>.yaml. A model that copies its input scores the error of the noise, E ‖x - x̃‖², and has gain 0. Under strong
-noise the mean image has a positive gain, too, so compare with this baseline. Except for SSE corrupted, whose noise depends on
-the seed, all models and seeds get the same corrupted images. The ridge probe is fitted to clean reference codes.
+The target is the clean x, as in denoising training (Vincent et al. 2008). The corruptions are set in `evaluation.robustness` of
+conf/<dataset>.yaml; by default they are six corruptions at three levels each, 18 in all. `aebench.evaluation.arrays.robustness`
+computes the corrupted images, their codes and their reconstructions. A model that copies its input scores the error of the
+noise, E ‖x - x̃‖², and has gain 0. Under strong noise the mean image has a positive gain, too, so compare with this baseline.
+All models and seeds are evaluated on the same corrupted images. The ridge probe is fitted to clean reference codes.
 """
 
 from functools import lru_cache
