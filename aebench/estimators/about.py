@@ -39,9 +39,10 @@ def known_model(name: str) -> tuple[str, str]:
 
 
 def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
-    """Metrics of a trained model on test images: value of this seed, mean over seeds and half-width of its 95 % interval.
+    """Return the metrics of a trained model on test images, by name.
 
-    Empty if the model was not evaluated.
+    Each has the value of this seed, and the mean over n seeds with the half-width of its 95 % interval. The result is empty if
+    the model was not evaluated.
     """
     metrics = {}
     for file in map(storage.run_folder(*name.split("/")).__truediv__, TABLES):

@@ -25,7 +25,9 @@ TOLERANCE = 1.1
 
 
 def bits_per_image(r: Representation) -> float:
-    """Rate at the coarsest level whose SSE is within 10 % of the unquantised code's; >= 0, NaN if there is no such level.
+    """Return the rate at the fewest bits per unit whose SSE exceeds that of the unquantised code by at most 10 %.
+
+    The number is chosen on validation images. The rate is >= 0, and NaN if no number of bits is sufficient.
 
     Neither direction is better: a constant code needs 0 bits, whatever its error.
     """
@@ -37,19 +39,25 @@ def bits_per_image(r: Representation) -> float:
 
 
 def sse_at_bits(r: Representation) -> dict[str, float]:
-    """SSE within each budget in bits per image, at the affordable level with the lowest validation error."""
+    """Return the SSE within each budget in bits per image.
+
+    Among the numbers of bits per unit that fit the budget, the one with the lowest error on validation images is used.
+    """
     if r.compression is None:
         return {}
     return {str(budget): _least_error(r, budget) for budget in r.compression.budgets}
 
 
 def sse_quantised(r: Representation) -> dict[str, float]:
-    """SSE of codes quantised to each number of bits per unit; >= 0."""
+    """Return the SSE, >= 0, of codes quantised to each number of bits per unit."""
     return {} if r.compression is None else _by_level(r, r.compression.test.errors)
 
 
 def bits_quantised(r: Representation) -> dict[str, float]:
-    """Rate in bits per image for each number of bits per unit; >= 0, above bits * units if test codes are unlikely enough."""
+    """Return the rate in bits per image, >= 0, for each number of bits per unit.
+
+    It may exceed bits * units if test codes are unlike the training codes.
+    """
     return {} if r.compression is None else _by_level(r, r.compression.test.lengths)
 
 

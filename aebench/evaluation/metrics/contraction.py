@@ -40,18 +40,18 @@ INDICES = [step * 10**power for power in range(7) for step in (1, 2, 3, 5)]
 
 
 def jacobian(r: Representation) -> float:
-    """Mean Frobenius norm of the Jacobian, >= 0. The contractive penalty is the mean of the squared norm instead."""
+    """Return the mean Frobenius norm of the Jacobian, >= 0. The contractive penalty is the mean of the squared norm instead."""
     return float(r.contraction.norms.double().mean())
 
 
 def jacobian_on_off(r: Representation) -> float:
-    """Ratio of the mean norms at test images and at noise; NaN if the code is constant on noise."""
+    """Return the mean norm at test images over the mean norm at noise images; NaN if the code is constant on noise."""
     on, off = (float(s.square().sum(1).sqrt().mean()) for s in (r.contraction.spectra, r.contraction.noise_spectra))
     return on / off if off else float("nan")
 
 
 def jacobian_rank(r: Representation) -> float:
-    """Effective rank of the Jacobian, in [1, min(k, d)]. Images with a zero Jacobian are left out; NaN if all are."""
+    """Return the effective rank, in [1, min(k, d)]. Images with a zero Jacobian are left out; the rank is NaN if all are."""
     import torch
 
     values = r.contraction.spectra
@@ -60,7 +60,10 @@ def jacobian_rank(r: Representation) -> float:
 
 
 def saturation(r: Representation) -> float:
-    """Percentage of saturated (image, unit) pairs. Units with a zero gradient at every image are left out; NaN if all are."""
+    """Return the percentage of (image, unit) pairs that are saturated.
+
+    Units with a zero gradient at every image are left out; the percentage is NaN if all are.
+    """
     unit_norms = r.contraction.unit_norms.double()
     steepest = unit_norms.amax(0)
     low = (unit_norms < SATURATED * steepest)[:, steepest > 0]
@@ -68,22 +71,22 @@ def saturation(r: Representation) -> float:
 
 
 def singular_values(r: Representation) -> dict[str, float]:
-    """Index -> singular value, mean over test images."""
+    """Return the singular values by their index, averaged over test images."""
     return _means(r.contraction.spectra, r.images.shape[1])
 
 
 def singular_values_off(r: Representation) -> dict[str, float]:
-    """Index -> singular value, mean over images of noise."""
+    """Return the singular values by their index, averaged over images of noise."""
     return _means(r.contraction.noise_spectra, r.images.shape[1])
 
 
 def linearisation_along(r: Representation) -> dict[str, float]:
-    """Fraction t -> error of the linearisation along the data, >= 0; NaN for a constant code."""
+    """Return the error of the linearisation along the data, >= 0, by fraction t; NaN for a constant code."""
     return _relative_errors(r.contraction.along)
 
 
 def linearisation_across(r: Representation) -> dict[str, float]:
-    """Fraction t -> error of the linearisation in random directions, >= 0; NaN for a constant code."""
+    """Return the error of the linearisation in random directions, >= 0, by fraction t; NaN for a constant code."""
     return _relative_errors(r.contraction.across)
 
 
@@ -96,7 +99,7 @@ def _relative_errors(linearised: "Linearised") -> dict[str, float]:
 
 
 def _means(values: "Tensor", pixels: int) -> dict[str, float]:
-    """Means over images at the indices up to `pixels`, the same for every model; NaN above the number of units."""
+    """Return the means over images at the indices up to `pixels`, the same for every model; NaN where a model has no value."""
     means = values.mean(0).tolist()
     indices = takewhile(lambda index: index <= pixels, INDICES)
     return {str(index): means[index - 1] if index <= len(means) else float("nan") for index in indices}

@@ -20,13 +20,13 @@ from aebench.evaluation.representation import Representation
 
 
 def fvu_noise(r: Representation) -> float:
-    """Fraction of the variance of uniform noise that is not reconstructed; >= 0."""
+    """Return the fraction, >= 0, of the variance of uniform noise that is not reconstructed."""
     part = r.out_of_distribution
     return math.nan if part is None else fraction_unexplained(part.noise, part.noise_reconstructions)
 
 
 def fvu_permuted(r: Representation) -> float:
-    """Fraction of the variance of permuted test images that is not reconstructed; >= 0, NaN if all of them are equal."""
+    """Return the fraction, >= 0, of the variance of permuted test images that is not reconstructed; NaN if all are equal."""
     part = r.out_of_distribution
     return math.nan if part is None else fraction_unexplained(part.permuted, part.permuted_reconstructions)
 
