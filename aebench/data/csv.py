@@ -105,7 +105,7 @@ def _read(content: bytes, path: str, label: str) -> "tuple[list[str], pd.DataFra
 
 
 def _fits(table: "pd.DataFrame", header: list[str], label: str) -> bool:
-    """Whether a table has a value in each cell, and finite numbers beside the label."""
+    """Whether a table has a value in each cell, and finite numbers in all columns but the label."""
     import numpy as np
 
     if table.shape[1] != len(header) or table.isna().any(axis=None):

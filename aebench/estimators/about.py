@@ -1,4 +1,4 @@
-"""What is known about a trained model besides its weights; it is read without importing torch."""
+"""What is known about a trained model in addition to its weights; it is read without importing torch."""
 
 from dataclasses import asdict
 from typing import Any

@@ -174,7 +174,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def module(self) -> Autoencoder:
         """Return the model as a torch module on the CPU, without gradients. Its images are (n, d) in [0, 1]."""
         check_is_fitted(self)
-        with Streams(self.seed_).initialising():  # leaves torch's generator as it is
+        with Streams(self.seed_).initialising():  # leaves torch's generator unchanged
             model = build(self.trained_.settings, self.n_features_in_).requires_grad_(False)
         model.load_state_dict({name: value[0] for name, value in self.trained_.state.items()})
         return model
@@ -245,7 +245,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return inputs.check_range(self.value_range, f"{type(self).__name__}.value_range")
 
     def _scaled(self, X: np.ndarray, within: bool = False) -> np.ndarray:
-        """Map values from `value_range_` to [0, 1]; if that was given, or with `within`, other values are refused."""
+        """Map values from `value_range_` to [0, 1]; if that was given, or with `within`, other values are rejected."""
         low, high = self.value_range_
         if (within or self.value_range is not None) and (X.min() < low or X.max() > high):
             raise InputError(f"images must be in [{low:g}, {high:g}], got {X.min():g} to {X.max():g}")

@@ -58,7 +58,7 @@ def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoen
     kind = find(settings, path)
     checked = config.check(kind.Settings, settings, path)
     try:
-        if torch.get_default_device().type == "meta":  # where sizes are checked, exceptions of plug-ins are left as they are
+        if torch.get_default_device().type == "meta":  # where sizes are checked, exceptions of plug-ins are not replaced
             return kind(checked, pixels)
         return plugins.guarded(kind, "__init__", lambda: kind(checked, pixels))
     except InputError as error:

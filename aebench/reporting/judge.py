@@ -1,4 +1,4 @@
-"""A model that was trained elsewhere beside the models of a report, for `aebench judge`; no result is written.
+"""Compare a model that was trained elsewhere with the models of a report, for `aebench judge`; no result is written.
 
 It is evaluated as by the stages `evaluate` and `classify`, with the first seed of the suite. Data and feature classifier are
 those of the pipeline, which are made first if there are none.
