@@ -1,4 +1,4 @@
-"""A bit that flips in a file of a finished run is found by the next run, and the file is made again."""
+"""A bit that flips in a file of a finished run is found by the next run, and the file is regenerated."""
 
 import os
 import random
@@ -85,4 +85,4 @@ def test_many_flipped_bits_are_found(finished, tried):
             (finished.folder / name).unlink()
         finished.run()
         assert finished.results() == before and finished.is_up_to_date(), digest
-    tried("flipped bits in DVC's cache", flips, "each found and the file made again")
+    tried("flipped bits in DVC's cache", flips, "each found, and the file regenerated")
