@@ -1,4 +1,4 @@
-"""Pictures are upright and opaque, and whatever a folder holds beside them is named or refused."""
+"""Pictures are upright and opaque, and whatever else a folder contains is named or rejected."""
 
 import gzip
 import os
@@ -200,7 +200,7 @@ def test_a_turned_picture_is_resized_upright():
     np.testing.assert_array_equal(got, np.repeat(IMAGES, 2, 2).reshape(100, 32) / np.float32(255))
 
 
-# --- what a folder holds beside pictures -----------------------------------------------------------------------------------
+# --- what else a folder contains -----------------------------------------------------------------------------------------
 
 
 def save(file: str, **options) -> None:
