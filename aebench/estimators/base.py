@@ -118,7 +118,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return self.inverse_transform(self.transform(X))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return minus the squared error summed over pixels in [0, 1], mean over images X; `y` is ignored."""
+        """Return minus the squared error summed over pixels in [0, 1] and averaged over images X; `y` is ignored."""
         check_is_fitted(self)
         x = self._images(X)
         x_hat = torch.from_numpy(self._apply("decode", torch.from_numpy(self._apply("encode", x))))
@@ -192,7 +192,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return _restored, (estimator, self.kind, self.__getstate__())
 
     def _settings(self) -> dict[str, Any]:
-        """The model's settings, checked."""
+        """Return the checked settings of the model."""
         values = {name: _lists(getattr(self, name)) for name in self.model_parameters}
         config.check(self.model.Settings, {"kind": self.kind, **values}, type(self).__name__)
         return {"kind": self.kind, **values}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MEASURE = "auroc"
 SPREAD = 0.7
-"""Width in which the points of all models at an anomaly are placed next to each other."""
+"""Width in which the points of all models at an anomaly are placed side by side."""
 
 
 def figures(results: Results) -> dict[str, ReportFigure]:
