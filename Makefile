@@ -1,10 +1,10 @@
 # make reproduce    install, run the pipeline, print the comparison
 # make test         install, run the fast tests        make test-all   also the slow pipeline and mutation tests
-# make reliability  kills, full disks, bombs, loads and 100,000 damaged files; writes reports/reliability.md (hours)
+# make reliability  kills, full disks, bombs, large runs and 100,000 damaged files; writes reports/reliability.md (hours)
 # make ui           open MLflow in the browser         make track      copy the results to MLflow again
 # make lint         check with ruff, bandit, pip-audit make format     format with ruff
 # make bench        benchmarks                         make lock       update requirements.lock
-# make clean        remove everything that can be made again, except DVC's cache
+# make clean        remove everything that can be regenerated, except DVC's cache
 #
 # Variables: DATASETS="digits mnist"  MODELS="pca ae"  SEEDS="0 1 2"  STUDIES="depth"  PAPERS="hinton2006"
 #                                                                     run this selection in the folder own/, see README

@@ -81,7 +81,7 @@ def run(
         typer.Option(envvar=remote.SCHEDULER, help="Compute on the workers of this dask scheduler, e.g. tcp://host:8786."),
     ] = None,
 ) -> None:
-    """Run the pipeline, independent stages side by side, and print the comparison of models."""
+    """Run the pipeline, independent stages in parallel, and print the comparison of models."""
     from aebench import data
     from aebench.pipeline import dvc_workspace, precheck, runner
 
@@ -102,7 +102,7 @@ def run(
 
 @app.command()
 def workspace(folder: Annotated[Path, typer.Argument(help="The folder, which Git ignores.")] = Path("own")) -> None:
-    """Create a folder in which a selection of your own runs, while the results published with the project stay as they are."""
+    """Create a folder for a selection of your own; the results published with the project stay unchanged."""
     from aebench.pipeline import dvc_workspace
 
     dvc_workspace.create(folder)

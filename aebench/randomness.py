@@ -8,7 +8,7 @@ seed have the same batches and, where shapes agree, the same corruption and init
     batches                 order of the images; the step is the epoch
     noise                   corruption and sampling during training; the step is the epoch
     validation              noise on validation images, equal at every epoch so that epochs are comparable
-    presentation            binary training images, drawn anew in every epoch; the step is the epoch
+    presentation            binary training images, drawn again in every epoch; the step is the epoch
     split                   splits of data sets
     binarisation            binary images that are drawn once; the step is the split
     labels                  choice of labelled images for fine-tuning and for classifiers on frozen codes

@@ -7,7 +7,7 @@ training has n = 1 and no interval. Models are compared seed by seed.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -47,6 +47,26 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
     sd = float(sample.std(ddof=1))
     quantile = stats.t.ppf((1 + level) / 2, len(sample) - 1)
     return Estimate(float(sample.mean()), sd, float(quantile * sd / np.sqrt(len(sample))), len(sample))
+
+
+def over_seeds(values: Sequence[float], measured: Sequence[bool] | None = None) -> Estimate:
+    """Return the mean of one value per seed with its 95 % interval, without the seeds that are not `measured`.
+
+    If a value is infinite (the PSNR of a perfect reconstruction) or NaN (not measured), there is a mean but no interval. A
+    quantity that was measured for the first seed only, such as the quality of a t-SNE map, has n = 1.
+    """
+    if measured is not None and len(measured) == len(values):
+        values = np.asarray(values)[list(measured)]
+    if np.isnan(values[1:]).all():
+        values = values[:1]
+    if np.isfinite(values).all():
+        return estimate(values)
+    return Estimate(float(np.mean(values)), math.nan, math.nan, len(values))
+
+
+def with_values(columns: Iterable[Sequence[float]]) -> list[bool]:
+    """Return for each seed whether any of the columns has a value: a seed that failed has only NaN."""
+    return [not np.isnan(values).all() for values in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def pca():
 
 
 def nmf():
-    """A model that was fitted to float64 refuses float32."""
+    """A model that was fitted to float64 rejects float32."""
     return NMF(4, init="nndsvda", max_iter=50, tol=0.01).fit(images().astype(float))
 
 

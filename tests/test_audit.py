@@ -98,7 +98,7 @@ def write_report(fingerprint):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished project as it is committed, with the code of the repository."""
+    """A finished project in its committed state, with the code of the repository."""
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -1,4 +1,4 @@
-"""CSV files whose header and lines disagree are refused, never read as something else; columns are matched by name."""
+"""CSV files whose header and lines disagree are rejected, never read as something else; columns are matched by name."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pictures are upright and opaque, and whatever a folder holds beside them is named or refused."""
+"""Pictures are upright and opaque, and whatever else a folder contains is named or rejected."""
 
 import gzip
 import os
@@ -200,7 +200,7 @@ def test_a_turned_picture_is_resized_upright():
     np.testing.assert_array_equal(got, np.repeat(IMAGES, 2, 2).reshape(100, 32) / np.float32(255))
 
 
-# --- what a folder holds beside pictures -----------------------------------------------------------------------------------
+# --- what else a folder contains -----------------------------------------------------------------------------------------
 
 
 def save(file: str, **options) -> None:
@@ -214,26 +214,26 @@ def link(file: str, target: str) -> None:
 
 SECOND = {"save_all": True, "append_images": [Image.fromarray(IMAGES[1])] * 2}
 PASSED_OVER = {  # what: (how it is made, note)
-    "hidden file": (lambda: Path("pictures/cat/.DS_Store").touch(), "passed over hidden files and folders: 1 (.DS_Store)"),
-    "hidden folder": (lambda: save("pictures/.cache/a.png"), "passed over hidden files and folders: 1 (.cache)"),
-    "beside": (lambda: save("pictures/a.png"), "passed over files beside the subfolders: 1 (a.png)"),
+    "hidden file": (lambda: Path("pictures/cat/.DS_Store").touch(), "skipped hidden files and folders: 1 (.DS_Store)"),
+    "hidden folder": (lambda: save("pictures/.cache/a.png"), "skipped hidden files and folders: 1 (.cache)"),
+    "beside": (lambda: save("pictures/a.png"), "skipped files beside the subfolders: 1 (a.png)"),
     "deeper": (
         lambda: [save(f"pictures/cat/sub/{name}.png") for name in "abcd"],
-        "passed over files in folders inside the subfolders: 4 (cat/sub/a.png, cat/sub/b.png, cat/sub/c.png, ...)",
+        "skipped files in folders inside the subfolders: 4 (cat/sub/a.png, cat/sub/b.png, cat/sub/c.png, ...)",
     ),
     "deepest": (
         lambda: save("pictures/cat/s/u/a.png"),
-        "passed over files in folders inside the subfolders: 1 (cat/s/u/a.png)",
+        "skipped files in folders inside the subfolders: 1 (cat/s/u/a.png)",
     ),
-    "dangling link": (lambda: link("pictures/cat/x.png", "none"), "passed over broken links and special files: 1 (cat/x.png)"),
-    "pipe": (lambda: os.mkfifo("pictures/cat/x"), "passed over broken links and special files: 1 (cat/x)"),
+    "dangling link": (lambda: link("pictures/cat/x.png", "none"), "skipped broken links and special files: 1 (cat/x.png)"),
+    "pipe": (lambda: os.mkfifo("pictures/cat/x"), "skipped broken links and special files: 1 (cat/x)"),
     "pages": (
         lambda: save("pictures/cat/000.tiff", **SECOND),
-        "passed over frames or pages after the first: 2 (cat/000.tiff)",
+        "skipped frames or pages after the first: 2 (cat/000.tiff)",
     ),
     "frames": (
         lambda: save("pictures/cat/000.png", **SECOND),
-        "passed over frames or pages after the first: 2 (cat/000.png)",
+        "skipped frames or pages after the first: 2 (cat/000.png)",
     ),
 }
 
@@ -260,7 +260,7 @@ def test_notes_of_names_that_are_not_utf8_can_be_printed():
     settings = as_folder()
     Path(os.fsdecode(b"pictures/\xff.png")).touch()
     prepared(settings | HELD)
-    assert data.notes("mine") == [r"pictures: passed over files beside the subfolders: 1 (\udcff.png)"]
+    assert data.notes("mine") == [r"pictures: skipped files beside the subfolders: 1 (\udcff.png)"]
 
 
 OTHER_CLASSES = {  # what: (how it is made, message)

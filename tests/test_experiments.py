@@ -1,4 +1,4 @@
-"""DVC experiments: results outside the suite stay in place, and runs arrive in the project's store beside the others."""
+"""DVC experiments: results outside the suite stay in place, and runs are added to the project's store."""
 
 import os
 import shutil
@@ -121,7 +121,7 @@ def test_two_experiments_at_the_same_time_create_the_store(unchanged, tmp_path):
 
 @pytest.mark.slow
 def test_an_experiment_with_an_archived_data_set_computes_nothing_anew(unchanged):
-    """`dvc exp run` deletes the files of this data set first. Files with wall times show that they are not computed anew.
+    """`dvc exp run` deletes the files of this data set first. Files with wall times show that they are not computed again.
 
     A layer that `pretrain` keeps has its wall time, too; whether layers are kept is not tested.
     """

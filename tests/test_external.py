@@ -111,7 +111,7 @@ def test_a_torch_module_is_measured_like_a_model_of_ours(judged, name, ours):
 
 @pytest.mark.slow
 def test_nmf_is_measured_with_pixels_limited_to_its_domain(judged):
-    """NMF refuses negative pixels, which Gaussian noise adds."""
+    """NMF rejects negative pixels, which Gaussian noise adds."""
     model = judged["external_nmf"]
     assert model.cost.facts["pixels"] == "limited to [0, 1]"
     assert 2 < model.scores["sse"].mean < 4

@@ -137,7 +137,7 @@ def test_a_seed_in_an_ensemble_equals_the_seed_alone_bit_for_bit(kind):
 
 @pytest.mark.parametrize("threads", [2, 3, 4])
 def test_training_does_not_depend_on_the_number_of_threads(kind, threads):
-    """Each thread trains its own seeds; some seeds stop early, so that the seeds are divided anew."""
+    """Each thread trains its own seeds; some seeds stop early, so that the seeds are divided again."""
     one, expected = fitted(kind, seeds=(5, 6, 7), training=settings(patience=1))
     many, history = fitted(kind, seeds=(5, 6, 7), training=settings(patience=1, threads=threads))
     assert equal(one.state, many.state)

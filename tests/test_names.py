@@ -1,4 +1,4 @@
-"""Names that a file system, a shell, DVC or the pipeline cannot take are refused in one line, before anything runs."""
+"""Names that a file system, a shell, DVC or the pipeline cannot take are rejected in one line, before anything runs."""
 
 import json
 import subprocess
@@ -114,7 +114,7 @@ def test_a_model_has_no_name_of_the_pipelines_files(project, name):
 
 
 def test_the_reserved_names_are_those_that_the_pipeline_uses():
-    """Folders that dvc.yaml and the layout name beside those of data sets, and beside those of models."""
+    """Folders that dvc.yaml and the layout name next to those of data sets, and next to those of models."""
     text = (ROOT / "dvc.yaml").read_text() + storage.__doc__
     for name in ("code", "pages", "feature_classifiers"):
         assert f"runs/{name}" in text and name in storage.RESERVED_DATASETS

@@ -226,7 +226,7 @@ def test_a_likelihood_is_that_of_the_binary_test_images(project, monkeypatch):
 def test_a_likelihood_of_grey_images_is_refused_before_training(project, monkeypatch):
     monkeypatch.setattr(runs, "minimise", None)
     write_vae()
-    with pytest.raises(InputError, match="conf/papers/small.yaml:data.binarised must be static or dynamic for nll"):
+    with pytest.raises(InputError, match=r"conf/papers/small.yaml:data.binarised must be static or dynamic for nll"):
         run("small")
 
 

@@ -28,7 +28,7 @@ def test_models_outside_the_suite_are_not_reported(fake_project):
 
 @pytest.fixture
 def any_name(monkeypatch):
-    """Names that are refused: titles and class names, which users choose freely, are escaped by the same functions."""
+    """Names that are rejected: titles and class names, which users choose freely, are escaped by the same functions."""
     monkeypatch.setattr(config, "check_names", lambda *_: None)
 
 

@@ -8,7 +8,8 @@ from fake_runs import T_975_2, file_of, measured, overwrite
 
 from aebench import storage
 from aebench.errors import InputError
-from aebench.reporting.results import FILES, over_seeds, read
+from aebench.reporting.results import FILES, read
+from aebench.statistics import over_seeds
 
 
 def test_results_are_those_of_the_suite_in_its_order(fake_project):

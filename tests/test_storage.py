@@ -1,4 +1,4 @@
-"""Files are read as they were written; those of another version are refused, not misread."""
+"""Files are read as they were written; those of another version are rejected, not misread."""
 
 import json
 import re

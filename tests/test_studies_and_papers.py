@@ -1,4 +1,4 @@
-"""Studies, papers and other data sets run beside the models; a change of one reruns only its stages."""
+"""Studies, papers and other data sets run in addition to the models; a change of one reruns only its stages."""
 
 import json
 import shutil

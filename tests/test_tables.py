@@ -30,7 +30,7 @@ NUMBER = re.compile(r"\\aebenchdefine\{fake\}\{(.*?)\}\{(.*?)\}\{(.*?)\}\{(.*?)\
 def written(tmp_path_factory):
     """Tables of a fake project in which the name of one model has characters that are special in LaTeX.
 
-    Such names are refused, so that titles and class names are the text that users choose freely.
+    Such names are rejected, so that titles and class names are the text that users choose freely.
     """
     root = tmp_path_factory.mktemp("tables")
     fake_runs.write_fake_suite(root)

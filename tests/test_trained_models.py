@@ -1,10 +1,12 @@
 """Trained models: loaded in two lines, used, explained, exported, and used without the project."""
 
+import json
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from sklearn.datasets import load_digits
 from torch.distributions import Normal
 
 import aebench
-from aebench import config, storage
+from aebench import config, data, storage
 from aebench.errors import InputError
 from aebench.estimators import files
 from aebench.estimators.export import export
@@ -145,6 +147,23 @@ def test_an_exported_folder_has_one_seed_and_a_card(project, tmp_path):
     assert card.startswith('---\nlicense: "cc-by-4.0"\n') and "| 4.000 | 3.000 | 12.706 | 2 |" in card
     export(str(tmp_path / "vae"), tmp_path / "copy")
     assert (tmp_path / "copy" / "README.md").read_text() == card
+
+
+def test_a_likelihood_of_binary_images_is_not_computed_for_grey_ones(project, tmp_path, monkeypatch):
+    original = data.check
+    binarised = SimpleNamespace(white=16.0, black=0.0, binarised="dynamic")
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "check", lambda *args: binarised if args[1].endswith(":data") else original(*args))
+        export("smoke/vae", tmp_path / "vae")
+    model = aebench.load(tmp_path / "vae")
+    black_and_white = 16.0 * (DIGITS[:2] > 8)
+    assert np.isfinite(model.log_likelihood(black_and_white, 3)).all()
+    with pytest.raises(InputError, match="images must be black or white, like those that the model was trained on"):
+        model.log_likelihood(DIGITS[:2], 3)
+    about = json.loads((tmp_path / "vae" / "about.json").read_text())
+    del about["binarised"]
+    (tmp_path / "vae" / "about.json").write_text(json.dumps(about))
+    assert np.isfinite(aebench.load(tmp_path / "vae").log_likelihood(DIGITS[:2], 3)).all(), "an export of an earlier version"
 
 
 def test_an_export_of_another_model_leaves_no_programs_of_the_first(project, tmp_path):

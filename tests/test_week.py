@@ -1,6 +1,6 @@
 """A researcher's week: own images, a model and a metric of another package, experiments, a sweep, a table and a second clone.
 
-Nobody edits a file of the project, the published results stay as they are, and Git sees only the user's own files.
+Nobody edits a file of the project, the published results stay unchanged, and Git sees only the user's own files.
 """
 
 import re

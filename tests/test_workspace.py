@@ -1,4 +1,4 @@
-"""A selection of one's own runs in a workspace, and leaves the project's tracked files as they are."""
+"""A selection runs in a workspace of its own, and leaves the project's tracked files unchanged."""
 
 import subprocess
 from pathlib import Path

@@ -1,6 +1,6 @@
 """A classifier of a data set whose features measure generated images, as an Inception network's features measure photographs.
 
-    features(x) = relu(relu(x W_0 + b_0) W_1 + b_1)   (n, 64),     class(x) = argmax_c [features(x) W_2 + b_2]_c
+    features(x) = relu(relu(x W_0 + b_0) W_1 + b_1)   (n, f),     class(x) = argmax_c [features(x) W_2 + b_2]_c
 
 It is trained once, on the labelled training images, by scikit-learn's MLPClassifier (Adam on the cross-entropy), and shares no
 code with the models that it measures. Nothing is selected: validation images are used only to report the accuracy, and test

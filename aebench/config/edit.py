@@ -59,7 +59,7 @@ def _studies(selected: list[str] | None, current: list[str], confs: list[Dataset
 def add_model(dataset: str, model: str, settings: dict[str, Any]) -> None:
     """Append `model` to the section `models` of conf/<dataset>.yaml, on one line unless DVC could not read it.
 
-    libyaml, with which DVC parses, refuses a colon in braces, as in {kind: my_models:Mine}.
+    libyaml, with which DVC parses, rejects a colon in braces, as in {kind: my_models:Mine}.
     """
     colon = any(isinstance(value, str) and ":" in value for value in settings.values())
     with edit_yaml(config.conf_file(dataset)) as document:

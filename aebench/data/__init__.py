@@ -46,7 +46,7 @@ def read(source: Source) -> Raw:
 
 
 def notes(dataset: str) -> list[str]:
-    """What was passed over or changed when the data set was prepared; empty if it has not been."""
+    """Return what was skipped or changed when the data set was prepared; empty if it has not been prepared."""
     file = card_file(dataset)
     return storage.read_json(file).get("notes", []) if file.exists() else []
 
@@ -57,7 +57,7 @@ def card_file(dataset: str) -> Path:
 
 
 def title(dataset: str) -> str:
-    """The title of a data set without one: its name in words."""
+    """Return the default title of a data set: its name in words."""
     words = dataset.replace("_", " ").strip()
     return words[0].upper() + words[1:]
 
@@ -65,7 +65,7 @@ def title(dataset: str) -> str:
 def prepare(dataset: str) -> dict[str, storage.Split]:
     """Read, check, split and describe a data set; write data/<dataset>/ only if all of these succeed.
 
-    What was passed over is printed on stderr and noted in the data card.
+    What was skipped or changed is printed on stderr and noted in the data card.
     """
     path = f"{config.conf_file(dataset)}:data"
     source = check(config.dataset(dataset).data, path)

@@ -28,7 +28,7 @@ class Raw:
     """A data set before it is split.
 
     `test` is the official test set, or the number or fraction of images of `train` to hold out as a test set. `notes` say
-    what was passed over; they are printed, and are part of the data card.
+    what was skipped; they are printed, and are part of the data card.
     """
 
     train: Split

@@ -1,7 +1,7 @@
 """Binary images: a pixel is 1 with a probability equal to its grey value, else 0 (Salakhutdinov & Murray 2008).
 
     static    every image is drawn once
-    dynamic   a training image is drawn anew whenever gradient descent uses it; all others are drawn once (Burda et al. 2016)
+    dynamic   a training image is drawn again whenever gradient descent uses it; all others are drawn once (Burda et al. 2016)
 
 A likelihood of MNIST in nats that can be compared with published ones is that of binary images: of grey pixels, the Bernoulli
 likelihood is a cross-entropy. With `static` a large model learns which pixels were drawn; with `dynamic` it cannot. Only

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LARGEST = 2**53
 NUMBER = re.compile(r"[0-9]+")
 FEWEST = 5
-"""Number of images from which a column that counts the lines is not a pixel."""
+"""Minimum number of images for recognising a column that numbers the lines, which is not a pixel."""
 
 
 class Csv(Arrays):
@@ -105,7 +105,7 @@ def _read(content: bytes, path: str, label: str) -> "tuple[list[str], pd.DataFra
 
 
 def _fits(table: "pd.DataFrame", header: list[str], label: str) -> bool:
-    """Whether a table has a value in each cell, and finite numbers beside the label."""
+    """Whether a table has a value in each cell, and finite numbers in all columns but the label."""
     import numpy as np
 
     if table.shape[1] != len(header) or table.isna().any(axis=None):

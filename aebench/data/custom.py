@@ -4,7 +4,7 @@ Pixels x become (x - minimum) / (maximum - minimum): `minimum` is the value of b
 Its default is 255 for uint8 and 1 for floats; for other integers it must be given, and also if no pixel reaches half of it.
 Labels are integers or names, see `aebench.data.labels`.
 
-A flat row of a colour image has its pixels in row-major order, with the channels of a pixel side by side: r, g, b, r, g, b, ...
+A flat row of a colour image has its pixels in row-major order and the channels of a pixel together: r, g, b, r, g, b, ...
 """
 
 import math
@@ -22,8 +22,9 @@ from aebench.storage import About, Split
 
 CHANNELS = (1, 3, 4)
 DEFAULT_MUST_REACH, MUST_REACH, BLACK_MUST_REACH = 1 / 2, 1 / 8, 1 / 2
-"""Fractions of white that the brightest pixel must reach: of the default, and of `maximum`. Digits with pixels of 0 to 16 that
-are divided by 255, or are divided by 16 once more, reach 1/16. If `minimum` is not 0, the darkest pixel must be below 1/2."""
+"""Fractions of the range from black to white. The brightest pixel must reach the first if `maximum` is not given and the second
+if it is; otherwise white is probably wrong: digits with pixels of 0 to 16 that are divided by 255, or by 16 once more, reach
+1/16. If `minimum` is not 0, the darkest pixel must be below the third."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Labelled:
     labels: np.ndarray
     file: str
     notes: tuple[str, ...] = ()
-    """What was passed over."""
+    """What was skipped."""
 
     def __post_init__(self) -> None:
         kind, shape, n = self.labels.dtype, self.labels.shape, len(self.images)

@@ -28,7 +28,7 @@ class Digits(Source):
 
     @property
     def white(self) -> float:
-        """The value of white: all dots of a block are black in the scan."""
+        """Return 16, shown as white: all 16 dots of a block are black in the scan."""
         return WHITE
 
     def read(self) -> Raw:

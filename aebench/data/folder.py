@@ -1,7 +1,7 @@
 """A folder of image files with one subfolder per class, named after the class.
 
-Whatever is not read is counted and named in the notes of the data set. What would change the classes is an error: a subfolder
-without image files, or a link to nothing where a subfolder may have been.
+Whatever is skipped is counted and named in the notes of the data set. What would change the classes is an error: a subfolder
+without image files, or a broken symbolic link, which may have led to a subfolder.
 """
 
 import os
@@ -21,7 +21,7 @@ from aebench.data.picture import check_colour, read_picture
 from aebench.errors import InputError, printable
 
 BYTES_PER_VALUE = 5
-"""One as it is read, four in float32."""
+"""1 byte as uint8 plus 4 as float32."""
 NAMED = 3
 """Number of files that a note names."""
 HIDDEN, BESIDE = "hidden files and folders", "files beside the subfolders"
@@ -84,7 +84,7 @@ class Folder(Custom):
 
 
 def image_files(root: Path, path: str) -> tuple[list[Path], dict[str, list[str]]]:
-    """Return the files of all classes, sorted by class and name, and the names of what was passed over, by reason.
+    """Return the files of all classes, sorted by class and name, and the names of what was skipped, by reason.
 
     Raises `InputError` if a class has no files, or cannot be told from its name.
     """
@@ -135,10 +135,10 @@ def _visible(folder: Path, passed_over: dict[str, list[str]]) -> list[Path]:
 
 
 def _notes(path: str, passed_over: dict[str, list[str]]) -> tuple[str, ...]:
-    """One sentence per reason: how much was passed over, and the first names."""
+    """Return one sentence per reason: how much was skipped, and the first names."""
     notes = []
     for reason, names in passed_over.items():
         distinct = list(dict.fromkeys(names))
         first = ", ".join(distinct[:NAMED]) + (", ..." if distinct[NAMED:] else "")
-        notes += [printable(f"{path}: passed over {reason}: {len(names)} ({first})")] if names else []
+        notes += [printable(f"{path}: skipped {reason}: {len(names)} ({first})")] if names else []
     return tuple(notes)

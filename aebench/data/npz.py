@@ -69,7 +69,7 @@ def _array(file: Path, key: str) -> np.ndarray:
 
 
 def _size(archive: NpzFile, key: str) -> int:
-    """Bytes of an array in an archive; not more are read, whatever the array's own header says."""
+    """Return the size of an array in the archive, in bytes. No more are read, even if the array's own header says more."""
     return archive.zip.getinfo(_member(archive, key)).file_size
 
 

@@ -1,4 +1,4 @@
-"""What is known about a trained model besides its weights; it is read without importing torch."""
+"""What is known about a trained model in addition to its weights; it is read without importing torch."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from aebench import config, data, storage
 from aebench.errors import InputError, unknown
 from aebench.evaluation.metrics import METRICS
-from aebench.reporting.results import over_seeds, with_values
+from aebench.statistics import over_seeds, with_values
 
 WEIGHTS, ABOUT = "weights.safetensors", "about.json"
 """Files of an exported model, which `aebench.estimators.files` describes."""
@@ -23,7 +23,9 @@ def describe(name: str) -> dict[str, Any]:
     about, source = storage.load_about(dataset), data.check(conf.data, f"{config.conf_file(dataset)}:data")
     path = f"{config.conf_file(dataset)}:{conf.section_of(model)}.{model}.training"
     training = config.training(conf, conf.all_models[model], path).model_dump()
-    return {"name": name, "training": training, "value_range": source.white and (source.black, source.white), **asdict(about)}
+    value_range = source.white and (source.black, source.white)
+    facts = {"name": name, "training": training, "value_range": value_range, "binarised": source.binarised}
+    return facts | asdict(about)
 
 
 def known_model(name: str) -> tuple[str, str]:
@@ -39,9 +41,10 @@ def known_model(name: str) -> tuple[str, str]:
 
 
 def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
-    """Metrics of a trained model on test images: value of this seed, mean over seeds and half-width of its 95 % interval.
+    """Return the metrics of a trained model on test images, by name.
 
-    Empty if the model was not evaluated.
+    Each has the value of this seed, and the mean over n seeds with the half-width of its 95 % interval. The result is empty if
+    the model was not evaluated.
     """
     metrics = {}
     for file in map(storage.run_folder(*name.split("/")).__truediv__, TABLES):

@@ -118,7 +118,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return self.inverse_transform(self.transform(X))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return minus the squared error summed over pixels in [0, 1], mean over images X; `y` is ignored."""
+        """Return minus the squared error summed over pixels in [0, 1] and averaged over images X; `y` is ignored."""
         check_is_fitted(self)
         x = self._images(X)
         x_hat = torch.from_numpy(self._apply("decode", torch.from_numpy(self._apply("encode", x))))
@@ -145,13 +145,15 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def log_likelihood(self, X: Any, samples: int = 100, random_state: Any = None) -> np.ndarray:
         """Return a lower bound (n,) of log p(x) in nats, from `samples` importance samples (Burda et al. 2016, equation 8).
 
-        p is a probability or density of images in [0, 1]. Raises `InputError` if the model has no likelihood, or if images are
-        not within `value_range_`.
+        p is a probability or density of images in [0, 1]. Raises `InputError` if the model has no likelihood, if images are not
+        within `value_range_`, or if they are grey and the model was trained on binary images.
         """
         check_is_fitted(self)
         x, model = self._images(X, within=True), self.module()
         if model.nll(x[:1], torch.zeros(1, model.latent_dim)) is None:
             raise InputError(f"{type(self).__name__} has no likelihood; score is minus its squared error")
+        if getattr(self, "about", {}).get("binarised") and not bool(((x == 0) | (x == 1)).all()):
+            raise InputError("images must be black or white, like those that the model was trained on, got grey values")
         generator = Streams(inputs.integer(random_state)).torch("evaluation", Use.DENSITY)
         samples, bounds = inputs.count(samples, "samples"), []
         for row in x.split(1):
@@ -174,7 +176,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def module(self) -> Autoencoder:
         """Return the model as a torch module on the CPU, without gradients. Its images are (n, d) in [0, 1]."""
         check_is_fitted(self)
-        with Streams(self.seed_).initialising():  # leaves torch's generator as it is
+        with Streams(self.seed_).initialising():  # leaves torch's generator unchanged
             model = build(self.trained_.settings, self.n_features_in_).requires_grad_(False)
         model.load_state_dict({name: value[0] for name, value in self.trained_.state.items()})
         return model
@@ -192,7 +194,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return _restored, (estimator, self.kind, self.__getstate__())
 
     def _settings(self) -> dict[str, Any]:
-        """The model's settings, checked."""
+        """Return the checked settings of the model."""
         values = {name: _lists(getattr(self, name)) for name in self.model_parameters}
         config.check(self.model.Settings, {"kind": self.kind, **values}, type(self).__name__)
         return {"kind": self.kind, **values}
@@ -245,7 +247,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return inputs.check_range(self.value_range, f"{type(self).__name__}.value_range")
 
     def _scaled(self, X: np.ndarray, within: bool = False) -> np.ndarray:
-        """Map values from `value_range_` to [0, 1]; if that was given, or with `within`, other values are refused."""
+        """Map values from `value_range_` to [0, 1]; if that was given, or with `within`, other values are rejected."""
         low, high = self.value_range_
         if (within or self.value_range is not None) and (X.min() < low or X.max() > high):
             raise InputError(f"images must be in [{low:g}, {high:g}], got {X.min():g} to {X.max():g}")

@@ -65,7 +65,7 @@ def estimator(kind: str) -> type[Estimator]:
 
 
 def _parameter(name: str, schema: type[Schema]) -> inspect.Parameter:
-    """The parameter for a setting; lists become tuples, because a default must be immutable."""
+    """Return the parameter for a setting; lists become tuples, because a default must be immutable."""
     field = schema.model_fields[name]
     default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
     if schema is Training or field.is_required():
@@ -76,6 +76,6 @@ def _parameter(name: str, schema: type[Schema]) -> inspect.Parameter:
 
 
 def _description(model: type) -> str:
-    """The docstring: that of the model and of its settings, then that of `Estimator`."""
+    """Return the docstring: that of the model and of its settings, then that of `Estimator`."""
     settings = inspect.cleandoc(model.Settings.__doc__ or "")
     return f"{inspect.cleandoc(model.__doc__ or '')}\n\n{settings}\n\n{inspect.cleandoc(Estimator.__doc__)}"

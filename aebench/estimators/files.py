@@ -70,7 +70,8 @@ def read_export(folder: Path) -> tuple[dict[str, Any], storage.Trained]:
     """Return what is known about an exported model, and its weights; raises `InputError` if a file is damaged."""
     try:
         about, trained = storage.read_json(folder / ABOUT), storage.load_trained(folder / WEIGHTS)
-        return {name: about[name] for name in (*FACTS, "metrics")}, trained
+        facts = {name: about[name] for name in (*FACTS, "metrics")}
+        return facts | {"binarised": about.get("binarised")}, trained  # exports of earlier versions do not have it
     except InputError:
         raise
     except Exception as damage:  # errors of many types

@@ -41,7 +41,10 @@ def check_range(value_range: Any, name: str) -> tuple[float, float]:
 
 
 def integer(random_state: Any) -> int:
-    """Return a seed: an integer is one itself; None and a RandomState draw one. Raises `InputError` for other values."""
+    """Return a seed: an integer of at least 0 is returned unchanged; otherwise one is drawn.
+
+    It is drawn from a RandomState or, if `random_state` is None, from NumPy's global one. Raises `InputError` for other values.
+    """
     if isinstance(random_state, (int, np.integer)) and random_state >= 0 and not isinstance(random_state, bool):
         return int(random_state)
     if random_state is None or hasattr(random_state, "randint"):

@@ -47,7 +47,7 @@ def classify(dataset: str, model: str) -> None:
 
 
 def probe_seed(dataset: str, model: str, index: int) -> dict[str, ProbeResult]:
-    """Results of the linear probe for the seed at `index` in the suite, by amount of labels."""
+    """Return the results of the linear probe for the seed at `index` in the suite, by amount of labels."""
     device, conf = configure_compute(compute(dataset)), config.dataset(dataset)
     settings = config.check(LinearProbeSettings, conf.linear_probe, f"{config.conf_file(dataset)}:linear_probe")
     trained = storage.load_trained(storage.run_folder(dataset, model) / "weights.safetensors")
@@ -59,7 +59,10 @@ def probe_seed(dataset: str, model: str, index: int) -> dict[str, ProbeResult]:
 def probe_replica(
     replica: Replica, dataset: str, settings: LinearProbeSettings, seed: int, device: torch.device
 ) -> dict[str, ProbeResult]:
-    """Results of the linear probe for one replica, by amount of labels; `seed` determines which images have labels."""
+    """Return the results of the linear probe for one replica, by amount of labels.
+
+    `seed` determines which images have labels.
+    """
     train, validation, test = (storage.load_split(dataset, name) for name in storage.SPLITS)
     images = torch.from_numpy(train.images), torch.from_numpy(validation.images)
     reference = in_blocks(replica, "encode", torch.cat(images).to(device))
@@ -88,7 +91,7 @@ def finetuned(finetuning: Finetuning) -> dict[str, list[float]]:
 
 
 def accuracies(classifiers: Ensemble, images: torch.Tensor, labels: torch.Tensor) -> list[float]:
-    """Accuracy of the classifier of each seed in %, for images (n, d) with labels (n,); NaN if its training failed."""
+    """Return the accuracy in % of the classifier of each seed for images (n, d) with labels (n,); NaN if training failed."""
     accuracy = 100 * (classifiers.codes(images).argmax(2) == labels).double().mean(1)
     return accuracy.where(classifiers.finite(), torch.nan).tolist()
 

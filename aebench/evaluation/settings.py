@@ -145,7 +145,7 @@ class Density(Schema):
 
     @property
     def least_variance(self) -> float:
-        """The variance of the error of rounding to `levels` grey levels."""
+        """Return the variance of the error of rounding to `levels` grey levels."""
         return (self.levels - 1) ** -2 / 12
 
 

@@ -66,8 +66,8 @@ class View:
     def measurable(self) -> bool:
         """Whether all codes, and the reconstructions of the test images, are finite and not too large to be squared.
 
-        They are not if training failed, whose weights are NaN, or if it ended with huge weights. There are no metrics then.
-        Without a decoder there are no reconstructions.
+        False if training failed, which makes all weights NaN, or if it diverged; no metrics are computed then. Without a
+        decoder only the codes are checked.
         """
         from aebench.models.external.adapter import DECODER
         from aebench.objectives import bounded

@@ -47,7 +47,7 @@ def find(settings: dict[str, Any], path: str) -> type[Autoencoder]:
 
 
 def modules(settings: dict[str, Any], path: str) -> tuple[str, ...]:
-    """Names of the modules whose code determines a model: that of its kind and, for an external model, that of its loader."""
+    """Return the names of the modules that define a model: that of its kind and, if it is external, that of its loader."""
     kind = find(settings, path)
     loader = str(settings.get("load")).partition(":")[:1] if "load" in kind.Settings.model_fields else ()
     return (kind.__module__, *loader)
@@ -58,7 +58,7 @@ def build(settings: dict[str, Any], pixels: int, path: str = "models") -> Autoen
     kind = find(settings, path)
     checked = config.check(kind.Settings, settings, path)
     try:
-        if torch.get_default_device().type == "meta":  # where sizes are checked, exceptions of plug-ins are left as they are
+        if torch.get_default_device().type == "meta":  # where sizes are checked, exceptions of plug-ins are not replaced
             return kind(checked, pixels)
         return plugins.guarded(kind, "__init__", lambda: kind(checked, pixels))
     except InputError as error:

@@ -29,7 +29,7 @@ class Autoencoder(nn.Module):
     signed: ClassVar[frozenset[str]] = frozenset()  # terms that may be negative, such as log-densities
     missing: ClassVar[dict[str, str]] = {}  # what the model lacks -> reason (see external/adapter.py)
     latent_dim = property(lambda self: self.settings.latent_dim, doc="Number of units of a code, k.")
-    size = property(lambda self: sum(v.numel() for v in self.state_dict().values()), doc="Number of weights; None if unknown.")
+    size = property(lambda self: sum(v.numel() for v in self.state_dict().values()), doc="Number of weights and buffers.")
 
     def __init__(self, settings: ModelSettings, pixels: int):
         super().__init__()

@@ -7,8 +7,8 @@
     hutchinson   any depth: mean of ‖vᵀJ‖² over p random probes v in {-1, 1}^k: unbiased, with variance
                  2/p sum_{i≠j} (J Jᵀ)²_ij (Hutchinson 1990)
 
-Weights are tied by default, because an untied decoder evades the penalty: the encoder's weights shrink and the decoder's grow.
-Limit: λ = 0 is the tied vanilla autoencoder.
+Weights are tied by default: with untied weights, the network can avoid the penalty by scaling the encoder's weights down and
+the decoder's up. Limit: λ = 0 is the tied vanilla autoencoder.
 """
 
 from typing import Literal

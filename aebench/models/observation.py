@@ -27,7 +27,7 @@ class ObservationSettings(EncoderSettings):
 
 
 class ObservationModel(Autoencoder):
-    """An autoencoder whose `decoder` computes the mean of p(x|z), before the sigmoid."""
+    """An autoencoder whose `decoder` returns the logits of the mean of p(x|z); `decode` applies the sigmoid."""
 
     def __init__(self, settings: ObservationSettings, pixels: int):
         super().__init__(settings, pixels)

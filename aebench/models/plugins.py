@@ -26,7 +26,7 @@ LOGS = CHECKPOINTS / "errors"
 
 
 def call(model: nn.Module, method: str, *args: Any) -> Any:
-    """Call a method of a model; raises `InputError` if a plug-in returns something else than it must."""
+    """Call a method of a model; raises `InputError` if a plug-in returns an invalid result."""
     result = guarded(type(model), method, lambda: getattr(model, method)(*args))
     if is_plugin(type(model)) and (got := _wrong(model, method, result, *args)):
         raise InputError(f"{_name(type(model))}.{method} must {EXPECTED[method]}, got {got}")

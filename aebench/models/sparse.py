@@ -5,7 +5,7 @@
 
 x (n, d), h (n, k), ρ̂ (k,). ρ̂_j is a mean over images for each unit; with a mean over units, a unit that is always active
 could compensate for units that never are. With a batch of 100, the standard error of ρ̂_j is about sqrt(ρ (1 - ρ) / 100).
-The L1 penalty can be evaded by shrinking the code and scaling up the decoder, unless weights are tied. Limits: λ = 0 is the
+Unless weights are tied, the network can avoid the L1 penalty by scaling the code down and the decoder up. Limits: λ = 0 is the
 vanilla autoencoder; for ρ̂ = ρ the KL penalty is 0; both penalties are >= 0.
 """
 

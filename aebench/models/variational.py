@@ -4,8 +4,9 @@
     elbo   loss = E_q[-log p(x|z)] + β KL(q(z|x) ‖ p(z))          (β-VAE: Higgins et al. 2017); mean over K samples
     iwae   loss = -log 1/K sum_k p(x|z_k) [p(z_k) / q(z_k|x)]^β   (Burda et al. 2016); for K = 1 the ELBO with a sampled KL term
 
-x (n, d); μ (the code), σ (n, k); ε, z (n, K, k). Terms are in nats, summed over pixels and units; for β = 1 the loss is
->= -log p(x). p(x|z) is defined in observation.py; since -log p(x|z) = error / c + constant, the ELBO's loss is proportional to
+x (n, d); μ (the code), σ (n, k); ε, z (n, K, k). Terms are in nats, summed over pixels and units; for β = 1 the loss is, in
+expectation, >= -log p(x). p(x|z) is defined in observation.py; since -log p(x|z) = error / c + constant, the ELBO's loss is
+proportional to
 
     error + β_eff KL + constant,   effective β   β_eff = c β
 

@@ -6,7 +6,7 @@ chosen on validation images; the test images are read once, after training.
 
     reports/papers/<paper>.csv    run, measure, seed, value, wall time of the run in seconds (all seeds), processor
     reports/papers/<paper>.json   what these numbers depend on, except code and data; epochs and environment of each run
-    reports/papers.md, papers.tex published numbers and ours, side by side
+    reports/papers.md, papers.tex published numbers and ours in one table
 """
 
 from pathlib import Path

@@ -81,19 +81,19 @@ def softmax_error(r: Representation) -> float:
 
 
 def jacobian(view: View) -> float:
-    """Mean Frobenius norm of the encoder's Jacobian."""
+    """Return the mean Frobenius norm of the encoder's Jacobian."""
     from aebench.evaluation.arrays.contraction import norms
 
     return float(norms(view.replica.function("encode"), evenly_spaced(view.images, JACOBIANS))[0].double().mean())
 
 
 def saturated(view: View) -> float:
-    """Fraction in % of the activations h of units in (0, 1) with h < 0.05 or h > 0.95."""
+    """Return the percentage of activations h with h < 0.05 or h > 0.95, for units in (0, 1)."""
     return 100 * float(((view.codes < 0.05) | (view.codes > 0.95)).double().mean())
 
 
 def nll(view: View) -> float:
-    """Mean of -L_K over the test images, an upper bound of -E log p(x)."""
+    """Return the mean of -L_K over the test images, in expectation an upper bound of -E log p(x)."""
     import torch
 
     generator = view.generator(Use.DENSITY)
@@ -102,12 +102,12 @@ def nll(view: View) -> float:
 
 
 def active_units(view: View) -> float:
-    """Number of active units among the codes of the test images."""
+    """Return the number of active units among the codes of the test images."""
     return count_active(view.codes)
 
 
 def classification_error(classifiers: "Ensemble", images: "torch.Tensor", labels: "torch.Tensor") -> list[float]:
-    """Test error in % of the classifier of each seed."""
+    """Return the test error in % of the classifier of each seed."""
     from aebench.evaluation.classify import accuracies
 
     return [100 - accuracy for accuracy in accuracies(classifiers, images, labels)]

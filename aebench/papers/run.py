@@ -88,14 +88,14 @@ class PaperRun:
 
     @property
     def identity(self) -> str:
-        """A hash of all that determines the results: settings, seeds, code and data."""
+        """Return a hash of all that determines the results: settings, seeds, code and data."""
         code = code_hashes(__name__, *models.modules(self.run.model, self.path))
         described = papers.description(self.paper) | {"runs": self.run.model_dump(exclude_unset=True)}
         return hashlib.sha256(json.dumps([described, code, self.data.digest], sort_keys=True).encode()).hexdigest()
 
     @property
     def training(self) -> config.Training:
-        """The training settings of the model."""
+        """Return the training settings of the model."""
         return checks.training(self.paper, self.run.model.get("training", {}), f"{self.path}.training")
 
     def result(self) -> RunResult:
@@ -135,7 +135,7 @@ class PaperRun:
 
     @property
     def classes(self) -> int:
-        """The number of classes, C."""
+        """Return the number of classes, C."""
         return len(self.data.about.classes)
 
     def build(self) -> models.Autoencoder:

@@ -52,7 +52,7 @@ class Row(Schema):
 
 
 class Paper(Schema):
-    """A paper. A `record` is not a published result, but the best that a stated recipe reaches, beside the best published."""
+    """A paper. A `record` is the best that a stated recipe reaches, compared with the best published number, if any."""
 
     title: str = Field(min_length=1)
     reference: str = Field(min_length=1)

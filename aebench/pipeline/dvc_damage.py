@@ -1,6 +1,6 @@
-"""Find files of which a bit has flipped, in the workspace and in DVC's cache, so that they are made again.
+"""Find files of which a bit has flipped, in the workspace and in DVC's cache, so that they are regenerated.
 
-DVC recognises a changed file by its size and time, which a failing disk leaves as they are, and it never checks the content of
+DVC recognises a changed file by its size and time, which a failing disk leaves unchanged, and it never checks the content of
 its cache. Here the files of each stage are compared with the MD5 that DVC recorded.
 """
 

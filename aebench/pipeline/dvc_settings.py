@@ -1,4 +1,4 @@
-"""Settings that DVC must be able to read: it parses YAML with libyaml, which refuses some texts that other parsers accept."""
+"""Settings that DVC must be able to read: it parses YAML with libyaml, which rejects some texts that other parsers accept."""
 
 from pathlib import Path
 

@@ -51,7 +51,7 @@ class DvcStages:
     """The stages of dvc.yaml that lead to `targets` (stages, or groups such as `train`; default: all), in an order to run them.
 
     `graph` maps each stage to the stages that it depends on. `execute` must be set before a stage runs. Use as a context
-    manager. `damaged` are the files that were not what DVC had recorded, and were made again.
+    manager. `damaged` are the files that were not what DVC had recorded, and were regenerated.
     """
 
     execute: Execute

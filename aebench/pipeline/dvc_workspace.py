@@ -1,4 +1,4 @@
-"""A workspace: a folder in which a selection of one's own runs, so that the project's tracked files stay as they are.
+"""A workspace: a separate folder in which a subset of the suite runs. The project's tracked files stay unchanged.
 
     own/aebench, stages, conf, dvc.yaml                         links to those of the project
     own/params.yaml                                             the selection

@@ -25,10 +25,10 @@ BUDGET = 20.0
 
 
 def training(dataset: str, models: Sequence[str], jobs: int, gpus: int = 0) -> str:
-    """A sentence about the wall time of the training of these models; empty if it is short or cannot be estimated.
+    """Return a sentence about the wall time of training these models; empty if it is short or cannot be estimated.
 
-    Recorded times are those of stages beside which others ran, on `gpus` or, without any, `jobs` at a time; timed batches had
-    the machine for themselves.
+    Recorded times come from parallel runs, timed batches from an idle machine. `jobs` stages run in parallel, or as many as
+    there are `gpus`.
     """
     recorded = {model: seconds for model in models if (seconds := _recorded(dataset, model)) is not None}
     others = [model for model in models if model not in recorded]

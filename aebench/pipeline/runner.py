@@ -1,4 +1,4 @@
-"""`aebench run`: the stages of dvc.yaml side by side, with the same results and the same dvc.lock as `dvc repro`.
+"""`aebench run`: the stages of dvc.yaml in parallel, with the same results and the same dvc.lock as `dvc repro`.
 
 A failed stage stops only those that depend on it. Ctrl-C stops the running stages; finished ones are kept, and training is
 resumed from its checkpoint by the next run.
@@ -47,7 +47,7 @@ class Outcome:
     def lines(self) -> list[str]:
         """What failed and why, and how to go on; empty if nothing failed and no file was damaged."""
         shown, more = self.damaged[:MOST_DAMAGED], len(self.damaged) - MOST_DAMAGED
-        lines = [f"note: {file} differed from dvc.lock: it was restored or made again" for file in shown]
+        lines = [f"note: {file} differed from dvc.lock: it was restored or regenerated" for file in shown]
         lines += [f"note: so did {more} other files"] if more > 0 else []
         for stage, why in self.failures.items():
             needing = [other for other, failed in self.skipped.items() if failed == stage]
@@ -150,7 +150,7 @@ def visible_gpus() -> list[str]:
 
 @contextmanager
 def _environment(folders: list[str], jobs: int) -> Iterator[None]:
-    """Let stages use this Python, or that of the fork server in `folders`, and know how many run side by side."""
+    """Let stages use this Python, or that of the fork server in `folders`, and know how many run in parallel."""
     before = dict(os.environ)
     path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ.update({"PATH": path, SIDE_BY_SIDE: str(jobs)})

@@ -1,4 +1,4 @@
-"""Run the tasks of a graph side by side: each task starts when all tasks that it depends on have finished.
+"""Run the tasks of a graph in parallel: each task starts when all tasks that it depends on have finished.
 
 This module knows neither DVC nor processes. A task is a name, and its work is a function that runs in a thread.
 """
@@ -29,7 +29,7 @@ def run(
     seconds: Mapping[str, float] | None = None,
     stop: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Call work(task) for every task, side by side; a failure stops only the tasks that depend on it.
+    """Call work(task) for every task, in parallel; a failure stops only the tasks that depend on it.
 
     `capacity` maps resources to amounts, and must have cores; `needs` has what a task uses of them (default: one core). A task
     that asks for more than the capacity gets all of it. Among the tasks that may start, the one with the longest way to the end

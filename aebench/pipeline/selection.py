@@ -10,7 +10,7 @@ from aebench.storage import atomic_write
 
 
 def select(changes: dict[str, list[Any]]) -> Suite:
-    """Write `changes` of the suite to params.yaml and prepare dvc.lock; without a change, params.yaml stays as it is."""
+    """Write `changes` of the suite to params.yaml and prepare dvc.lock; without a change, params.yaml stays unchanged."""
     with run_lock.only_run():
         _check(changes)
         before, content = config.suite(), config.SUITE_FILE.read_bytes()

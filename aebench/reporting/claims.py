@@ -108,7 +108,7 @@ class TestResult:
 
 @cache
 def claims(file: Path = FILE) -> dict[str, dict[str, Claim]]:
-    """Chapter -> name -> claim, checked; an `InputError` names an unknown key, figure or quantity."""
+    """Return the checked claims as {chapter: {name: claim}}; an `InputError` names an unknown key, figure or quantity."""
     chapters = {
         chapter: {name: config.check(Claim, block, f"{file.name}:{chapter}.{name}") for name, block in blocks.items()}
         for chapter, blocks in storage.read_yaml(file).items()
@@ -120,7 +120,7 @@ def claims(file: Path = FILE) -> dict[str, dict[str, Claim]]:
 
 
 def verdict(results: Results, claim: Claim) -> tuple[str, list[TestResult]]:
-    """The verdict on a claim and the result of each of its tests."""
+    """Return the verdict on a claim and the result of each of its tests."""
     tests = [_result(results, test) for test in claim.tests]
     return next(outcome for outcome in VERDICTS if any(test.outcome == outcome for test in tests)), tests
 
@@ -136,7 +136,7 @@ def outcome(effect: Estimate, above: float | None, below: float | None) -> str:
 
 
 def table(results: Results) -> "DataFrame":
-    """One row per test, in the order of claims.yaml."""
+    """Return one row per test, in the order of claims.yaml."""
     from pandas import DataFrame
 
     rows, improving = [], {model.name for model in results.models if still_improving(model)}
@@ -166,7 +166,7 @@ def _result(results: Results, test: Test) -> TestResult:
 
 
 def _kept(results: Results, test: Test) -> list[int]:
-    """The positions of the seeds that did not fail in any model of a test; of all seeds if there are none."""
+    """Return the positions of the seeds that did not fail in any model of a test; of all seeds if there are none."""
     models = [model for model in results.models if model.name in test.models and len(model.measured) == len(results.seeds)]
     everything = range(len(results.seeds))
     return [s for s in everything if all(model.measured[s] for model in models)] or list(everything)
@@ -182,7 +182,7 @@ def _exact(results: Results, quantity: str) -> bool:
 
 
 def _values(results: Results, quantity: str) -> np.ndarray | None:
-    """One value per seed, or a single one; None if the model or the quantity is missing."""
+    """Return one value per seed, or a single one; None if the model or the quantity is missing."""
     name, _, rest = quantity.partition(":")
     if rest.startswith(f"{STUDY}/"):
         study, _, where = rest.removeprefix(f"{STUDY}/").partition("/")

@@ -32,7 +32,7 @@ def still_improving(model: ModelResults) -> bool:
 
 
 def notes(results: Results) -> list[str]:
-    """A note that names the models of a report that were still improving; empty if there are none."""
+    """Return a note that names the models of a report that were still improving; empty if there are none."""
     names = [model.name for model in results.models if still_improving(model)]
     if not names:
         return []
@@ -43,5 +43,5 @@ def notes(results: Results) -> list[str]:
 
 
 def _points(curve: np.ndarray) -> tuple[float, float, float]:
-    """The loss of a seed after the first epoch, before the last part and at the end."""
+    """Return the loss of a seed after the first epoch, before the last part and at the end."""
     return curve[0], curve[len(curve) - 1 - math.ceil(SHARE * len(curve))], curve[-1]

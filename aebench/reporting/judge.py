@@ -1,4 +1,4 @@
-"""A model that was trained elsewhere beside the models of a report, for `aebench judge`; no result is written.
+"""Compare a model that was trained elsewhere with the models of a report, for `aebench judge`; no result is written.
 
 It is evaluated as by the stages `evaluate` and `classify`, with the first seed of the suite. Data and feature classifier are
 those of the pipeline, which are made first if there are none.
@@ -19,8 +19,8 @@ from aebench.evaluation.representation import Representation, represent, view_of
 from aebench.models import build
 from aebench.models.external import TOLERANCE, adapt, find_loader, noise
 from aebench.models.external.adapter import DECODER, Adapter
-from aebench.reporting.results import over_seeds
 from aebench.reporting.tables import comparison, formats
+from aebench.statistics import over_seeds
 from aebench.training.ensemble import Ensemble
 
 if TYPE_CHECKING:

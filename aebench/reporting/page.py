@@ -18,7 +18,7 @@ INDEX = storage.REPORTS / "index.html"
 
 
 def section_file(dataset: str) -> Path:
-    """The path of a data set's section; it is in runs/ and not in reports/ because the index contains it."""
+    """Return the path of a data set's section; it is in runs/ and not in reports/ because the index contains it."""
     return storage.RUNS / "pages" / f"{dataset}.html"
 
 
@@ -58,7 +58,7 @@ def write_index() -> None:
 
 
 def _parts(results: Results, every: list[Table]) -> list[dict[str, Any]]:
-    """The questions that have tables or figures, with their tables and figures."""
+    """Return the questions that have tables or figures, with their tables and figures."""
     drawn = figures(results)
     files = {name: results.figures / f"{name}.png" for name in drawn}
     parts = [

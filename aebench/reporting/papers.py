@@ -1,4 +1,4 @@
-"""Published numbers beside ours: reports/papers.md, papers.tex and a part of the page, from reports/papers/*.csv.
+"""Published numbers next to ours: reports/papers.md, papers.tex and a part of the page, from reports/papers/*.csv.
 
 A row is within its band if the mean over seeds is. Papers that are not in the suite are kept; results of other settings than
 those in conf/papers are left out.
@@ -43,7 +43,7 @@ class PaperResults:
     processors: dict[str, str]
 
     def estimate(self, row: Row) -> Estimate:
-        """The mean over seeds of the quantity of a row."""
+        """Return the mean over seeds of the quantity of a row."""
         values = np.array(self.values[row.run][row.measure])
         if row.relative_to is not None:
             values = values / np.array(self.values[row.relative_to][row.measure])
@@ -55,7 +55,7 @@ class PaperResults:
         return (low is None or low <= mean) and (high is None or mean <= high)
 
     def verdict(self, row: Row) -> str:
-        """The verdict on a row; a protocol that was adapted never gives `REPRODUCED`."""
+        """Return the verdict on a row; a protocol that was adapted never gives `REPRODUCED`."""
         if row.band is None:
             return NO_BAND
         if self.paper.kind == "record":
@@ -109,7 +109,7 @@ class PaperResults:
 
 
 def read() -> tuple[list[PaperResults], list[str]]:
-    """The results of all papers in conf/papers, records last, and the names of papers without results for their settings."""
+    """Return the results of all papers, records last, and the names of papers without results for their settings."""
     results, others = [], []
     for name in papers.names():
         paper = papers.find(name)
@@ -140,19 +140,19 @@ def write() -> None:
 
 
 def printed(value: Estimate, decimals: int) -> str:
-    """Mean ± half-width."""
+    """Return mean ± half-width as text."""
     half = number(value.half_width, decimals)
     return f"{number(value.mean, decimals)} ± {half}" if half else number(value.mean, decimals)
 
 
 def quantity(row: Row) -> str:
-    """The title of the measure of a row, with its unit or the run by whose value it is divided."""
+    """Return the title of the measure of a row, with its unit or the run by whose value it is divided."""
     measure = MEASURES[row.measure]
     return f"{measure.title} ({f'relative to {row.relative_to}' if row.relative_to else measure.unit})"
 
 
 def band(row: Row) -> str:
-    """The band of a row as text."""
+    """Return the band of a row as text."""
     if row.band is None:
         return MISSING
     low, high = row.band
@@ -162,7 +162,7 @@ def band(row: Row) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A wall time as text: 35 s, 12 min, 3 h 05 min."""
+    """Return a wall time as text: 35 s, 12 min, 3 h 05 min."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)

@@ -24,7 +24,7 @@ def write(results: Results) -> None:
 
 
 def provenance(results: Results) -> dict[str, Any]:
-    """The content of provenance.json: checksums as path -> md5 from dvc.lock, empty outside DVC, and a code hash per module."""
+    """Return the content of provenance.json: md5 by path from dvc.lock, empty outside DVC, and a code hash per module."""
     name, lock = results.dataset, Lock.read([results.dataset])
     models = [model.name for model in results.models]
     entries, splits = lock.current(name, models), [storage.split_file(name, split) for split in storage.SPLITS]
@@ -41,7 +41,7 @@ def provenance(results: Results) -> dict[str, Any]:
 
 
 def revision() -> dict[str, Any]:
-    """The current commit, and whether tracked files differ from it, other than those the pipeline writes; empty without Git."""
+    """Return the current commit, and whether tracked files that the pipeline does not write differ; empty without Git."""
     commit = _git("rev-parse", "HEAD")
     written = [f":(top,exclude){path}" for path in ("dvc.lock", storage.REPORTS, "docs")]
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *written)
@@ -49,7 +49,7 @@ def revision() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str:
-    """The output of a Git command; empty without Git or a repository."""
+    """Return the output of a Git command; empty without Git or a repository."""
     try:
         return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
     except FileNotFoundError:
@@ -57,7 +57,7 @@ def _git(*arguments: str) -> str:
 
 
 def _outputs(entries: list[Entry], files: list[Path] | None = None) -> dict[str, str]:
-    """Path -> md5 of all outputs of these stages, or only of `files`."""
+    """Return the md5 of all outputs of these stages by path, or only of `files`."""
     outputs = {path: md5 for entry in entries for path, md5 in entry.outs.items() if md5}
     return {path: md5 for path, md5 in outputs.items() if files is None or Path(path) in files}
 
@@ -68,7 +68,7 @@ def _code(entries: list[Entry]) -> dict[str, str]:
 
 
 def _environments(results: Results) -> list[dict[str, Any]]:
-    """The training environments, each with the names of the models that were trained in it."""
+    """Return the training environments, each with the names of the models that were trained in it."""
     environments: list[dict[str, Any]] = []
     for model in results.models:
         fields = {name: value for name, value in asdict(model.cost).items() if name in ENVIRONMENT}
@@ -80,7 +80,7 @@ def _environments(results: Results) -> list[dict[str, Any]]:
 
 
 def _modules(dataset: str, models: list[str], studies: list[str]) -> dict[str, str]:
-    """Module -> code hash, as written by `check`, of the modules behind data, models, evaluation and the report."""
+    """Return the code hashes, as written by `check`, of the modules behind data, models, evaluation and the report."""
     names = [
         "train_feature_classifier",
         "evaluate",

@@ -1,7 +1,7 @@
 """Read the results of a suite on a data set; tables, figures, claims, page and MLflow use no other reader."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,32 +13,12 @@ from aebench import config, statistics, storage, studies
 from aebench.classifiers import feature_classifier
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.evaluation.settings import Evaluation
-from aebench.statistics import Estimate, estimate
+from aebench.statistics import Estimate, over_seeds, with_values
 from aebench.studies import Study
 
 TABLES = ("history.csv", "metrics.csv", "profiles.csv", "classification.csv")
 FILES = (*TABLES, "cost.json", "linear_probe.json", "inference.json", "pictures.npz")
 """A model has results when all of these exist in its folder; a stack also has layers.csv."""
-
-
-def over_seeds(values: Sequence[float], measured: Sequence[bool] | None = None) -> Estimate:
-    """The mean of one value per seed with its 95 % interval, without the seeds that are not `measured`.
-
-    If a value is infinite (the PSNR of a perfect reconstruction) or NaN (not measured), there is a mean but no interval. A
-    quantity that was measured for the first seed only, such as the quality of a t-SNE map, has n = 1.
-    """
-    if measured is not None and len(measured) == len(values):
-        values = np.asarray(values)[list(measured)]
-    if np.isnan(values[1:]).all():
-        values = values[:1]
-    if np.isfinite(values).all():
-        return estimate(values)
-    return Estimate(float(np.mean(values)), float("nan"), float("nan"), len(values))
-
-
-def with_values(columns: Iterable[Sequence[float]]) -> list[bool]:
-    """For each seed, whether any of the columns, with one value per seed, has a value: a seed that failed has only NaN."""
-    return [not np.isnan(values).all() for values in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -120,7 +100,7 @@ class ModelResults:
         return {name: self.estimate(values) for name, values in self.samples.items()}
 
     def estimate(self, values: Sequence[float]) -> Estimate:
-        """The mean of one value per seed over the seeds that did not fail."""
+        """Return the mean of one value per seed over the seeds that did not fail."""
         return over_seeds(values, self.measured)
 
     @cached_property
@@ -137,14 +117,14 @@ class ModelResults:
         return storage.read_arrays(self.folder / "pictures.npz")
 
     def curve(self, profile: str) -> tuple[np.ndarray, np.ndarray]:
-        """Positions on a profile's axis and the means there, both empty if the profile was not measured."""
+        """Return the positions on a profile's axis and the means there, both empty if the profile was not measured."""
         positions = self.profiles.get(profile, {})
         return np.array([float(position.removesuffix("%")) for position in positions]), np.array(
             [e.mean for e in positions.values()]
         )
 
     def values(self, quantity: str) -> list[float] | None:
-        """One value per seed, or a single one, of a quantity given by name; None if there is no such quantity.
+        """Return one value per seed, or a single one, of a quantity given by name; None if there is no such quantity.
 
         `sse` is a metric, `sse_at_bits/128` a profile at one position, `classify/pretrained.0.01` a column of
         classification.csv, `layers/probe.1` one of layers.csv and `settings/target` a setting.
@@ -166,7 +146,7 @@ class StudyResults:
     samples: dict[str, dict[str, dict[str, list[float]]]]
 
     def estimate(self, series: str, position: str, quantity: str) -> Estimate | None:
-        """The mean over seeds that did not fail, which have a quantity of this point; None if there is no such quantity."""
+        """Return the mean of a quantity at this point over the seeds that did not fail; None if there is no such quantity."""
         point = self.samples[series][position]
         return over_seeds(point[quantity], with_values(point.values())) if quantity in point else None
 
@@ -176,13 +156,13 @@ class StudyResults:
         return list(dict.fromkeys(name for by in self.samples.values() for values in by.values() for name in values))
 
     def curve(self, series: str, quantity: str) -> tuple[list[float], list[Estimate]]:
-        """Positions of a series and the estimates of a quantity there."""
+        """Return the positions of a series and the estimates of a quantity there."""
         points = {position: self.estimate(series, position, quantity) for position in self.samples[series]}
         points = {position: estimate for position, estimate in points.items() if estimate}
         return list(map(float, points)), list(points.values())
 
     def values(self, series: str, name: str) -> list[float] | None:
-        """One value per seed of `<position>/<quantity>` of a series; None if there is no such quantity."""
+        """Return one value per seed of `<position>/<quantity>` of a series; None if there is no such quantity."""
         position, _, quantity = name.partition("/")
         return self.samples.get(series, {}).get(position, {}).get(quantity)
 
@@ -242,7 +222,7 @@ class Results:
         return self.folder / "pdf"
 
     def groups(self, metric: str) -> list[dict[str, list[float]]]:
-        """For each latent dimension, model -> one value per seed, NaN for a seed that failed.
+        """Return one value per seed by latent dimension and model; NaN for a seed that failed.
 
         A model with a value that is not finite is left out, and so is one with a single seed that did not fail.
         """
@@ -265,7 +245,7 @@ class Results:
 
 
 def read(dataset: str, complete: bool = True) -> Results:
-    """The results of the suite's models on `dataset`.
+    """Return the results of the suite's models on `dataset`.
 
     If `complete`, an `InputError` names the first missing file; otherwise models that have no results yet are left out.
     """
@@ -282,7 +262,7 @@ def read(dataset: str, complete: bool = True) -> Results:
 
 
 def _studies(dataset: str, conf: config.Dataset, suite: config.Suite) -> dict[str, StudyResults]:
-    """The results of studies in Git; those of other settings or seeds are left out."""
+    """Return the results of studies in Git; those of other settings or seeds are left out."""
     results, folder = {}, storage.study_folder(dataset)
     for name in conf.studies:
         table, description = folder / f"{name}.csv", folder / f"{name}.json"
@@ -329,7 +309,7 @@ def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Datas
 
 
 def _by_position(columns: dict[str, list[float]]) -> dict[str, dict[str, list[float]]]:
-    """Columns named <profile>/<position>, by profile and position; other columns are left out."""
+    """Return the columns named <profile>/<position>, by profile and position; other columns are left out."""
     samples: dict[str, dict[str, list[float]]] = {}
     for column, values in columns.items():
         name, _, position = column.partition("/")

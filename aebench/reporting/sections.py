@@ -21,15 +21,15 @@ SECTIONS: dict[str, str] = {
 
 
 def section(name: str) -> str:
-    """The key of the section that a metric or profile belongs to."""
+    """Return the key of the section that a metric or profile belongs to."""
     return next((key for key, text in SECTIONS.items() if text == question(name)), "others")
 
 
 def metrics(key: str) -> list[str]:
-    """The metrics of a section, in their order."""
+    """Return the metrics of a section, in their order."""
     return [name for name in METRICS if section(name) == key]
 
 
 def profiles(key: str) -> list[str]:
-    """The profiles of a section, in their order."""
+    """Return the profiles of a section, in their order."""
     return [name for name in PROFILES if section(name) == key]

@@ -23,7 +23,7 @@ class Statement(Schema):
 
 
 def statements(file: Path = FILE) -> dict[str, list[Statement]]:
-    """Chapter -> statements, in order; raises `InputError` for an unknown key or claim."""
+    """Return the statements by chapter, in order; raises `InputError` for an unknown key or claim."""
     known = {name for by_name in claims().values() for name in by_name}
     chapters = {}
     for chapter, entries in storage.read_yaml(file).items():

@@ -66,7 +66,7 @@ def _text(value: Any) -> str:
 
 
 def _draw(measured: Scores, key: str, values: list[Any]) -> "Figure":
-    """One panel per metric: points with their intervals, joined by lines if the values are numbers."""
+    """Draw one panel per metric: points with their intervals, joined by lines if the values are numbers."""
     numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
     order = np.argsort(values) if numeric else np.arange(len(values))
     positions = np.array(values, float)[order] if numeric else order

@@ -45,12 +45,12 @@ class Latex(str):
 
 
 def latex(value: Any) -> str:
-    """`value`, escaped so that LaTeX prints it literally."""
+    """Return `value`, escaped so that LaTeX prints it literally."""
     return value if isinstance(value, Latex) else str(value).translate(LATEX)
 
 
 def key(name: str) -> Latex:
-    """A name as the key of a macro: only the percent sign, which starts a comment, is special in \\detokenize."""
+    """Return a name as the key of a macro: only the percent sign, which starts a comment, is special in \\detokenize."""
     return Latex(name.replace("%", r"\%"))
 
 

@@ -21,11 +21,15 @@ from aebench.storage.yaml_files import edit_yaml
 
 TEMPLATE = Path(__file__).parent / "data_set.yaml.txt"
 DARK = 2.0**-20
-"""A value that pixels of any files reach, unless all are black; dividing and multiplying by it loses no digit."""
+"""A power of two below any real pixel value, so that scaling is exact."""
 WHITES = (1, 15, 16, 31, 63, 100, 127, 255, 1023, 4095, 65535)
 """Usual values of white."""
-LEVEL_IMAGES, CONTINUOUS, MOST_LEVELS = 2000, 256, 65536
-"""Number of images whose grey levels are counted; levels of pixels that are no multiples of a step, and the most steps."""
+LEVEL_IMAGES = 2000
+"""Number of images whose grey levels are counted."""
+CONTINUOUS = 256
+"""Number of grey levels of images whose pixels are not multiples of a step."""
+MOST_LEVELS = 65536
+"""Number of steps from black to white from which pixels are considered continuous."""
 MISSING = ("nan", "none", "null", "na", "n/a", "<na>", "nat")
 """What programs write for a missing label, in lower case."""
 SHARES = ((0.1, 0.2), (0.2, 0.2), (0.25, 0.25), (0.5, 0.34))
@@ -98,7 +102,7 @@ def grey_levels(pixels: np.ndarray, black: float, white: float) -> int:
 
 
 def _raw_pixels(block: dict[str, Any], path: str) -> Raw:
-    """The images with the values of their files, which may be far below 1: sources refuse values far below white."""
+    """Read the images with the values of their files. White is set to `DARK`, because sources reject values far below white."""
     source = data.check(block | {"validation": 0.1}, path)
     raw = source.model_copy(update={"maximum": DARK, "minimum": 0.0}).read()
     train, test = (

@@ -69,7 +69,7 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read every array of an npz file; pickled objects are refused."""
+    """Read every array of an npz file; pickled objects are rejected."""
     with np.load(written(path), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

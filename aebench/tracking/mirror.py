@@ -14,7 +14,7 @@ duplicate every run, and it misses stages run by hand. Replaced runs are tagged 
 under State: Deleted), because a chart or the mean of a group must not mix old and new numbers. The runs of a model become
 current together, after all of them are logged: if the process is killed, the next one logs that model again.
 
-The results of a DVC experiment (`dvc exp run`) are logged beside those of the project, as runs tagged with its name, which
+The results of a DVC experiment (`dvc exp run`) are logged next to those of the project, as runs tagged with its name, which
 replace only earlier runs of the same experiment. A model that the experiment does not change has no runs in it. DVC may run
 an experiment in a temporary copy of the project; the store and the artifacts are those of the project. The runs of a sweep
 (`aebench sweep`) have a tag with its name.

@@ -1,11 +1,11 @@
 """The training loop of all models: Adam or SGD on mini-batches, for all seeds at once.
 
-Images stay on the device. Each seed has its own order of images and its own noise. Each epoch uses the images once, in
-random order; the last batch may be smaller, and epoch means are weighted by batch size. After each epoch every seed is
-validated, and its weights with the lowest validation loss, or error, are kept; a seed without improvement for `patience` epochs
-stops. Without validation images the final weights are kept. A seed fails, and stops, in the first epoch whose loss is NaN or
-infinite; its weights become NaN, and the other seeds go on. Random streams are indexed by epoch, so an interrupted training run
-can be resumed with bit-identical results.
+Images stay on the device. Each seed has its own order of images and its own noise. Each epoch uses the images once, in random
+order; the last batch may be smaller, and epoch means are weighted by batch size. After each epoch every seed is validated, and
+its weights with the lowest validation loss, or error, are kept; a seed without improvement for `patience` epochs stops. Without
+validation images the final weights are kept. A seed fails, and stops, in the first epoch whose loss is NaN or infinite; its
+weights become NaN, and the other seeds continue. Random streams are indexed by epoch, so an interrupted training run can be
+resumed with bit-identical results.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A parallel map over processes, and how many computations run side by side."""
+"""A parallel map over processes, and how many computations run in parallel."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ def _begin(number: int, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has been killed; it would otherwise go on, beside the next run."""
+    """End this process when its parent has been killed; it would otherwise continue during the next run."""
     while os.getppid() == parent:
         time.sleep(SECONDS_BETWEEN_LOOKS)
     os._exit(1)

@@ -91,7 +91,7 @@ class SeedGroup:
             group["lr"] = self.settings.learning_rate * factor
 
     def _present(self, images: Images, indices: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Return training images (S, b, d) at `indices` (S, b), drawn anew if their probabilities are given."""
+        """Return training images (S, b, d) at `indices` (S, b), drawn from their probabilities if these are given."""
         if images.probabilities is None:
             return self._batch(images.train, indices)
         probabilities = self._batch(images.probabilities, indices)

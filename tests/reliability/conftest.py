@@ -15,9 +15,9 @@ SKIPPED = []
 ROWS = pytest.StashKey[list[tuple[str, int, str, float]]]()
 HEADER = """# Reliability
 
-What `make reliability` tried, and what became of it. A test fails if a result is lost, doubled, torn or different from that
-of an undisturbed run, if an error is not one line, or if a wrong input is accepted. `make test` has the fast checks of the same
-promises: [What it promises](../README.md#what-it-promises).
+What `make reliability` tried, and the outcome. A test fails if a result is lost, duplicated, truncated or different from that
+of an undisturbed run, if an error message is longer than one line, or if an invalid input is accepted. `make test` has the fast
+checks of the same promises: [What it promises](../README.md#what-it-promises).
 
 """
 
@@ -28,7 +28,7 @@ def pytest_configure(config):
 
 @pytest.fixture
 def tried(request):
-    """A function that notes what a test has tried, how often and what was found, after it has asserted that nothing is lost.
+    """Return a function that records what a test has tried, how often, and the outcome. Tests call it after their assertions.
 
     `share` is the part of the test's time that this took.
     """
@@ -47,7 +47,7 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    outcome = "Lost: nothing." if exitstatus == 0 else "**A test has failed**: it has no row."
+    outcome = "No results were lost." if exitstatus == 0 else "**A test failed**: it has no row."
     write(session.config, f"{outcome} Skipped on this machine: {', '.join(SKIPPED) or 'nothing'}.")
 
 

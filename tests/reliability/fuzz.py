@@ -1,7 +1,8 @@
 """Small data sets in every format, written in random styles and then damaged at random.
 
 `outcome` reads one of them and compares it with what a second reader, which is written here and shares no code with
-`aebench.data`, finds in the damaged files. A reader may refuse a file in one line, or give what is in it; nothing else.
+`aebench.data`, finds in the damaged files. A reader may reject a file with a one-line error, or return what is in it;
+nothing else.
 """
 
 import csv

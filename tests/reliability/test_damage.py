@@ -1,4 +1,4 @@
-"""A bit that flips in a file of a finished run is found by the next run, and the file is made again."""
+"""A bit that flips in a file of a finished run is found by the next run, and the file is regenerated."""
 
 import os
 import random
@@ -43,7 +43,7 @@ def test_a_flipped_bit_in_any_output_is_found_and_the_output_is_made_again(finis
     for name in outputs:
         flip(finished.folder / name, rng)
     output = finished.run()
-    assert sum(f"note: {name} differed from dvc.lock: it was restored or made again" in output for name in outputs) == 5
+    assert sum(f"note: {name} differed from dvc.lock: it was restored or regenerated" in output for name in outputs) == 5
     assert "note: so did 9 other files" in output
     assert finished.results() == before and finished.is_up_to_date()
 
@@ -85,4 +85,4 @@ def test_many_flipped_bits_are_found(finished, tried):
             (finished.folder / name).unlink()
         finished.run()
         assert finished.results() == before and finished.is_up_to_date(), digest
-    tried("flipped bits in DVC's cache", flips, "each found and the file made again")
+    tried("flipped bits in DVC's cache", flips, "each found, and the file regenerated")

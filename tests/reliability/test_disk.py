@@ -127,8 +127,12 @@ def test_the_project_on_a_full_and_on_a_read_only_disk(small_disk, tried):
         output = project.aebench(*command, status=1, **quiet)
         assert "Traceback" not in output and len(errors(output)) == 1 and "Read-only file system" in output, output
     assert all(path.read_bytes() == content for path, content in before.items())
-    tried("runs on a disk with 0 to 2,000 KB left", len(PADS), "one line each; the next run gave what an undisturbed one gives")
-    tried("commands on a read-only disk", len(READING) + len(WRITING), "reading works, writing is refused in one line")
+    tried(
+        "runs on a disk with 0 to 2,000 KB left",
+        len(PADS),
+        "one line each; the next run gave the results of an undisturbed one",
+    )
+    tried("commands on a read-only disk", len(READING) + len(WRITING), "reading works, writing fails with a one-line error")
 
 
 PLACES = ("a b", "Größe 数据 données", "it's", "(x) & [y]", "100%", "$HOME", "-x", "a;b", "#1", "ünï'\"q")

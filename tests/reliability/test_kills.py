@@ -158,7 +158,7 @@ def test_pipelines_killed_many_times_end_as_if_undisturbed(tmp_path, undisturbed
     tried(
         "kill -9 of make, aebench run, dvc repro and of stages, at random moments",
         kills,
-        "files equal, byte by byte, to those of an undisturbed run",
+        "files equal, byte for byte, to those of an undisturbed run",
     )
 
 
@@ -197,7 +197,7 @@ def test_a_stop_between_writing_and_renaming_leaves_no_torn_file(tmp_path, undis
     project.aebench("run", "-j", "2")
     got = results(project)
     assert [name for name in expected if got["files"].get(name) != expected[name]] == []
-    tried("kills of stages between writing and renaming a file", times, "no file torn; the next run finishes")
+    tried("kills of stages between writing and renaming a file", times, "no file truncated; the next run finishes")
 
 
 def _outputs(project):

@@ -1,4 +1,4 @@
-"""Settings with mistakes put in at random are refused in one line, or mean what is written; so are wrong files."""
+"""Settings with random mistakes are rejected with a one-line error, or mean what is written; likewise invalid files."""
 
 import copy
 import json
@@ -121,7 +121,11 @@ def test_many_mistaken_settings_are_refused_in_one_line_or_mean_what_is_written(
         patch.chdir(smoke)
         assert check(SMOKE)
         try_many()
-    tried("settings with random mistakes", len(accepted), f"{accepted.count(False):,} refused in one line, others valid")
+    tried(
+        "settings with random mistakes",
+        len(accepted),
+        f"{accepted.count(False):,} rejected with a one-line error, the others valid",
+    )
 
 
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case["name"])

@@ -1,4 +1,4 @@
-"""MLflow is a copy: its store may be locked or its server die, and no run is lost or doubled once it is back."""
+"""MLflow is a copy: its store may be locked or its server die, and no run is lost or duplicated once it is back."""
 
 import os
 import signal
@@ -112,4 +112,4 @@ def test_a_server_that_dies_is_one_line_and_the_next_run_completes_its_store(pro
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     assert counts(mirror())[:2] == (4, RUNS - 4)
     assert len(shown()) == RUNS
-    tried("servers of MLflow killed while runs are logged", len(deaths), "one line each; no run lost or doubled")
+    tried("servers of MLflow killed while runs are logged", len(deaths), "one line each; no run lost or duplicated")

@@ -55,7 +55,7 @@ class ExpostDensity:
 
     @property
     def rank(self) -> int:
-        """The number of directions r."""
+        """Return the number of directions r."""
         return len(self.directions)
 
     def project(self, codes: Tensor) -> Tensor:

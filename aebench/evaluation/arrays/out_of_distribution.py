@@ -4,7 +4,7 @@
     permuted   x_j = pixel π(j) of a test image, with one permutation π for all images, which preserves the pixel values of each
                image and the spectrum of the images' covariance, but not the arrangement of the pixels
 
-Noise and permutation are drawn on the CPU and depend only on the seed, so all models with that seed are given the same images.
+Noise and permutation are drawn on the CPU and are the same for all models and seeds.
 """
 
 from dataclasses import dataclass

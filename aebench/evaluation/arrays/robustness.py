@@ -1,4 +1,4 @@
-"""Codes and reconstructions of test images under six corruptions at increasing levels.
+"""Codes and reconstructions of test images under six corruptions, by default at three levels each.
 
     masking, gaussian, salt_and_pepper   the corruptions of `aebench.corruptions`, which are also used in training
     blur        a Gaussian filter of standard deviation level * side; border pixels are repeated beyond the border

@@ -73,7 +73,7 @@ PROFILES: dict[str, Profile] = joined("PROFILES")
 
 
 def question(name: str) -> str:
-    """The question that a metric or profile answers."""
+    """Return the question that a metric or profile answers."""
     for file in QUESTIONS.values():
         if name in file.METRICS or name in getattr(file, "PROFILES", {}):
             return file.__doc__.partition("?")[0] + "?"

@@ -24,14 +24,14 @@ SCORES = {"error": "squared error", "likelihood": "likelihood", "distance": "dis
 
 
 def auroc(anomalies: np.ndarray, others: np.ndarray) -> float:
-    """Area under the ROC curve for scores of anomalies (m,) and of other images (n,), in [0, 1]."""
+    """Return the area under the ROC curve for the scores of anomalies (m,) and of other images (n,), in [0, 1]."""
     from sklearn.metrics import roc_auc_score
 
     return _measure(roc_auc_score, anomalies, others)
 
 
 def average_precision(anomalies: np.ndarray, others: np.ndarray) -> float:
-    """Average precision for scores of anomalies (m,) and of other images (n,), in (0, 1]."""
+    """Return the average precision for the scores of anomalies (m,) and of other images (n,), in (0, 1]."""
     from sklearn.metrics import average_precision_score
 
     return _measure(average_precision_score, anomalies, others)

@@ -28,21 +28,21 @@ RESTARTS = 10
 
 
 def nmi(r: Representation) -> float:
-    """Normalised mutual information in [0, 1]; 1 if clusters are classes."""
+    """Return the normalised mutual information of classes and clusters, in [0, 1]; it is 1 if the clusters are the classes."""
     from sklearn.metrics import normalized_mutual_info_score
 
     return float(normalized_mutual_info_score(r.labels.cpu().numpy(), clusters(r)))
 
 
 def ari(r: Representation) -> float:
-    """Adjusted Rand index in [-1/2, 1]; 1 if clusters are classes."""
+    """Return the adjusted Rand index of classes and clusters, in [-1/2, 1]; it is 1 if the clusters are the classes."""
     from sklearn.metrics import adjusted_rand_score
 
     return float(adjusted_rand_score(r.labels.cpu().numpy(), clusters(r)))
 
 
 def cluster_accuracy(r: Representation) -> float:
-    """Accuracy in % of the best one-to-one assignment of clusters to classes."""
+    """Return the accuracy in % of the best one-to-one assignment of clusters to classes."""
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics.cluster import contingency_matrix
 
@@ -52,7 +52,10 @@ def cluster_accuracy(r: Representation) -> float:
 
 @lru_cache(maxsize=1)
 def clusters(r: Representation) -> "np.ndarray":
-    """The cluster (n,) of each test code; cached, and computed on one thread because sums depend on the number of threads."""
+    """Return the cluster (n,) of each test code.
+
+    The result is cached. It is computed on one thread, because sums depend on the number of threads.
+    """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
@@ -65,7 +68,7 @@ def clusters(r: Representation) -> "np.ndarray":
 
 
 def _scaled(codes: "Tensor") -> "np.ndarray":
-    """Codes centred and divided by their largest absolute value: same clusters, but no rounding of large offsets."""
+    """Centre the codes and divide them by their largest absolute value: the clusters are equal, the rounding errors smaller."""
     centred = codes.double() - codes.double().mean(0)
     return (centred / centred.abs().max().clamp(min=1e-300)).float().cpu().numpy()
 

@@ -3,9 +3,10 @@
     distortion   SSE of reconstructions from codes quantised to b bits per unit
     rate         mean over images of sum over units of -log2 p(cell), in bits per image; p is estimated from training codes
 
-`aebench.evaluation.arrays.compression` defines the quantiser. Entropy coding makes 30 principal components, 1000 sparse units
-and 784 pixels comparable; without it a code with k units costs b k bits. The level is chosen on validation images, which must
-also be within the budget; the reported rates and errors are those of test images.
+`aebench.evaluation.arrays.compression` fits the quantiser to the training codes and computes the error and the code length of
+every validation and test image at each number of bits per unit. Entropy coding makes 30 principal components, 1000 sparse units
+and 784 pixels comparable; without it a code with k units costs b k bits. The number of bits per unit is chosen on validation
+images, whose mean code length must also fit the budget. The reported rates and errors are those of test images.
 
 The rate is an upper bound on the bits needed, because it is that of the deterministic code with scalar quantisation and
 independent units. The rate of a variational model, D[q(z|x) ‖ p(z)], needs bits-back coding (Hinton & van Camp 1993).
@@ -24,7 +25,9 @@ TOLERANCE = 1.1
 
 
 def bits_per_image(r: Representation) -> float:
-    """Rate at the coarsest level whose SSE is within 10 % of the unquantised code's; >= 0, NaN if there is no such level.
+    """Return the rate at the fewest bits per unit whose SSE exceeds that of the unquantised code by at most 10 %.
+
+    The number is chosen on validation images. The rate is >= 0, and NaN if no number of bits is sufficient.
 
     Neither direction is better: a constant code needs 0 bits, whatever its error.
     """
@@ -36,19 +39,25 @@ def bits_per_image(r: Representation) -> float:
 
 
 def sse_at_bits(r: Representation) -> dict[str, float]:
-    """SSE within each budget in bits per image, at the affordable level with the lowest validation error."""
+    """Return the SSE within each budget in bits per image.
+
+    Among the numbers of bits per unit that fit the budget, the one with the lowest error on validation images is used.
+    """
     if r.compression is None:
         return {}
     return {str(budget): _least_error(r, budget) for budget in r.compression.budgets}
 
 
 def sse_quantised(r: Representation) -> dict[str, float]:
-    """SSE of codes quantised to each number of bits per unit; >= 0."""
+    """Return the SSE, >= 0, of codes quantised to each number of bits per unit."""
     return {} if r.compression is None else _by_level(r, r.compression.test.errors)
 
 
 def bits_quantised(r: Representation) -> dict[str, float]:
-    """Rate in bits per image for each number of bits per unit; >= 0, above bits * units if test codes are unlikely enough."""
+    """Return the rate in bits per image, >= 0, for each number of bits per unit.
+
+    It may exceed bits * units if test codes are unlike the training codes.
+    """
     return {} if r.compression is None else _by_level(r, r.compression.test.lengths)
 
 

@@ -8,6 +8,9 @@
     linearisation    E ‖f(x + δ) - f(x) - J δ‖ / E ‖f(x + δ) - f(x)‖ over test images,   ‖δ‖ = t ‖x' - x‖
                      along the data: δ = t (x' - x), x' the nearest test image of the same class;   across: random direction
 
+`aebench.evaluation.arrays.contraction` computes ‖J‖_F, ‖∂h_j/∂x‖ and s_i by automatic differentiation, and ‖f(x + δ) - f(x)‖
+and ‖f(x + δ) - f(x) - J δ‖. The metrics here are means and ratios of these arrays.
+
 A lower norm is more contractive (Rifai et al. 2011), not better: a constant code scores 0, the image itself sqrt(d), and
 halving the scale of a code halves its norm. Ratio, rank and saturation do not depend on the scale: a linear code has a ratio of
 1 and no saturated unit. For one sigmoid layer ‖∂h_j/∂x‖ = h_j (1 - h_j) ‖W_j‖. If each unit is 1/2 for some image, saturation
@@ -37,18 +40,18 @@ INDICES = [step * 10**power for power in range(7) for step in (1, 2, 3, 5)]
 
 
 def jacobian(r: Representation) -> float:
-    """Mean Frobenius norm of the Jacobian, >= 0. The contractive penalty is the mean of the squared norm instead."""
+    """Return the mean Frobenius norm of the Jacobian, >= 0. The contractive penalty is the mean of the squared norm instead."""
     return float(r.contraction.norms.double().mean())
 
 
 def jacobian_on_off(r: Representation) -> float:
-    """Ratio of the mean norms at test images and at noise; NaN if the code is constant on noise."""
+    """Return the mean norm at test images over the mean norm at noise images; NaN if the code is constant on noise."""
     on, off = (float(s.square().sum(1).sqrt().mean()) for s in (r.contraction.spectra, r.contraction.noise_spectra))
     return on / off if off else float("nan")
 
 
 def jacobian_rank(r: Representation) -> float:
-    """Effective rank of the Jacobian, in [1, min(k, d)]. Images with a zero Jacobian are left out; NaN if all are."""
+    """Return the effective rank, in [1, min(k, d)]. Images with a zero Jacobian are left out; the rank is NaN if all are."""
     import torch
 
     values = r.contraction.spectra
@@ -57,7 +60,10 @@ def jacobian_rank(r: Representation) -> float:
 
 
 def saturation(r: Representation) -> float:
-    """Percentage of saturated (image, unit) pairs. Units with a zero gradient at every image are left out; NaN if all are."""
+    """Return the percentage of (image, unit) pairs that are saturated.
+
+    Units with a zero gradient at every image are left out; the percentage is NaN if all are.
+    """
     unit_norms = r.contraction.unit_norms.double()
     steepest = unit_norms.amax(0)
     low = (unit_norms < SATURATED * steepest)[:, steepest > 0]
@@ -65,22 +71,22 @@ def saturation(r: Representation) -> float:
 
 
 def singular_values(r: Representation) -> dict[str, float]:
-    """Index -> singular value, mean over test images."""
+    """Return the singular values by their index, averaged over test images."""
     return _means(r.contraction.spectra, r.images.shape[1])
 
 
 def singular_values_off(r: Representation) -> dict[str, float]:
-    """Index -> singular value, mean over images of noise."""
+    """Return the singular values by their index, averaged over images of noise."""
     return _means(r.contraction.noise_spectra, r.images.shape[1])
 
 
 def linearisation_along(r: Representation) -> dict[str, float]:
-    """Fraction t -> error of the linearisation along the data, >= 0; NaN for a constant code."""
+    """Return the error of the linearisation along the data, >= 0, by fraction t; NaN for a constant code."""
     return _relative_errors(r.contraction.along)
 
 
 def linearisation_across(r: Representation) -> dict[str, float]:
-    """Fraction t -> error of the linearisation in random directions, >= 0; NaN for a constant code."""
+    """Return the error of the linearisation in random directions, >= 0, by fraction t; NaN for a constant code."""
     return _relative_errors(r.contraction.across)
 
 
@@ -93,7 +99,7 @@ def _relative_errors(linearised: "Linearised") -> dict[str, float]:
 
 
 def _means(values: "Tensor", pixels: int) -> dict[str, float]:
-    """Means over images at the indices up to `pixels`, the same for every model; NaN above the number of units."""
+    """Return the means over images at the indices up to `pixels`, the same for every model; NaN where a model has no value."""
     means = values.mean(0).tolist()
     indices = takewhile(lambda index: index <= pixels, INDICES)
     return {str(index): means[index - 1] if index <= len(means) else float("nan") for index in indices}

@@ -6,13 +6,14 @@
     log p(x) - ELBO = D[q(z|x) ‖ p(z|x)],   posterior gap = IWAE_K - ELBO <= log p(x) - ELBO in expectation
     KL of q(z) = D[N(m, S) ‖ N(0, I)],   m and S mean and covariance of q(z) = E q(z|x) over test images
 
-β is 1, whatever a model was trained with; the *effective β* of its loss is defined in `aebench.models.variational`. There are
-two sets of bounds. The first is of the model's own likelihood and NaN for a model without a posterior. The second is of the
-ex-post density (Ghosh et al. 2020): a Gaussian fitted to the training codes, with Gaussian noise on the reconstructions. It is
-computed in the same way for every model and is exact for linear decoders; see `aebench.evaluation.arrays.expost_density`. The
-effective sample size, ESS = (sum w)² / sum w², shows how tight a bound is: if the ESS of K samples is near 1, log p(x) may be
-many nats higher, and the posterior gap is a small part of log p(x) - ELBO. This happens when q(z|x) is far too narrow: its
-samples stay close to the mean and miss the other codes that explain the image.
+`aebench.evaluation.arrays.density` draws the samples and computes log w, E_q -log p(x|z) and D[q(z|x) ‖ p(z)] of test images. β
+is 1, whatever a model was trained with; the *effective β* of its loss is defined in `aebench.models.variational`. There are two
+sets of bounds. The first is of the model's own likelihood and NaN for a model without a posterior. The second is of the ex-post
+density (Ghosh et al. 2020): a Gaussian fitted to the training codes, with Gaussian noise on the reconstructions. It is computed
+in the same way for every model and is exact for linear decoders; see `aebench.evaluation.arrays.expost_density`. The effective
+sample size, ESS = (sum w)² / sum w², shows how tight a bound is: if the ESS of K samples is near 1, log p(x) may be many nats
+higher, and the posterior gap is a small part of log p(x) - ELBO. This happens when q(z|x) is far too narrow: its samples stay
+close to the mean and miss the other codes that explain the image.
 
 No direction is better and there is no perfect value: the best attainable one is minus the entropy of the images, which is
 unknown. A Bernoulli observation model gives a probability and a Gaussian one a density, so the two are not comparable; for grey
@@ -38,59 +39,62 @@ SINGULAR = 1e-10
 
 
 def elbo(r: Representation) -> float:
-    """ELBO with the exact divergence and a Monte Carlo estimate of the reconstruction term."""
+    """Return the ELBO, with the exact divergence and a Monte Carlo estimate of the reconstruction term."""
     return -expected_nll(r) - posterior_kl(r)
 
 
 def expected_nll(r: Representation) -> float:
-    """Reconstruction term E_q -log p(x|z); may be negative for a Gaussian."""
+    """Return the reconstruction term E_q -log p(x|z), which may be negative for a Gaussian."""
     return float(r.density.nll.mean())
 
 
 def posterior_kl(r: Representation) -> float:
-    """KL divergence D[q(z|x) ‖ N(0, I)], exact; >= 0."""
+    """Return the KL divergence D[q(z|x) ‖ N(0, I)], >= 0, which is exact."""
     return float(r.density.kl.mean())
 
 
 def iwae(r: Representation) -> float:
-    """IWAE_K, with K the number of samples drawn."""
+    """Return IWAE_K, where K is the number of samples drawn."""
     return float(bounds(r.density.log_weights).mean())
 
 
 def posterior_gap(r: Representation) -> float:
-    """IWAE_K - ELBO; >= 0 in expectation, 0 if q(z|x) is the posterior p(z|x)."""
+    """Return IWAE_K - ELBO. It is >= 0 in expectation, and 0 if q(z|x) is the posterior p(z|x)."""
     return iwae(r) - elbo(r)
 
 
 def iwae_half_width(r: Representation) -> float:
-    """Half-width of the 95 % interval of the mean of `iwae` over test images; NaN for one image."""
+    """Return the half-width of the 95 % interval of the mean of `iwae` over test images; NaN for one image."""
     return half_width(r.density.log_weights)
 
 
 def iwae_ess(r: Representation) -> float:
-    """Effective sample size of the weights of `iwae` in % of the samples, in (0, 100]."""
+    """Return the effective sample size of the weights of `iwae` in % of the samples, in (0, 100]."""
     return effective_share(r.density.log_weights)
 
 
 def effective_beta(r: Representation) -> float:
-    """Effective β of the loss, >= 0; with the trained variance if it is learnt."""
+    """Return the effective β of the loss, >= 0. If the variance is learnt, the trained variance is used."""
     return r.density.effective_beta
 
 
 def active_units(r: Representation) -> float:
-    """Number of active units among the codes of all test images; NaN for a model without a posterior or likelihood."""
+    """Return the number of active units among the codes of all test images; NaN without a posterior or likelihood."""
     return count_active(r.codes) if r.density.kl.isfinite().all() else math.nan
 
 
 def count_active(codes: "Tensor") -> float:
-    """Number of units whose E[z|x] has a variance above `ACTIVE` over images: (n, k) (Burda et al. 2016, section 5.3)."""
+    """Return the number of units for which E[z|x] (n, k) has a variance above `ACTIVE` over n images.
+
+    This is the definition of Burda et al. (2016), section 5.3.
+    """
     return float((codes.double().var(0, correction=0) > ACTIVE).sum())
 
 
 def aggregate_kl(r: Representation) -> float:
-    """KL of q(z) as defined above, >= 0 and at most the divergence of q(z) itself.
+    """Return the KL of q(z) as defined above, >= 0 and at most the divergence of q(z) itself.
 
-    NaN if S is singular to 1 in 10^10 or not finite.
+    It is NaN if S is not finite, or if its smallest eigenvalue is at most `SINGULAR` times its largest.
     """
     import torch
 
@@ -107,27 +111,27 @@ def aggregate_kl(r: Representation) -> float:
 
 
 def expost_density(r: Representation) -> float:
-    """Importance-weighted lower bound of the ex-post log p(x)."""
+    """Return the importance-weighted lower bound of the ex-post log p(x)."""
     return float(bounds(r.density.expost_log_weights).mean())
 
 
 def expost_half_width(r: Representation) -> float:
-    """Half-width of the 95 % interval of the mean of `expost_density` over test images; NaN for one image."""
+    """Return the half-width of the 95 % interval of the mean of `expost_density` over test images; NaN for one image."""
     return half_width(r.density.expost_log_weights)
 
 
 def expost_ess(r: Representation) -> float:
-    """Effective sample size of the weights of `expost_density` in % of the samples, in (0, 100]."""
+    """Return the effective sample size of the weights of `expost_density` in % of the samples, in (0, 100]."""
     return effective_share(r.density.expost_log_weights)
 
 
 def expost_deviation(r: Representation) -> float:
-    """Standard deviation σ > 0 of a pixel about its reconstruction, under the ex-post density."""
+    """Return the standard deviation σ > 0 of a pixel about its reconstruction, under the ex-post density."""
     return math.sqrt(r.density.variance)
 
 
 def iwae_by_samples(r: Representation) -> dict[str, float]:
-    """K -> IWAE_K for the powers of ten below the number of samples, and for all samples."""
+    """Return IWAE_K by K, for the powers of ten below the number of samples, and for all samples."""
     log_weights = r.density.log_weights
     total = log_weights.shape[1]
     samples = [*(10**e for e in range(len(str(total))) if 10**e < total), total]
@@ -135,7 +139,10 @@ def iwae_by_samples(r: Representation) -> dict[str, float]:
 
 
 def bounds(log_weights: "Tensor", samples: int | None = None) -> "Tensor":
-    """log 1/K sum_k w_k, mean over disjoint groups of K = `samples` weights (by default one group of all), (n, K') -> (n,)."""
+    """Return log 1/K sum_k w_k of each image, given the logarithms of its weights: (n, K') -> (n,).
+
+    It is averaged over disjoint groups of K = `samples` weights; by default there is one group of all weights.
+    """
     from aebench.objectives import log_mean_exp
 
     samples = samples or log_weights.shape[1]
@@ -143,13 +150,13 @@ def bounds(log_weights: "Tensor", samples: int | None = None) -> "Tensor":
 
 
 def half_width(log_weights: "Tensor") -> float:
-    """Half-width of Student's 95 % interval of the mean of `bounds` over images; NaN if one of them is not finite."""
+    """Return the half-width of Student's 95 % interval of the mean of `bounds` over images; NaN if one is not finite."""
     values = bounds(log_weights)
     return estimate(values.tolist()).half_width if values.isfinite().all() else math.nan
 
 
 def effective_share(log_weights: "Tensor") -> float:
-    """100 (sum w)² / (K sum w²), mean over images, (n, K) -> scalar (Kish 1965)."""
+    """Return 100 (sum w)² / (K sum w²), averaged over images: (n, K) -> scalar (Kish 1965)."""
     sizes = 2 * log_weights.logsumexp(1) - (2 * log_weights).logsumexp(1)
     return float(100 * sizes.exp().mean() / log_weights.shape[1])
 

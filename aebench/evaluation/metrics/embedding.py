@@ -37,27 +37,27 @@ VOTES = 5
 
 
 def trustworthiness(r: Representation) -> float:
-    """Trustworthiness of the codes as a map of the images; in [0, 1]."""
+    """Return the trustworthiness of the codes as a map of the images, in [0, 1]."""
     return _code_scores(r)[0]
 
 
 def continuity(r: Representation) -> float:
-    """Continuity of the codes as a map of the images; in [0, 1]."""
+    """Return the continuity of the codes as a map of the images, in [0, 1]."""
     return _code_scores(r)[1]
 
 
 def map_trustworthiness(r: Representation) -> float:
-    """Trustworthiness of the t-SNE map of the codes; in [0, 1], NaN without a map."""
+    """Return the trustworthiness of the t-SNE map of the codes, in [0, 1]; NaN without a map."""
     return _map_scores(r)[0]
 
 
 def map_continuity(r: Representation) -> float:
-    """Continuity of the t-SNE map of the codes; in [0, 1], NaN without a map."""
+    """Return the continuity of the t-SNE map of the codes, in [0, 1]; NaN without a map."""
     return _map_scores(r)[1]
 
 
 def map_knn_5(r: Representation) -> float:
-    """Leave-one-out accuracy in % of the five nearest neighbours in the t-SNE map, NaN without a map."""
+    """Return the leave-one-out accuracy in % of the five nearest neighbours in the t-SNE map; NaN without a map."""
     from sklearn.neighbors import KNeighborsClassifier
 
     if r.embedding is None or r.embedding.map is None:
@@ -68,7 +68,10 @@ def map_knn_5(r: Representation) -> float:
 
 
 def faithfulness(original: "Tensor", points: "Tensor", k: int) -> tuple[float, float]:
-    """Trustworthiness and continuity with k neighbours of `points` (n, e) as a map of `original` (n, d); NaN unless 2k < n."""
+    """Return trustworthiness and continuity of `points` (n, e) as a map of `original` (n, d), with k neighbours.
+
+    Both are NaN unless 2k < n.
+    """
     n = len(original)
     if n <= 2 * k:
         return math.nan, math.nan

@@ -34,7 +34,7 @@ class Features:
 
     @cached_property
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean (f,), and a root A (f, f) of the unbiased covariance A Aᵀ."""
+        """Return the mean (f,), and a root A (f, f) of the unbiased covariance A Aᵀ."""
         rows = self.rows.double()
         mean = rows.mean(0)
         variances, axes = principal_axes(rows - mean, len(rows) - 1)
@@ -42,7 +42,7 @@ class Features:
 
     @cached_property
     def radii(self) -> tuple[Tensor, Tensor]:
-        """Squared distances (n,) to the `K_MANIFOLD`-th and to the `K_DENSITY`-th nearest other row."""
+        """Return the squared distances (n,) to the `K_MANIFOLD`-th and to the `K_DENSITY`-th nearest other row."""
         nearest = [
             squared_distances(part, self.rows).topk(K_DENSITY + 1, largest=False).values for part in self.rows.split(BLOCK)
         ]
@@ -56,7 +56,7 @@ def compare(real: Features, generated: Features) -> dict[str, float]:
 
 
 def frechet(real: tuple[Tensor, Tensor], generated: tuple[Tensor, Tensor]) -> float:
-    """Squared Fréchet distance, >= 0, between two normal distributions with these moments.
+    """Return the squared Fréchet distance, >= 0, between two normal distributions with these moments.
 
     tr (C C')^½ is the sum of the square roots of the eigenvalues of Aᵀ C' A, which are the squared singular values
     of Aᵀ A'. The singular values are used because squaring would lose the digits of small ones.
@@ -67,7 +67,7 @@ def frechet(real: tuple[Tensor, Tensor], generated: tuple[Tensor, Tensor]) -> fl
 
 
 def neighbourhoods(real: Features, generated: Features) -> dict[str, float]:
-    """Precision, recall, density and coverage."""
+    """Return precision, recall, density and coverage."""
     m, radii = len(generated.rows), generated.radii[0]
     precise, recalled, near, covered = torch.zeros(m, dtype=torch.bool, device=radii.device), 0, 0, 0
     for part, manifold, density in zip(*(x.split(BLOCK) for x in (real.rows, *real.radii)), strict=True):
@@ -86,7 +86,7 @@ def neighbourhoods(real: Features, generated: Features) -> dict[str, float]:
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Squared distances (n, m) between the rows of a (n, f) and b (m, f); exactly 0 for equal rows."""
+    """Return the squared distances (n, m) between the rows of a (n, f) and b (m, f), exactly 0 for equal rows."""
     a, b = a.double(), b.double()
     norms = a.square().sum(1)[:, None] + b.square().sum(1)
     distances = torch.addmm(norms, a, b.T, alpha=-2)

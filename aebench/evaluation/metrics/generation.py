@@ -4,12 +4,14 @@
     sharpness        variance of an image's Laplacian, mean over samples / mean over test images    (Tolstikhin et al. 2018)
     class balance    entropy of the predicted classes of the samples / log C
 
-The samplers are described in `aebench.evaluation.arrays.generation`. A metric uses the prior or, for a model without one, the
-normal fitted to its training codes; a profile has every sampler. The bias of a Fréchet distance is positive and about
-proportional to 1 / n, so distances are comparable only at the same n. The distance of `training images` is a reference for a
-perfect generator; it is slightly too high because the feature classifier was trained on these images. Other images of the same
-distribution have a coverage of 1 - 2^-5 (Naeem et al. 2020, Lemma 2). A model that has memorised its training images scores the
-same as these. Scores are NaN without a feature classifier, for a sampler that the model lacks, and for n <= 5.
+`aebench.evaluation.arrays.generation` draws the codes of each sampler, decodes them and computes the features and the predicted
+classes of the decoded images and of as many test images; it also describes the samplers. A metric uses the prior or, for a
+model without one, the normal fitted to its training codes; a profile has every sampler. The bias of a Fréchet distance is
+positive and about proportional to 1 / n, so distances are comparable only at the same n. The distance of `training images` is a
+reference for a perfect generator; it is slightly too high because the feature classifier was trained on these images. Other
+images of the same distribution have a coverage of 1 - 2^-5 (Naeem et al. 2020, Lemma 2). A model that has memorised its
+training images scores the same as these. Scores are NaN without a feature classifier, for a sampler that the model lacks, and
+for n <= 5.
 """
 
 import math
@@ -26,30 +28,33 @@ SAMPLERS = ("prior", "N(0, I)", "normal", "mixture", "training images")
 
 
 def by_sampler(name: str, r: Representation) -> dict[str, float]:
-    """Sampler -> score `name`; NaN for a sampler that the model lacks."""
+    """Return the score `name` by sampler; NaN for a sampler that the model lacks."""
     return {sampler: _scores(r).get(sampler, {}).get(name, math.nan) for sampler in SAMPLERS}
 
 
 def of_default_sampler(name: str, r: Representation) -> float:
-    """The score `name` of the prior or, for a model without one, of the fitted normal."""
+    """Return the score `name` of the prior or, for a model without one, of the fitted normal."""
     return by_sampler(name, r)["prior" if "prior" in _scores(r) else "normal"]
 
 
 def sharpness_reconstructions(r: Representation) -> float:
-    """Sharpness of reconstructed test images, clipped to [0, 1]; >= 0, computed without a feature classifier."""
+    """Return the sharpness, >= 0, of reconstructed test images, clipped to [0, 1].
+
+    It does not need a feature classifier.
+    """
     return sharpness(r.reconstructions.clamp(0, 1), r.images, r.shape)
 
 
 def sharpness(images: "Tensor", real: "Tensor", shape: tuple[int, ...]) -> float:
-    """Ratio of the Laplacian variances of `images` and `real`, >= 0; NaN if that of the real images is 0."""
+    """Return the Laplacian variance of `images` over that of `real`, >= 0; NaN if that of the real images is 0."""
     reference = laplacian_variance(real, shape)
     return laplacian_variance(images, shape) / reference if reference else math.nan
 
 
 def laplacian_variance(images: "Tensor", shape: tuple[int, ...]) -> float:
-    """Variance over inner pixels of x_up + x_down + x_left + x_right - 4 x, mean over images (n, d) and channels.
+    """Return the variance over inner pixels of x_up + x_down + x_left + x_right - 4 x.
 
-    NaN if an image has no inner pixel.
+    It is averaged over images (n, d) and channels, and NaN if an image has no inner pixel.
     """
     if min(shape[:2]) < 3:
         return math.nan
@@ -59,7 +64,10 @@ def laplacian_variance(images: "Tensor", shape: tuple[int, ...]) -> float:
 
 
 def class_balance(logits: "Tensor") -> float:
-    """Entropy of the predicted classes of n images, given their logits (n, C), over log C; in [0, 1], NaN if C = 1."""
+    """Return the entropy of the predicted classes of n images, divided by log C, in [0, 1]; NaN if C = 1.
+
+    The classes are predicted from `logits` (n, C).
+    """
     import torch
 
     classes = logits.shape[1]
@@ -69,7 +77,7 @@ def class_balance(logits: "Tensor") -> float:
 
 @lru_cache(maxsize=1)
 def _scores(r: Representation) -> dict[str, dict[str, float]]:
-    """Sampler -> name of the score -> value; computed once for all metrics of a representation."""
+    """Return the scores as {sampler: {score: value}}; they are computed once for all metrics of a representation."""
     from aebench.evaluation.metrics.fidelity import K_DENSITY, Features, compare
 
     if r.generation is None or len(r.generation.real.images) <= K_DENSITY:

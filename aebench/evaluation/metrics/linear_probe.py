@@ -18,7 +18,7 @@ def linear_probe(r: Representation) -> float:
 
 
 def linear_probe_by_labels(r: Representation) -> dict[str, float]:
-    """Number of labels -> test accuracy in %."""
+    """Return the test accuracy in % by the number of labels."""
     return _accuracies(r)
 
 

@@ -20,28 +20,28 @@ MAX_NEIGHBOURS = max(NEIGHBOURS)
 
 
 def knn_1(r: Representation) -> float:
-    """1-NN test accuracy in %."""
+    """Return the test accuracy of 1-NN in %."""
     return knn_accuracy(r, 1)
 
 
 def knn_5(r: Representation) -> float:
-    """5-NN test accuracy in %."""
+    """Return the test accuracy of 5-NN in %."""
     return knn_accuracy(r, 5)
 
 
 def knn_best(r: Representation) -> float:
-    """k-NN test accuracy in %, with the k that is best on validation images."""
+    """Return the test accuracy of k-NN in %, with the k that is best on validation images."""
     return knn_accuracy(r, best_k(r))
 
 
 def knn_accuracy(r: Representation, k: int) -> float:
-    """k-NN test accuracy in % for k <= MAX_NEIGHBOURS."""
+    """Return the test accuracy of k-NN in % for k <= MAX_NEIGHBOURS."""
     return _accuracy(r.reference_labels[nearest(r)], r.labels, k)
 
 
 @lru_cache(maxsize=1)
 def best_k(r: Representation) -> int:
-    """The k of `NEIGHBOURS` with the highest validation accuracy, with training codes as the only neighbours."""
+    """Return the k of `NEIGHBOURS` with the highest accuracy on validation codes, with training codes as the neighbours."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
     train = len(r.reference_codes) - r.validation_count
@@ -52,21 +52,21 @@ def best_k(r: Representation) -> int:
 
 @lru_cache(maxsize=1)
 def nearest(r: Representation) -> "Tensor":
-    """Indices (n, MAX_NEIGHBOURS) of the reference codes nearest to each test code, the nearest first."""
+    """Return the indices (n, MAX_NEIGHBOURS) of the reference codes nearest to each test code, the nearest first."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
     return neighbours(r.codes, r.reference_codes, min(MAX_NEIGHBOURS, len(r.reference_codes)))
 
 
 def majority(votes: "Tensor") -> "Tensor":
-    """Most frequent class (n,) of votes (n, k); the lowest one on a tie."""
+    """Return the most frequent class (n,) of votes (n, k), and the lowest one on a tie."""
     import torch
 
     return torch.nn.functional.one_hot(votes).sum(1).argmax(1)
 
 
 def _accuracy(votes: "Tensor", labels: "Tensor", k: int) -> float:
-    """Accuracy in % of the majority of the first k of votes (n, MAX_NEIGHBOURS)."""
+    """Return the accuracy in % of the majority of the first k of votes (n, MAX_NEIGHBOURS)."""
     return 100 * float((majority(votes[:, :k]) == labels).double().mean())
 
 

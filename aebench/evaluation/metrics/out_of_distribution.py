@@ -3,9 +3,10 @@
     FVU = sum ‖x - x̂‖² / sum ‖x - x̄‖²,   x̄: the mean of the out-of-distribution images, their best constant reconstruction
 
 FVU is 0 for a perfect copy, 1 for a reconstruction no better than that mean, and above 1 for a worse one, e.g. if a model of
-digits reconstructs every image as a digit. The mean of the training images also scores far above
-1. Compare these fractions with `fvu` of `reconstruction`, the fraction for test images: a model has learnt to copy if all are
-low, and has learnt the distribution of the images if only `fvu` is low.
+digits reconstructs every image as a digit. The mean of the training images also scores far above 1.
+
+Compare these fractions with `fvu` of `reconstruction`, the fraction for test images: a model has learnt to copy if all are low,
+and has learnt the distribution of the images if only `fvu` is low.
 
 Neither direction is better: the identity scores 0 and a constant 1 or more, and neither is learnt. The ratio to `fvu` is not
 reported because it is 0 / 0 for the identity.
@@ -19,13 +20,13 @@ from aebench.evaluation.representation import Representation
 
 
 def fvu_noise(r: Representation) -> float:
-    """Fraction of the variance of uniform noise that is not reconstructed; >= 0."""
+    """Return the fraction, >= 0, of the variance of uniform noise that is not reconstructed."""
     part = r.out_of_distribution
     return math.nan if part is None else fraction_unexplained(part.noise, part.noise_reconstructions)
 
 
 def fvu_permuted(r: Representation) -> float:
-    """Fraction of the variance of permuted test images that is not reconstructed; >= 0, NaN if all of them are equal."""
+    """Return the fraction, >= 0, of the variance of permuted test images that is not reconstructed; NaN if all are equal."""
     part = r.out_of_distribution
     return math.nan if part is None else fraction_unexplained(part.permuted, part.permuted_reconstructions)
 

@@ -28,67 +28,70 @@ MAX_NATS = 24 * math.log(2)
 
 
 def sse(r: Representation) -> float:
-    """Squared error summed over pixels, mean over test images; >= 0."""
+    """Return the squared error, >= 0, summed over pixels and averaged over test images."""
     return sum_of_squares(r.images, r.reconstructions)
 
 
 def mse(r: Representation) -> float:
-    """Mean squared error per pixel; >= 0."""
+    """Return the mean squared error per pixel, >= 0."""
     return sse(r) / r.images.shape[1]
 
 
 def psnr(r: Representation) -> float:
-    """Peak signal-to-noise ratio in dB for pixels in [0, 1]."""
+    """Return the peak signal-to-noise ratio in dB for pixels in [0, 1]."""
     error = mse(r)
     return -10 * math.log10(error) if error else math.inf
 
 
 def fvu(r: Representation) -> float:
-    """Fraction of variance unexplained: 0 is perfect, 1 is the test images' mean; NaN if all test images are equal."""
+    """Return the fraction of variance unexplained. It is 0 for a perfect copy and 1 for the mean of the test images.
+
+    It is NaN if all test images are equal.
+    """
     return fraction_unexplained(r.images, r.reconstructions)
 
 
 def ssim(r: Representation) -> float:
-    """Structural similarity in [-1, 1], mean over test images; NaN if an image is smaller than the window."""
+    """Return the structural similarity, in [-1, 1], averaged over test images; NaN if an image is smaller than the window."""
     return _mean_over_images(lambda x, y: structural_similarity(x, y, r.shape), r.images, r.reconstructions)
 
 
 def bernoulli(r: Representation) -> float:
-    """Cross-entropy in nats per image; at least the entropy of the pixels, which is 0 for binary images.
+    """Return the cross-entropy in nats per image. It is at least the entropy of the pixels, which is 0 for binary images.
 
-    NaN if any x̂_j is outside [0, 1], because it is not a probability and a clipped value would have an arbitrary cost. A
+    It is NaN if any x̂_j is outside [0, 1], because it is not a probability and a clipped value would have an arbitrary cost. A
     pixel costs at most `MAX_NATS`, so that an x̂_j rounded to 0 or 1 has a finite cost.
     """
     return _mean_over_images(_cross_entropy, r.images, r.reconstructions)
 
 
 def sse_sampled(r: Representation) -> float:
-    """SSE of reconstructions from one sample of q(z|x) per image; NaN for models without q(z|x)."""
+    """Return the SSE of reconstructions from one sample of q(z|x) per image; NaN for models without q(z|x)."""
     return math.nan if r.sampled_reconstructions is None else sum_of_squares(r.images, r.sampled_reconstructions)
 
 
 def sse_gap(r: Representation) -> float:
-    """SSE of test images minus SSE of training images; near 0 without overfitting, NaN without training images."""
+    """Return the SSE of test images minus that of training images, near 0 without overfitting; NaN without training images."""
     if r.training_reconstructions is None:
         return math.nan
     return sse(r) - sum_of_squares(r.training_images, r.training_reconstructions)
 
 
 def sse_by_class(r: Representation) -> dict[str, float]:
-    """Class -> SSE of its test images."""
+    """Return the SSE of the test images of each class."""
     members = {int(c): r.labels == c for c in r.labels.unique()}
     return {str(c): sum_of_squares(r.images[m], r.reconstructions[m]) for c, m in members.items()}
 
 
 def fraction_unexplained(images: "Tensor", reconstructions: "Tensor") -> float:
-    """sum ‖x - x̂‖² / sum ‖x - x̄‖² over images (n, d), with x̄ (d,) the mean of these images; NaN if all are equal."""
+    """Return sum ‖x - x̂‖² / sum ‖x - x̄‖² over images (n, d), where x̄ (d,) is their mean; NaN if all are equal."""
     if (images == images[0]).all():
         return math.nan
     return sum_of_squares(images, reconstructions) / float(images.double().var(0, correction=0).sum())
 
 
 def sum_of_squares(images: "Tensor", reconstructions: "Tensor") -> float:
-    """Mean over images (n, d) of ‖x - x̂‖², in float64."""
+    """Return the mean over images (n, d) of ‖x - x̂‖², in float64."""
     return float((images.double() - reconstructions.double()).square().sum(1).mean())
 
 

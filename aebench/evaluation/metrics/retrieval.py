@@ -35,13 +35,13 @@ GRAIN = 2.0**-40
 
 
 def precision_10(r: Representation) -> float:
-    """Fraction in % of the query's class among its 10 nearest reference codes, mean over test codes."""
+    """Return the percentage of the 10 nearest reference codes that have the class of the query, averaged over test codes."""
     classes = r.reference_labels[nearest(r)[:, :HITS]]
     return 100 * float((classes == r.labels[:, None]).double().mean())
 
 
 def mean_average_precision(r: Representation) -> float:
-    """Mean AP in %; chance is the fraction of the query's class among the reference codes."""
+    """Return the mean AP in %. By chance it is about the percentage of the query's class among the reference codes."""
     import torch
 
     queries = evenly_spaced(torch.isin(r.labels, r.reference_labels).nonzero().ravel(), QUERIES)
@@ -50,7 +50,7 @@ def mean_average_precision(r: Representation) -> float:
 
 
 def average_precision(queries: "Tensor", labels: "Tensor", reference: "Tensor", reference_labels: "Tensor") -> "np.ndarray":
-    """AP (n,) in (0, 1] of queries (n, d) against `reference` (m, d), which has every class in `labels` (n,)."""
+    """Return the AP (n,), in (0, 1], of queries (n, d) against `reference` (m, d), which has every class in `labels` (n,)."""
     import numpy as np
 
     labels, reference_labels = labels.cpu().numpy(), reference_labels.cpu().numpy()
@@ -59,7 +59,7 @@ def average_precision(queries: "Tensor", labels: "Tensor", reference: "Tensor", 
 
 
 def _distances(queries: "Tensor", reference: "Tensor") -> "Iterator[Tensor]":
-    """Squared distances minus ‖q‖², in units of `GRAIN` times the largest ‖r‖², in blocks (BLOCK, m)."""
+    """Yield the squared distances minus ‖q‖², in units of `GRAIN` times the largest ‖r‖², in blocks (BLOCK, m)."""
     import torch
 
     centre = reference.mean(0, dtype=torch.float64)
@@ -71,7 +71,7 @@ def _distances(queries: "Tensor", reference: "Tensor") -> "Iterator[Tensor]":
 
 
 def _average_precision(distances: "np.ndarray", relevant: "np.ndarray") -> float:
-    """AP of one query. NumPy sorts several times as fast as torch because it does not return indices."""
+    """Return the AP of one query. NumPy sorts several times as fast as torch because it does not return indices."""
     import numpy as np
 
     all_sorted, relevant_sorted = np.sort(distances), np.sort(distances[relevant])

@@ -1,4 +1,4 @@
-"""How robust are reconstructions and codes to corruption? Test images under six corruptions at increasing levels.
+"""How robust are reconstructions and codes to corruption? Test images under corruptions at increasing levels.
 
     SSE corrupted      mean over images of ‖x - g(f(x̃))‖²,   x̃ ~ q(x̃ | x)
     denoising gain     1 - sum ‖x - g(f(x̃))‖² / sum ‖x - x̃‖²     1: restored; 0: no better than x̃; negative: worse
@@ -6,10 +6,11 @@
     code displacement  E ‖f(x̃) - f(x)‖ / E ‖f(x) - f(x')‖, x and x' two images     1: the distance between two images
     under corruption   mean over corruptions of 1 / l_L ∫ accuracy dl from level 0 (clean) to the highest, l_L; trapezoidal rule
 
-The target is the clean x, as in denoising training (Vincent et al. 2008); the corruptions are set in `evaluation.robustness`
-of conf/<dataset>.yaml. A model that copies its input scores the error of the noise, E ‖x - x̃‖², and has gain 0. Under strong
-noise the mean image has a positive gain, too, so compare with this baseline. Except for SSE corrupted, whose noise depends on
-the seed, all models and seeds get the same corrupted images. The ridge probe is fitted to clean reference codes.
+The target is the clean x, as in denoising training (Vincent et al. 2008). The corruptions are set in `evaluation.robustness` of
+conf/<dataset>.yaml; by default they are six corruptions at three levels each, 18 in all. `aebench.evaluation.arrays.robustness`
+computes the corrupted images, their codes and their reconstructions. A model that copies its input scores the error of the
+noise, E ‖x - x̃‖², and has gain 0. Under strong noise the mean image has a positive gain, too, so compare with this baseline.
+All models and seeds are evaluated on the same corrupted images. The ridge probe is fitted to clean reference codes.
 """
 
 from functools import lru_cache
@@ -30,35 +31,35 @@ NEIGHBOURS = 5
 
 
 def sse_corrupted(r: Representation) -> float:
-    """SSE between clean images and the reconstructions of corrupted ones; >= 0."""
+    """Return the SSE, >= 0, between clean images and the reconstructions of corrupted ones."""
     return sum_of_squares(r.images, r.corrupted_reconstructions)
 
 
 def denoising_gain(r: Representation) -> float:
-    """Denoising gain, mean over corruptions and levels; at most 1."""
+    """Return the denoising gain, averaged over corruptions and levels; it is at most 1."""
     gains = gain_by_corruption(r).values()
     return sum(gains) / len(gains)
 
 
 def knn_under_corruption(r: Representation) -> float:
-    """Accuracy in % of a vote of five neighbours, averaged over levels and corruptions."""
+    """Return the accuracy in % of a vote of five neighbours, averaged over levels and corruptions."""
     return _mean_over_levels(r, knn_by_corruption(r))
 
 
 def probe_under_corruption(r: Representation) -> float:
-    """Accuracy in % of the ridge probe, averaged over levels and corruptions."""
+    """Return the accuracy in % of the ridge probe, averaged over levels and corruptions."""
     return _mean_over_levels(r, probe_by_corruption(r))
 
 
 def gain_by_corruption(r: Representation) -> dict[str, float]:
-    """Corruption and level -> denoising gain, at most 1; NaN where a corruption leaves the images unchanged."""
+    """Return the denoising gain, at most 1, by corruption and level; NaN where a corruption leaves the images unchanged."""
     clean = evenly_spaced(r.images, r.robustness.images.shape[1])
     before, after = ([sum_of_squares(clean, x) for x in part] for part in (r.robustness.images, r.robustness.reconstructions))
     return _by_corruption(r, [1 - b / a if a else float("nan") for a, b in zip(before, after, strict=True)])
 
 
 def displacement_by_corruption(r: Representation) -> dict[str, float]:
-    """Corruption and level -> code displacement, >= 0; NaN for a constant code."""
+    """Return the code displacement, >= 0, by corruption and level; NaN for a constant code."""
     import torch
 
     clean = evenly_spaced(r.codes, r.robustness.codes.shape[1]).double()
@@ -69,7 +70,7 @@ def displacement_by_corruption(r: Representation) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def knn_by_corruption(r: Representation) -> dict[str, float]:
-    """Accuracy in % of a vote of the five nearest reference codes, for clean images and each corruption."""
+    """Return the accuracy in % of a vote of the five nearest reference codes, for clean images and each corruption."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
     nearest = neighbours(_queries(r), r.reference_codes, NEIGHBOURS)
@@ -78,7 +79,7 @@ def knn_by_corruption(r: Representation) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def probe_by_corruption(r: Representation) -> dict[str, float]:
-    """Accuracy in % of the ridge probe, for clean images and each corruption."""
+    """Return the accuracy in % of the ridge probe, for clean images and each corruption."""
     import torch
 
     from aebench.classifiers import ridge
@@ -88,7 +89,7 @@ def probe_by_corruption(r: Representation) -> dict[str, float]:
 
 
 def _queries(r: Representation) -> "Tensor":
-    """Codes ((1 + s) m, k) of the m clean images, then of the images under each of s corruptions."""
+    """Return the codes ((1 + s) m, k) of the m clean images, then of the images under each of s corruptions."""
     import torch
 
     return torch.cat([evenly_spaced(r.codes, r.robustness.codes.shape[1]), r.robustness.codes.flatten(0, 1)])
@@ -102,12 +103,12 @@ def _accuracies(r: Representation, predictions: "Tensor") -> dict[str, float]:
 
 
 def _by_corruption(r: Representation, values: list[float]) -> dict[str, float]:
-    """{"corruption level": value}."""
+    """Return {"corruption level": value}."""
     return dict(zip((f"{name} {level:g}" for name, level in r.robustness.corruptions), values, strict=True))
 
 
 def _mean_over_levels(r: Representation, accuracies: dict[str, float]) -> float:
-    """Mean over corruptions of the mean over levels, by the trapezoidal rule.
+    """Return the mean over corruptions of the mean over levels, by the trapezoidal rule.
 
     Errors are integrated instead of accuracies, so that accuracies of 100 give exactly 100.
     """

@@ -28,28 +28,30 @@ DEAD = 0.01
 
 
 def activation(r: Representation) -> float:
-    """Mean of the test codes over images and units."""
+    """Return the mean of the test codes over images and units."""
     return float(r.codes.double().mean())
 
 
 def population_sparsity(r: Representation) -> float:
-    """Sparsity of an image's code, mean over images; in [0, 1]."""
+    """Return the sparsity of an image's code, in [0, 1], averaged over images."""
     return _mean(_sparseness(r.codes))
 
 
 def lifetime_sparsity(r: Representation) -> float:
-    """Sparsity of a unit's activations, mean over units; in [0, 1]."""
+    """Return the sparsity of a unit's activations, in [0, 1], averaged over units."""
     return _mean(_sparseness(r.codes.T))
 
 
 def hoyer(r: Representation) -> float:
-    """Hoyer's sparsity of an image's code, mean over images; in [0, 1]."""
+    """Return Hoyer's sparsity of an image's code, in [0, 1], averaged over images."""
     sizes, root = r.codes.double().abs(), r.codes.shape[1] ** 0.5
     return _mean((root - sizes.sum(1) / sizes.square().sum(1).sqrt()) / (root - 1)) if root > 1 else float("nan")
 
 
 def dead_units(r: Representation) -> float:
-    """Fraction in % of units whose range over test images is at most `DEAD` times the largest range; 100 for a constant code.
+    """Return the percentage of units whose range over test images is at most `DEAD` times the largest range of a unit.
+
+    It is 100 for a constant code.
 
     The range, unlike the standard deviation, does not count a unit that is active for a few images as dead. It is relative to
     the largest range so that the metric does not depend on scale and also applies to linear units that are almost constant.
@@ -59,12 +61,12 @@ def dead_units(r: Representation) -> float:
 
 
 def exact_zeros(r: Representation) -> float:
-    """Fraction in % of the entries of the test codes that are exactly 0."""
+    """Return the percentage of the entries of the test codes that are exactly 0."""
     return 100 * float((r.codes == 0).double().mean())
 
 
 def activation_deciles(r: Representation) -> dict[str, float]:
-    """Deciles over units of the mean activation, with linear interpolation."""
+    """Return the deciles over units of the mean activation, with linear interpolation."""
     import torch
 
     means = r.codes.double().mean(0)
@@ -73,14 +75,14 @@ def activation_deciles(r: Representation) -> dict[str, float]:
 
 
 def _sparseness(rows: "Tensor") -> "Tensor":
-    """S of each row (n, m) -> (n,), NaN where it is undefined."""
+    """Return S of each row: (n, m) -> (n,), NaN where it is undefined."""
     sizes, m = rows.double().abs(), rows.shape[1]
     sparseness = 1 - sizes.mean(1).square() / sizes.square().mean(1)
     return sparseness / (1 - 1 / m) if m > 1 else sparseness * float("nan")
 
 
 def _mean(values: "Tensor") -> float:
-    """Mean over the defined values."""
+    """Return the mean over the defined values."""
     return float(values.nanmean())
 
 

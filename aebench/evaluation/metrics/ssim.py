@@ -19,7 +19,7 @@ C1, C2 = 0.01**2, 0.03**2
 
 
 def structural_similarity(x: "Tensor", y: "Tensor", shape: tuple[int, ...]) -> "Tensor":
-    """SSIM (m,) in [-1, 1] of images (m, d) of `shape` (h, w) or (h, w, c); NaN if they are smaller than a window."""
+    """Return the SSIM (m,), in [-1, 1], of images (m, d) of `shape` (h, w) or (h, w, c); NaN if smaller than a window."""
     if min(shape[:2]) < WINDOW:
         return x.new_full((len(x),), math.nan)
     x, y = (image.view(-1, *shape[:2], math.prod(shape[2:])).movedim(-1, 1) for image in (x, y))
@@ -34,5 +34,5 @@ def structural_similarity(x: "Tensor", y: "Tensor", shape: tuple[int, ...]) -> "
 
 
 def _moving_average(like: "Tensor", size: int) -> "Tensor":
-    """Matrix (size, windows) that averages `WINDOW` neighbouring pixels; several times as fast as pooling."""
+    """Return the matrix (size, windows) that averages `WINDOW` neighbouring pixels; several times as fast as pooling."""
     return like.new_ones(size, size - WINDOW + 1).tril().triu(1 - WINDOW) / WINDOW

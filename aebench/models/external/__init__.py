@@ -7,9 +7,9 @@
 
 `load` names a function without arguments. It returns a fitted object with `encode` and `decode`, or with `transform` and
 `inverse_transform`, such as a transformer of scikit-learn or a torch module. Images are rows x (n, d) in [0, 1], codes (n, k).
-The metrics of what the object lacks are not measured: without a decoder those of reconstructions, and without derivatives (an
-object that is not a torch module) those of Jacobians and the ex-post density. A model of aebench also has its posterior, prior
-and likelihood.
+Metrics that need what the object lacks are skipped: without a decoder the metrics of reconstructions; without derivatives, as
+for an object that is not a torch module, those of Jacobians and the ex-post density. A model of aebench also has its posterior,
+prior and likelihood.
 
 The object must be the same whenever it is loaded. Its codes and reconstructions of fixed images of noise are recorded with the
 results. They identify it, with the code of the module of `load`, by a hash; and they are compared when it is evaluated. Which

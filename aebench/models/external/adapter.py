@@ -23,7 +23,7 @@ class Adapter:
     """The functions of `target`, which is called `name` in errors, and what is `missing`, with reasons.
 
     It is tried with images x (n, d) in [0, 1], whose codes must have `latent_dim` units, any number if None. Arrays are float64
-    if it refuses float32. `clipped` is true if it refuses pixels outside [0, 1]: they are then set to 0 or 1.
+    if it rejects float32. `clipped` is true if it rejects pixels outside [0, 1]: they are then set to 0 or 1.
     """
 
     def __init__(self, target: Any, name: str, x: Tensor, latent_dim: int | None):

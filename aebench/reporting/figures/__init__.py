@@ -51,7 +51,7 @@ FIGURES: dict[str, ReportFigure] = {name: figure for file in FILES for name, fig
 
 
 def figures(results: Results) -> dict[str, ReportFigure]:
-    """The figures of every report, and one per study of this data set."""
+    """Return the figures of every report, and one per study of this data set."""
     return FIGURES | anomalies.figures(results) | studies.figures(results)
 
 

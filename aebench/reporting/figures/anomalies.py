@@ -22,7 +22,7 @@ SPREAD = 0.7
 
 
 def figures(results: Results) -> dict[str, ReportFigure]:
-    """One figure per study of anomalies."""
+    """Return one figure per study of anomalies."""
     found = {name: each for name, each in results.studies.items() if isinstance(each.settings, Anomalies)}
     return {PREFIX + name: _figure(study) for name, study in found.items()}
 
@@ -37,7 +37,7 @@ def _figure(study: StudyResults) -> ReportFigure:
 
 
 def _draw(study: StudyResults, results: Results) -> "Figure":
-    """One panel per score, one below the other; models without the score are left out of its panel."""
+    """Draw one panel per score, one below the other; models without the score are left out of its panel."""
     drawing, panels = canvas.panels(len(SCORES), across=1, height=1.9, margin=1.2, sharex=True)
     positions = list(dict.fromkeys(position for points in study.samples.values() for position in points))
     places = np.linspace(-SPREAD / 2, SPREAD / 2, len(study.samples))
@@ -56,7 +56,7 @@ def _draw(study: StudyResults, results: Results) -> "Figure":
 def _draw_series(
     axes: "Axes", study: StudyResults, series: str, positions: list[str], quantity: str, place: float, **style
 ) -> None:
-    """Plot the means and their 95 % intervals, side by side with those of other models."""
+    """Plot the means and their 95 % intervals next to those of other models."""
     estimates = {x: study.estimate(series, position, quantity) for x, position in enumerate(positions)}
     shown = [(x + place, each.mean, each.half_width) for x, each in estimates.items() if each and np.isfinite(each.mean)]
     if shown:

@@ -29,5 +29,5 @@ class ReportFigure:
         return self.draw.__module__.rpartition(".")[2]
 
     def describe(self, results: "Results") -> str:
-        """The caption for these results."""
+        """Return the caption for these results."""
         return self.caption if isinstance(self.caption, str) else self.caption(results)

@@ -41,21 +41,21 @@ STYLE = {
 
 
 def style() -> AbstractContextManager:
-    """The style of all figures, independent of matplotlibrc; without mathtext, because model names may contain $."""
+    """Return the style of all figures, independent of matplotlibrc; without mathtext, because model names may contain $."""
     from matplotlib import rc_context, rcParamsDefault
 
     return rc_context({**rcParamsDefault, **STYLE, "backend": "agg"})
 
 
 def figure(height: float, width: float = WIDTH) -> "Figure":
-    """An empty figure of this size in inches."""
+    """Return an empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 def panels(count: int, across: int, height: float, margin: float = 0.0, **sharing: bool) -> "tuple[Figure, list[Axes]]":
-    """A figure of `count` axes of one `height`, at most `across` per row, and a `margin` for a legend on the right."""
+    """Return a figure of `count` axes of one `height`, at most `across` per row, and a `margin` for a legend on the right."""
     rows, columns = -(-count // across), min(count, across)
     width = (WIDTH - margin) / across * columns + margin
     drawing = figure(height * rows + 0.5, max(width, WIDTH / 2))
@@ -81,7 +81,7 @@ def legend(drawing: "Figure", *axes: "Axes") -> None:
 
 
 def class_legend(drawing: "Figure", names: Sequence[str]) -> None:
-    """A legend of the classes on the right: colour, the number that marks the class, and its name if that differs."""
+    """Add a legend of the classes on the right: colour, the number that marks the class, and its name if that differs."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours(len(names))]
@@ -90,7 +90,7 @@ def class_legend(drawing: "Figure", names: Sequence[str]) -> None:
 
 
 def colours(count: int) -> list:
-    """One colour per class: Petroff's ten if they suffice, otherwise equal steps of viridis."""
+    """Return one colour per class: Petroff's ten if they suffice, otherwise equal steps of viridis."""
     import matplotlib
 
     petroff = matplotlib.color_sequences["petroff10"]
@@ -98,12 +98,12 @@ def colours(count: int) -> list:
 
 
 def gap(shape: tuple[int, ...]) -> int:
-    """Pixels between the images of a mosaic."""
+    """Return the number of pixels between the images of a mosaic."""
     return max(1, shape[0] // 14)
 
 
 def mosaic(rows: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """Rows of flat images (m, d) as one image with white gaps, pixels clipped to [0, 1]."""
+    """Arrange rows of flat images (m, d) in one image with white gaps; pixels are clipped to [0, 1]."""
     space = gap(shape)
     margin = [(0, 0), (0, space), (0, space), *((0, 0) for _ in shape[2:])]
     tiles = [np.pad(row.reshape(len(row), *shape).clip(0, 1), margin, constant_values=1) for row in rows]
@@ -113,7 +113,7 @@ def mosaic(rows: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
 def mosaics(
     tiles: Sequence[np.ndarray], titles: Sequence[str], across: int, loc: str = "center"
 ) -> "tuple[Figure, list[Axes]]":
-    """One panel per mosaic, at most `across` per row; `loc` is the alignment of the titles."""
+    """Draw one panel per mosaic, at most `across` per row; `loc` is the alignment of the titles."""
     width = WIDTH / across - 0.1
     height = width * max(len(each) / each.shape[1] for each in tiles)
     drawing, grid = panels(len(tiles), across, height + 0.3)
@@ -124,7 +124,7 @@ def mosaics(
 
 
 def strips(rows: Sequence[np.ndarray], names: Sequence[str], shape: tuple[int, ...]) -> "Figure":
-    """Rows of images (m, d), each with its name on the left."""
+    """Draw rows of images (m, d), each with its name on the left."""
     tiles = mosaic(rows, shape)
     room = 0.2 + LETTER * max(len(line) for name in names for line in name.splitlines())
     scale = min(TILE / shape[0], (WIDTH - room) / tiles.shape[1])

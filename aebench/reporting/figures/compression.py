@@ -17,7 +17,7 @@ DEPTH = 0.01
 
 
 def rate_distortion(results: Results) -> "Figure | None":
-    """One panel per model whose rate is above 0; the PCA with the largest latent dimension is in every panel."""
+    """Draw one panel per model whose rate is above 0; the PCA with the largest latent dimension is in every panel."""
     models = [model for model in results.models if (model.curve("bits_quantised")[1] > 0).any()]
     if not models:
         return None

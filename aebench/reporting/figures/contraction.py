@@ -29,7 +29,7 @@ ROUNDING = 1e-3
 
 
 def singular_values(results: Results) -> "Figure | None":
-    """One panel per model whose Jacobian is not 0; all curves at test images are in every panel, in grey."""
+    """Draw one panel per model whose Jacobian is not 0; all curves at test images are in every panel, in grey."""
     models = [model for model in results.models if (model.curve("singular_values")[1] > 0).any()]
     if not models:
         return None
@@ -45,7 +45,7 @@ def singular_values(results: Results) -> "Figure | None":
 
 
 def linearisation(results: Results) -> "Figure | None":
-    """One panel per model whose code is neither linear nor constant; all curves along the data are in every panel, in grey."""
+    """Draw one panel per model whose code is neither linear nor constant, with all curves along the data in grey."""
     models = [model for model in results.models if any((model.curve(name)[1] > ROUNDING).any() for name in DIRECTIONS)]
     if not models:
         return None

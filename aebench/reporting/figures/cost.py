@@ -21,7 +21,7 @@ RADIUS, ITERATIONS = 3.5, 100
 
 
 def error_and_cost(results: Results) -> "Figure | None":
-    """One panel per error, with the models whose error is above 0."""
+    """Draw one panel per error, with the models whose error is above 0."""
     errors = {measure: by_model for measure, by_model in _errors(results).items() if by_model}
     if not errors:
         return None
@@ -41,7 +41,7 @@ def error_and_cost(results: Results) -> "Figure | None":
 
 
 def pareto(points: np.ndarray) -> np.ndarray:
-    """Boolean (n,): no other of the points (n, 2) is at most as large in both coordinates and smaller in one."""
+    """Return for each of n points (n, 2) whether no other is at most as large in both coordinates and smaller in one."""
     below = (points[:, None] <= points).all(-1) & (points[:, None] < points).any(-1)  # (n, n): i dominates j
     return ~below.any(0)
 
@@ -67,7 +67,7 @@ def label(axes: "Axes", points: dict[str, tuple[float, float]]) -> None:
 
 
 def _errors(results: Results) -> dict[str, dict[str, float]]:
-    """Error -> model trained here -> mean, without zeros, which logarithmic axes cannot show."""
+    """Return the means by error and model trained here, without zeros, which logarithmic axes cannot show."""
     models = [model for model in results.models if not model.fingerprint]
     measures = {
         "SSE": {model.name: model.scores["sse"].mean for model in models},

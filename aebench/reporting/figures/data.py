@@ -18,7 +18,7 @@ COLOURS = {"train": canvas.ORANGE, "validation": canvas.BLUE, "test": canvas.GRE
 
 
 def card(results: Results) -> "Figure | None":
-    """The mean training image, overall and per class, above the class counts of every split."""
+    """Draw the mean training image, overall and per class, above the class counts of every split."""
     splits = results.card.get("splits")
     if not splits or "by_class" not in results.mean_images:
         return None

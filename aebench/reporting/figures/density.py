@@ -30,7 +30,7 @@ UNIT_STYLES = {
 
 
 def posteriors(results: Results) -> "Figure | None":
-    """One panel per model with a 2-D code: posteriors as ellipses, other codes as points; None without a posterior."""
+    """Draw one panel per model with a 2-D code: posteriors as ellipses, other codes as points; None without a posterior."""
     distributions = [model for model in _with_posterior(results) if model.pictures["posterior_mean"].shape[1] == 2]
     points = [m for m in results.models if "scatter" in m.pictures and "posterior_mean" not in m.pictures]
     if not distributions:
@@ -46,7 +46,7 @@ def posteriors(results: Results) -> "Figure | None":
 
 
 def aggregate_posterior(results: Results) -> "Figure | None":
-    """One panel per model with a posterior: one line per unit in front of the prior."""
+    """Draw one panel per model with a posterior: one line per unit in front of the prior."""
     models = _with_posterior(results)
     if not models:
         return None
@@ -67,7 +67,7 @@ def aggregate_posterior(results: Results) -> "Figure | None":
 
 
 def elbo_gap(results: Results) -> "Figure | None":
-    """One panel per model with a posterior: how far its IWAE bounds are above its ELBO, by number of samples."""
+    """Draw one panel per model with a posterior: how far its IWAE bounds are above its ELBO, by number of samples."""
     models = _with_posterior(results)
     if not models:
         return None
@@ -87,7 +87,7 @@ def elbo_gap(results: Results) -> "Figure | None":
 
 
 def mixture(mean: np.ndarray, sd: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Aggregate posteriors (k, points) at z (points,) for posteriors with means and standard deviations (p, k)."""
+    """Return aggregate posteriors (k, points) at z (points,), of posteriors with means and standard deviations (p, k)."""
     standardised = (z - mean[..., None]) / sd[..., None]  # (p, k, points)
     return (np.exp(-(standardised**2) / 2) / (sd[..., None] * np.sqrt(2 * np.pi))).mean(0)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def codes_2d(results: Results) -> "Figure | None":
-    """One panel per model with a 2-D code."""
+    """Draw one panel per model with a 2-D code."""
     figure, panels = _panels(results, "scatter", across=3, height=2.3, size=2.5)
     for axes in panels:
         axes.set(xlabel="first unit", ylabel="second unit")
@@ -25,7 +25,7 @@ def codes_2d(results: Results) -> "Figure | None":
 
 
 def tsne(results: Results) -> "Figure | None":
-    """One panel per model with a t-SNE map, without axes: coordinates in a map have no meaning."""
+    """Draw one panel per model with a t-SNE map, without axes: coordinates in a map have no meaning."""
     figure, panels = _panels(results, "map", across=4, height=1.85, size=1.2)
     for axes in panels:
         axes.set(xticks=[], yticks=[])
@@ -34,7 +34,7 @@ def tsne(results: Results) -> "Figure | None":
 
 
 def _panels(results: Results, name: str, across: int, height: float, size: float) -> "tuple[Figure | None, list[Axes]]":
-    """One panel per model that has the array `name`."""
+    """Draw one panel per model that has the array `name`."""
     models = [model for model in results.models if name in model.pictures]
     if not models:
         return None, []
@@ -48,7 +48,7 @@ def _panels(results: Results, name: str, across: int, height: float, size: float
 
 
 def _draw(axes: "Axes", points: np.ndarray, labels: np.ndarray, colours: list, size: float) -> None:
-    """Points (n, 2) in the colour of their class. Numbers mark the medians, for readers who cannot distinguish colours."""
+    """Draw points (n, 2) in the colour of their class. Numbers mark the medians, for readers who cannot distinguish colours."""
     from matplotlib.patheffects import withStroke
 
     halo = [withStroke(linewidth=2.5, foreground="white")]
@@ -61,7 +61,7 @@ def _draw(axes: "Axes", points: np.ndarray, labels: np.ndarray, colours: list, s
 
 
 def _square_limits(points: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Limits that show all points at one scale on both axes, because distances are Euclidean."""
+    """Return limits that show all points at one scale on both axes, because distances are Euclidean."""
     low, high = points.min(0), points.max(0)
     centre, half = (low + high) / 2, 0.55 * (high - low).max() or 1.0
     return {f"{axis}lim": (float(c - half), float(c + half)) for axis, c in zip("xy", centre, strict=True)}

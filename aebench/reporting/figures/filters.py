@@ -18,7 +18,7 @@ CUT = 0.05
 
 
 def filters(results: Results) -> "Figure | None":
-    """One panel per model that has filters."""
+    """Draw one panel per model that has filters."""
     models = [model for model in results.models if "filters" in model.pictures]
     if not models:
         return None
@@ -27,13 +27,13 @@ def filters(results: Results) -> "Figure | None":
 
 
 def shades(weights: np.ndarray) -> np.ndarray:
-    """Weights (m, d) as grey levels: 0 becomes 1/2; ±q become 1 and 0, with q the 1 - `CUT` quantile of a row's |weights|."""
+    """Map weights (m, d) to grey levels: 0 to 1/2, and ±q to 1 and 0; q is the 1 - `CUT` quantile of a row's |weights|."""
     scale = np.quantile(np.abs(weights), 1 - CUT, axis=1, keepdims=True)
     return (0.5 + weights / np.where(scale > 0, 2 * scale, 1)).clip(0, 1)
 
 
 def _rows(images: np.ndarray) -> list[np.ndarray]:
-    """Rows of `ACROSS` images, the last one padded with white."""
+    """Return rows of `ACROSS` images, the last one padded with white."""
     white = np.ones((-len(images) % ACROSS, images.shape[1]))
     return np.split(np.concatenate([images, white]), -(-len(images) // ACROSS))
 

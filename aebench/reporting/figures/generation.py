@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 def samples(results: Results) -> "Figure | None":
-    """One row per model: decoded samples of its prior, or of a normal distribution fitted to its codes."""
+    """Draw one row per model: decoded samples of its prior, or of a normal distribution fitted to its codes."""
     models = _with("samples", results)
     names = [f"{model.name} ({'prior' if model.pictures['from_prior'] else 'normal'})" for model in models]
     return canvas.strips([model.pictures["samples"] for model in models], names, results.about.shape) if models else None
 
 
 def interpolations(results: Results) -> "Figure | None":
-    """One panel per model, one row per pair of images."""
+    """Draw one panel per model, one row per pair of images."""
     return _grids(results, "interpolations", panels=3)
 
 
 def traversals(results: Results) -> "Figure | None":
-    """One panel per model, one row per unit of the code."""
+    """Draw one panel per model, one row per unit of the code."""
     return _grids(results, "traversals", panels=4)
 
 
 def manifold(results: Results) -> "Figure | None":
-    """One panel per model with a 2-D code: the decoded plane."""
+    """Draw one panel per model with a 2-D code: the decoded plane."""
     return _grids(results, "manifold", panels=2)
 
 
@@ -41,7 +41,7 @@ def _with(name: str, results: Results) -> list[ModelResults]:
 
 
 def _grids(results: Results, name: str, panels: int) -> "Figure | None":
-    """One panel per model: its images (rows, columns, d)."""
+    """Draw one panel per model: its images (rows, columns, d)."""
     models = _with(name, results)
     if not models:
         return None
@@ -50,7 +50,7 @@ def _grids(results: Results, name: str, panels: int) -> "Figure | None":
 
 
 def _columns(name: str, results: Results) -> int:
-    """Images per row of a grid."""
+    """Return the number of images per row of a grid."""
     return _with(name, results)[0].pictures[name].shape[1]
 
 

@@ -23,7 +23,7 @@ DIGITS = 6
 
 
 def losses(results: Results) -> "DataFrame":
-    """One row per model, split, seed and epoch with a finite loss; splits without a recorded loss are omitted."""
+    """Return one row per model, split, seed and epoch with a finite loss; splits without a recorded loss are omitted."""
     from pandas import DataFrame
 
     lines = [
@@ -37,7 +37,7 @@ def losses(results: Results) -> "DataFrame":
 
 
 def learning_curves(results: Results) -> "Figure | None":
-    """One panel per model that trains by epochs: median and range of the loss over seeds."""
+    """Draw one panel per model that trains by epochs: median and range of the loss over seeds."""
     table = losses(results)
     if table.empty:
         return None
@@ -63,7 +63,7 @@ def _draw(axes: "Axes", table: "DataFrame") -> None:
 
 
 def _ticks(last: int) -> list[int]:
-    """1, 10, 100, ... and the last epoch, without powers so close to it that labels would overlap."""
+    """Return 1, 10, 100, ... and the last epoch, without powers so close to it that labels would overlap."""
     return [10**k for k in range(len(str(last))) if 10**k <= last / 4] + [last]
 
 

@@ -24,7 +24,7 @@ SMALLEST = 0.05
 
 
 def accuracy_by_labels(results: Results) -> "Figure":
-    """One panel per model, each with the baselines."""
+    """Draw one panel per model, each with the baselines."""
     baselines = [model for model in results.models if model.settings["kind"] in BASELINES]
     shown = [model for model in results.models if model not in baselines] or baselines
     figure, panels = canvas.panels(len(shown), across=4, height=1.9, sharex=True, sharey=True)
@@ -42,7 +42,7 @@ def accuracy_by_labels(results: Results) -> "Figure":
 
 
 def confusions(results: Results) -> "Figure":
-    """Confusion matrices of the baselines and of the model with the highest accuracy with all labels."""
+    """Draw the confusion matrices of the baselines and of the model with the highest accuracy with all labels."""
     baselines = [model for model in results.models if model.settings["kind"] in BASELINES]
     others = [model for model in results.models if model not in baselines]
     shown = [max(others, key=lambda model: model.scores["linear_probe"].mean), *baselines] if others else baselines

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def reconstructions(results: Results) -> "Figure | None":
-    """The original images, then one row per model whose first seed did not fail, labelled with its squared error."""
+    """Draw the original images, then one row per model whose first seed did not fail, labelled with its squared error."""
     models = [model for model in results.models if "reconstructions" in model.pictures]
     if not models:
         return None

@@ -20,7 +20,7 @@ PANELS = 3
 
 
 def retrieval(results: Results) -> "Figure | None":
-    """One panel per model, one row per query: the query, then its hits, nearest first."""
+    """Draw one panel per model, one row per query: the query, then its hits, nearest first."""
     models = _with_hits(results)
     if not models:
         return None
@@ -34,7 +34,7 @@ def retrieval(results: Results) -> "Figure | None":
 
 
 def board(images: np.ndarray, correct: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """A mosaic whose first column, the queries, is set apart, and the corners (wrong hits, 4, 2) of wrong hits, clockwise."""
+    """Return a mosaic with a gap after the first column, the queries, and the corners (wrong hits, 4, 2) of wrong hits."""
     queries = len(images) - len(correct)
     rows, space = images.reshape(queries, -1, images.shape[1]), canvas.gap(shape)
     left, right = canvas.mosaic(rows[:, :1], shape), canvas.mosaic(rows[:, 1:], shape)

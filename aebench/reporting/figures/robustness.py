@@ -29,7 +29,7 @@ LINE, MARGIN, TYPE = 0.17, 0.75, 6
 
 
 def robustness(results: Results) -> "Figure | None":
-    """One panel per profile, with the models that have both."""
+    """Draw one panel per profile, with the models that have both."""
     models = [model for model in results.models if all(model.profiles.get(name) for name in PANELS)]
     if not models:
         return None
@@ -43,7 +43,7 @@ def robustness(results: Results) -> "Figure | None":
 
 
 def table(models: list[ModelResults], name: str) -> np.ndarray:
-    """Means over seeds of a profile (models, positions), at the positions of the first model."""
+    """Return the means over seeds of a profile (models, positions), at the positions of the first model."""
     return np.array([[model.profiles[name][position].mean for position in models[0].profiles[name]] for model in models])
 
 
@@ -56,7 +56,7 @@ def _draw(axes: "Axes", values: np.ndarray, form: str, colours: dict) -> None:
 
 
 def _label_columns(axes: "Axes", positions: list[str]) -> None:
-    """The level below each column, and the corruption below the middle of its columns."""
+    """Return the level below each column, and the corruption below the middle of its columns."""
     axes.set_xticks(range(len(positions)), [position.partition(" ")[2] for position in positions], fontsize=TYPE)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

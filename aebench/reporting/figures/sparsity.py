@@ -15,7 +15,7 @@ MARKERS = "os^vDPX*"
 
 
 def sparsity(results: Results) -> "Figure | None":
-    """Three panels, if a model has a target ρ."""
+    """Draw three panels, if a model has a target ρ."""
     models = sorted(
         (model for model in results.models if "target" in model.settings), key=lambda model: model.settings["target"]
     )
@@ -32,7 +32,7 @@ def sparsity(results: Results) -> "Figure | None":
 
 
 def _styles(models: list[ModelResults]) -> list[dict]:
-    """Colours from dark to light, in the order of the targets."""
+    """Return colours from dark to light, in the order of the targets."""
     from matplotlib import colormaps
 
     viridis = colormaps["viridis"]

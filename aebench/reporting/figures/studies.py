@@ -24,7 +24,7 @@ TITLE = 32
 
 
 def figures(results: Results) -> dict[str, ReportFigure]:
-    """One figure per study but those of anomalies."""
+    """Return one figure per study except those of anomalies."""
     return {PREFIX + name: _figure(each) for name, each in results.studies.items() if not isinstance(each.settings, Anomalies)}
 
 
@@ -40,7 +40,7 @@ def _figure(study: StudyResults) -> ReportFigure:
 
 
 def _draw(study: StudyResults) -> "Figure":
-    """One panel per quantity, three or four per row."""
+    """Draw one panel per quantity, three or four per row."""
     count = len(study.quantities)
     figure, panels = canvas.panels(count, across=min(count, 4 if count % 4 == 0 or count > 6 else 3), height=2.1, sharex=True)
     colours = canvas.colours(len(study.samples))

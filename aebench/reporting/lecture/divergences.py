@@ -46,29 +46,29 @@ P = Mixture((0.6, 0.4), (-1.8, 2.0), (0.7, 0.6))
 
 
 def gaussian(mean: float, deviation: float) -> Mixture:
-    """N(mean, deviation²)."""
+    """Return the density N(mean, deviation²)."""
     return Mixture((1.0,), (mean,), (deviation,))
 
 
 def divergence(p: Mixture, q: Mixture) -> float:
-    """D(p ‖ q) in nats."""
+    """Return D(p ‖ q) in nats."""
     return float(((p.log_density - q.log_density) * p.density).sum() * (GRID[1] - GRID[0]))
 
 
 def bhattacharyya(p: Mixture, q: Mixture) -> float:
-    """B(p, q) in nats."""
+    """Return B(p, q) in nats."""
     return -float(np.log(np.exp((p.log_density + q.log_density) / 2).sum() * (GRID[1] - GRID[0])))
 
 
 def covering(p: Mixture) -> Mixture:
-    """The Gaussian that minimises D(P ‖ Q): it has the mean and variance of P."""
+    """Return the Gaussian that minimises D(P ‖ Q): it has the mean and variance of P."""
     weights, means, deviations = map(np.array, (p.weights, p.means, p.deviations))
     mean = weights @ means
     return gaussian(float(mean), float(np.sqrt(weights @ (deviations**2 + means**2) - mean**2)))
 
 
 def seeking(p: Mixture) -> list[Mixture]:
-    """The Gaussians at the local minima of D(Q ‖ P), found by BFGS from each mode of P; the global minimum first."""
+    """Return the Gaussians at the local minima of D(Q ‖ P), found by BFGS from each mode of P; the global minimum first."""
     from scipy.optimize import minimize
 
     def cost(x: np.ndarray) -> float:

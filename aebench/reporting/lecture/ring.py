@@ -15,7 +15,7 @@ DRAWS = 1000
 
 
 def ring() -> "Figure":
-    """z on the left, g(z) on the right; colours show the absolute angle of z, so that points can be matched."""
+    """Draw z on the left and g(z) on the right; colours show the absolute angle of z, so that points can be matched."""
     z = Streams(0).numpy("lecture").standard_normal((DRAWS, 2))
     drawing = canvas.figure(3.6, 7)
     panels = {"z ~ N(0, I)": z, "g(z) = z/10 + z/‖z‖": onto_ring(z)}
@@ -29,7 +29,7 @@ def ring() -> "Figure":
 
 
 def onto_ring(z: np.ndarray) -> np.ndarray:
-    """g(z) of draws (n, 2): same angle, radius 1 + ‖z‖/10."""
+    """Return g(z) of draws (n, 2), which has the angle of z and the radius 1 + ‖z‖/10."""
     return z / 10 + z / np.linalg.norm(z, axis=1, keepdims=True)
 
 

@@ -1,4 +1,4 @@
-"""Values of a few models side by side for the tables of the lecture, from table.csv and profiles.csv of every report.
+"""Values of a few models for the tables of the lecture, from table.csv and profiles.csv of every report.
 
 A quantity is a metric (sse) or a profile at one position of its axis (coverage_by_sampler/prior). Wall times are not printed,
 because they differ between runs and docs/lecture.md must not.
@@ -20,7 +20,10 @@ KEYS = ("profile", "position", "model")
 
 
 def values(models: list[str], quantities: list[str]) -> dict[str, list[list[str]]]:
-    """Data set -> one row per quantity, its title and unit and one cell per model; only data sets that have all models."""
+    """Return rows by data set, for data sets with results of all `models`.
+
+    Each quantity has a row: its title and unit, and a cell per model.
+    """
     folders = [file.parent for file in sorted(storage.REPORTS.glob("*/table.csv"))]
     tables = {folder: table for folder in folders if set(models) <= set((table := _read(folder / "table.csv", "model")).index)}
     return {
@@ -30,7 +33,7 @@ def values(models: list[str], quantities: list[str]) -> dict[str, list[list[str]
 
 
 def lines(module: str) -> int:
-    """Number of lines of aebench/models/<module>.py, including docstrings."""
+    """Return the number of lines of aebench/models/<module>.py, including docstrings."""
     return (MODELS / f"{module}.py").read_text(encoding="utf-8").count("\n")
 
 

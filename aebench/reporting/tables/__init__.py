@@ -52,7 +52,7 @@ def write(results: Results) -> None:
 
 
 def tables(results: Results) -> list[Table]:
-    """All tables except that of cost, the comparison first."""
+    """Return all tables except that of cost, the comparison first."""
     external = comparison.external(results)
     return [
         comparison.table(results),

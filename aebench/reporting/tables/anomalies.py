@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from aebench.reporting.results import Results, StudyResults, over_seeds
+from aebench.reporting.results import Results, StudyResults
 from aebench.reporting.tables.columns import ARROWS, NOTHING, Column, Table, measures
-from aebench.statistics import Estimate
+from aebench.statistics import Estimate, over_seeds
 from aebench.studies import Anomalies
 
 MEAN = (
@@ -14,18 +14,18 @@ MEAN = (
 
 
 def tables(results: Results) -> list[Table]:
-    """Two tables per study of anomalies."""
+    """Return two tables per study of anomalies."""
     found = {name: each for name, each in results.studies.items() if isinstance(each.settings, Anomalies)}
     return [table for name, each in found.items() for table in (_means(name, each, results), _by_anomaly(name, each, results))]
 
 
 def named(position: str, results: Results) -> str:
-    """The name of an anomaly: of a class by its number, other names as they are."""
+    """Return the name of an anomaly: a number is replaced by the name of the class, other names are unchanged."""
     return results.about.classes[int(position)] if position.isdigit() else position
 
 
 def over_classes(study: StudyResults, series: str, quantity: str) -> Estimate:
-    """The mean over classes, then over the seeds with a value for each class."""
+    """Return the mean over classes, then over the seeds with a value for each class."""
     points = study.samples[series]
     values = np.mean([points[str(each)][quantity] for each in study.settings.classes], axis=0)
     return over_seeds(values, np.isfinite(values).tolist())
@@ -52,7 +52,7 @@ def _by_anomaly(name: str, study: StudyResults, results: Results) -> Table:
 
 
 def _measures(study: StudyResults, estimates: list[list[Estimate]]) -> list[Column]:
-    """One column per quantity, in the order of the study."""
+    """Return one column per quantity, in the order of the study."""
     shown = {quantity: study.settings.describe(quantity) for quantity in study.quantities}
     return [
         measures(f"study/{quantity}", f"{text.title} {ARROWS['higher']}", each, text.decimals, text.unit)

@@ -13,7 +13,7 @@ HEADERS = {"claim": "says", "measured": "measured", "holds if": "holds", "outcom
 
 
 def tables(results: Results) -> list[Table]:
-    """The table of claims, as a list with one table."""
+    """Return the table of claims, as a list with one table."""
     rows = claims.table(results)
     claim, measured, *others = (Column(header, rows[name].tolist()) for header, name in HEADERS.items())
     effects = Column("effect", [effect(row) for row in rows.to_dict("records")], "right")
@@ -21,5 +21,5 @@ def tables(results: Results) -> list[Table]:
 
 
 def effect(row: dict[str, Any]) -> str:
-    """The printed effect of a row of claims.csv: mean ± half-width of its 95 % interval."""
+    """Return the printed effect of a row of claims.csv: mean ± half-width of its 95 % interval."""
     return cells([Estimate(row["mean"], row["sd"], row["half_width"], row["n"])], int(row["decimals"]))[0]

@@ -41,7 +41,7 @@ class Column:
     decimals: int = 0
 
     def emphasised(self, form: Callable[[str], str]) -> list[str]:
-        """The cells, with `form` applied to those of `best` rows."""
+        """Return the cells, with `form` applied to those of `best` rows."""
         return [form(cell) if best else cell for cell, best in zip_longest(self.cells, self.best, fillvalue=False)]
 
 
@@ -63,27 +63,27 @@ class Table:
 
 
 def models(results: Results) -> Column:
-    """The names of the models, the first column of most tables."""
+    """Return the names of the models, the first column of most tables."""
     return Column("model", [model.name for model in results.models])
 
 
 def measures(
     name: str, header: str, estimates: Sequence[Estimate], decimals: int, unit: str = "", best: tuple[bool, ...] = ()
 ) -> Column:
-    """A column of means with their intervals."""
+    """Return a column of means with their intervals."""
     printed = cells(estimates, decimals)
     return Column(header, printed, unit=unit, best=best, name=name, values=tuple(estimates), decimals=decimals)
 
 
 def counts(name: str, header: str, numbers: Sequence[float], decimals: int = 0, unit: str = "") -> Column:
-    """A column of numbers without intervals; NaN means not measured."""
+    """Return a column of numbers without intervals; NaN means not measured."""
     values = tuple(NOTHING if math.isnan(number) else Estimate(number, math.nan, math.nan, 1) for number in numbers)
     printed = [MISSING if math.isnan(number) else f"{number:,.{decimals}f}" for number in numbers]
     return Column(header, printed, "right", unit, name=name, values=values, decimals=decimals)
 
 
 def scores(frame: "DataFrame", name: str, metric: Metric) -> Column:
-    """The column of a metric, from a frame like table.csv (columns <name>.mean, .sd, .half_width, .n and .best)."""
+    """Return the column of a metric, from a frame like table.csv (columns <name>.mean, .sd, .half_width, .n and .best)."""
     fields = ("mean", "sd", "half_width", "n")
     values = frame.reindex(columns=[f"{name}.{field}" for field in fields]).to_numpy()
     estimates = [Estimate(*map(float, row[:3]), 0 if math.isnan(row[3]) else int(row[3])) for row in values]
@@ -92,30 +92,30 @@ def scores(frame: "DataFrame", name: str, metric: Metric) -> Column:
 
 
 def header(metric: Metric | Profile) -> str:
-    """The title, with an arrow in the direction that is better."""
+    """Return the title, with an arrow in the direction that is better."""
     return f"{metric.title} {ARROWS[metric.better]}" if metric.better else metric.title
 
 
 def cells(estimates: Sequence[Estimate], decimals: int) -> list[str]:
-    """One cell per estimate, decimal points aligned."""
+    """Return one cell per estimate, decimal points aligned."""
     means = [number(each.mean, decimals) for each in estimates]
     width = max(len(mean) for mean in means)
     return [_cell(mean, number(each.half_width, decimals), width) for mean, each in zip(means, estimates, strict=True)]
 
 
 def number(value: float, decimals: int) -> str:
-    """The value with these decimals, never "-0"; empty for NaN."""
+    """Return the value with these decimals, never "-0"; empty for NaN."""
     return "" if math.isnan(value) else f"{value:z.{decimals}f}"
 
 
 def value_range(values: list[int]) -> str:
-    """The smallest and largest value over seeds: "46–50"."""
+    """Return the smallest and largest value over seeds: "46–50"."""
     low, high = min(values, default=0), max(values, default=0)
     return MISSING if not values else f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
 def threads(cost: Cost) -> str:
-    """The device of training and its threads: "cpu, 2 threads"."""
+    """Return the device of training and its threads: "cpu, 2 threads"."""
     return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
 
 

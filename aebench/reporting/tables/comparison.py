@@ -1,4 +1,4 @@
-"""The comparison of all models: the main metrics side by side, and table.csv, which has every metric."""
+"""The comparison of all models: a table of the main metrics, and table.csv, which has every metric."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,12 @@ DETERMINISTIC = "n = 1: the model is deterministic, so its values have no interv
 
 
 def table(results: Results) -> Table:
-    """The main metrics of every model."""
+    """Return the main metrics of every model."""
     return Table("comparison", "comparison", "Comparison", " ".join(notes(results)), columns(measured(results)))
 
 
 def measured(results: Results) -> "DataFrame":
-    """table.csv, one row per model: mean, sd, half_width and n of every metric, whether it is bold, and the model's size."""
+    """Return table.csv: per model, mean, sd, half_width and n of every metric, whether it is bold, and the model's size."""
     from pandas import DataFrame
 
     rows = []
@@ -33,13 +33,13 @@ def measured(results: Results) -> "DataFrame":
 
 
 def row(name: str, latent_dim: int, scores: dict[str, Estimate], parameters: float, n: int) -> dict[str, Any]:
-    """The row of a model in table.csv, except for what is bold."""
+    """Return the row of a model in table.csv, except for what is bold."""
     values = {f"{metric}.{field}": value for metric, score in scores.items() for field, value in vars(score).items()}
     return {"model": name, "latent_dim": latent_dim} | values | {"parameters": parameters, "n": n}
 
 
 def columns(frame: "DataFrame") -> list[Column]:
-    """The columns of the comparison, from a frame like table.csv."""
+    """Return the columns of the comparison, from a frame like table.csv."""
     return [
         Column("model", frame["model"].tolist()),
         counts("latent_dim", "latent dim", frame["latent_dim"]),
@@ -50,7 +50,7 @@ def columns(frame: "DataFrame") -> list[Column]:
 
 
 def notes(results: Results) -> list[str]:
-    """Notes on seeds that failed, on the columns, on ± and on bold numbers."""
+    """Return notes on seeds that failed, on the columns, on ± and on bold numbers."""
     many, robustness, contraction = len(results.seeds) > 1, results.evaluation.robustness, results.evaluation.contraction
     return [
         *(model.failure for model in results.models if model.failure),
@@ -72,13 +72,13 @@ def notes(results: Results) -> list[str]:
 
 
 def external(results: Results) -> list[str]:
-    """A note on each external model: where it is from, its fingerprint, and why some of its metrics are not measured."""
+    """Return a note on each external model: its origin and fingerprint, and why some of its metrics are not measured."""
     notes = [external_note(m.name, m.settings["load"], m.cost.facts) for m in results.models if m.fingerprint]
     return [" ".join(notes)] if notes else []
 
 
 def external_note(name: str, load: str, facts: dict[str, str]) -> str:
-    """The note on an external model with these `facts`."""
+    """Return the note on an external model with these `facts`."""
     by_reason: dict[str, list[str]] = {}
     for what, reason in facts.items():
         if what.startswith("no "):
@@ -100,7 +100,7 @@ def _feature_classifier(results: Results) -> list[str]:
 
 
 def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
-    """Model -> main metric -> mean and half-width of its 95 % interval, for `dvc metrics diff` and `dvc exp show`.
+    """Return mean and half-width of the 95 % interval by model and main metric, for `dvc metrics diff` and `dvc exp show`.
 
     NaN and infinity, which JSON does not have, are left out.
     """

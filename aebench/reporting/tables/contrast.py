@@ -20,9 +20,8 @@ from tabulate import tabulate
 from aebench import config, models, storage
 from aebench.errors import InputError, unknown
 from aebench.evaluation.metrics import METRICS
-from aebench.reporting.results import with_values
 from aebench.reporting.tables.columns import MISSING, header, number
-from aebench.statistics import ALPHA, Comparison, compare, estimate, holm
+from aebench.statistics import ALPHA, Comparison, compare, estimate, holm, with_values
 
 FORM = "<dataset>/<model>, <place>:<dataset>/<model> or <place>, where a place is a folder, an experiment or a Git revision"
 TABLES = ("metrics.csv", "classification.csv")
@@ -109,7 +108,7 @@ def _equal(one: Side, other: Side) -> bool:
 
 
 def _parsed(name: str) -> tuple[str, str]:
-    """The place, empty for the current folder, and `<dataset>/<model>`, empty for all models of a place."""
+    """Return the place, empty for the current folder, and `<dataset>/<model>`, empty for all models of a place."""
     place, colon, path = name.rpartition(":")
     if colon and place and not path:
         return place, ""
@@ -171,7 +170,7 @@ def _damaged(file: Path, got: str) -> InputError:
 
 
 def contrast(first: Side, second: Side) -> dict[str, Comparison]:
-    """Main metric -> the difference `first` - `second` over common seeds, with p adjusted for all metrics.
+    """Return the differences `first` - `second` over common seeds by main metric, with p adjusted for all metrics.
 
     Metrics that a side lacks are left out. Raises `InputError` if the sides have no common seed, or other data sets.
     """
@@ -182,7 +181,7 @@ def contrast(first: Side, second: Side) -> dict[str, Comparison]:
 
 
 def contrasts(pairs: Mapping[str, tuple[Side, Side]]) -> dict[str, dict[str, Comparison]]:
-    """For each pair, main metric -> the difference over common seeds, with p adjusted for all metrics of all pairs."""
+    """Return for each pair the differences over common seeds by main metric, with p adjusted for all metrics of all pairs."""
     results = {name: _differences(*pair) for name, pair in pairs.items()}
     tests = [(name, metric) for name, by in results.items() for metric in by]
     adjusted = holm([results[name][metric].p for name, metric in tests]) if tests else []
@@ -192,7 +191,7 @@ def contrasts(pairs: Mapping[str, tuple[Side, Side]]) -> dict[str, dict[str, Com
 
 
 def common_seeds(first: Side, second: Side) -> list[int]:
-    """The seeds that are compared."""
+    """Return the seeds that are compared."""
     several = [side for side in (first, second) if not side.deterministic] or [first]
     seeds = [seed for seed in several[0].seeds if seed in several[-1].seeds]
     if not seeds:
@@ -201,7 +200,7 @@ def common_seeds(first: Side, second: Side) -> list[int]:
 
 
 def text(pairs: Mapping[str, tuple[Side, Side]]) -> str:
-    """The comparison as a table per pair for a terminal, with a note."""
+    """Return the comparison as text for a terminal: a table per pair, and a note."""
     results, tables = contrasts(pairs), []
     for name, (first, second) in pairs.items():
         seeds, rows = common_seeds(first, second), []
@@ -221,7 +220,7 @@ def text(pairs: Mapping[str, tuple[Side, Side]]) -> str:
 
 
 def _differences(first: Side, second: Side) -> dict[str, Comparison]:
-    """Main metric -> the difference, with p that is not adjusted."""
+    """Return the differences by main metric, with p that is not adjusted."""
     seeds, results = common_seeds(first, second), {}
     for metric in METRICS:
         if metric in first.samples and metric in second.samples:

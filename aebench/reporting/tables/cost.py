@@ -15,7 +15,7 @@ NOTE = (
 
 
 def table(results: Results) -> Table:
-    """The table, one row per model."""
+    """Return the table, one row per model."""
     costs, rates = [model.cost for model in results.models], [model.throughput for model in results.models]
     columns = [
         models(results),
@@ -30,10 +30,10 @@ def table(results: Results) -> Table:
 
 
 def _seconds(model: ModelResults) -> float:
-    """Training time per seed; NaN for an external model."""
+    """Return the training time per seed; NaN for an external model."""
     return math.nan if model.fingerprint else model.cost.seconds / model.cost.seeds
 
 
 def _rate(value: float | None) -> float:
-    """The rate rounded to three significant digits, because further digits vary between runs."""
+    """Return the rate rounded to three significant digits, because further digits vary between runs."""
     return math.nan if value is None else float(f"{value:.3g}")

@@ -27,12 +27,12 @@ LINE = 40
 
 
 def frame(table: Table) -> "DataFrame":
-    """One row per row of the table, see `columns_frame`."""
+    """Return one row per row of the table, see `columns_frame`."""
     return columns_frame(table.columns)
 
 
 def columns_frame(columns: list[Column]) -> "DataFrame":
-    """Text as printed; for numbers mean, sd, half_width, n and, with a better direction, best."""
+    """Return text as printed, and for numbers mean, sd, half_width, n and, with a better direction, best."""
     from pandas import DataFrame
 
     fields: dict[str, list] = {}
@@ -48,7 +48,7 @@ def columns_frame(columns: list[Column]) -> "DataFrame":
 
 
 def markdown(columns: list[Column]) -> str:
-    """The columns as a pipe table, the best numbers bold."""
+    """Return the columns as a pipe table with the best numbers in bold."""
     escaped = [replace(c, cells=[cell.replace("|", r"\|") for cell in c.cells]).emphasised(_strong) for c in columns]
     headers = [f"{c.header} ({c.unit})" if c.unit else c.header for c in columns]
     rows, sides = list(zip(*escaped, strict=True)), [c.side for c in columns]
@@ -56,7 +56,7 @@ def markdown(columns: list[Column]) -> str:
 
 
 def latex(columns: list[Column]) -> dict[str, list]:
-    """The variables of table.tex; `rows` are headers, units, then cells, and `bold` explains bold numbers, if there are any."""
+    """Return the variables of table.tex; `rows` are headers, units and cells, and `bold` explains bold numbers, if any."""
     rows = zip(*(_latex_cells(column) for column in columns), strict=True)
     intervals = any(math.isfinite(value.half_width) for column in columns for value in column.values)
     bold = BOLD if any(any(column.best) for column in columns) else ""
@@ -65,7 +65,7 @@ def latex(columns: list[Column]) -> dict[str, list]:
 
 
 def macros(table: Table) -> Iterator[tuple[str, str, str, str]]:
-    """(model, name, mean, half-width) of each number, as printed; the half-width is "" if there is no interval."""
+    """Return (model, name, mean, half-width) of each number, as printed; the half-width is "" if there is no interval."""
     for column in table.columns:
         for i, value in enumerate(column.values):
             if math.isfinite(value.mean):
@@ -75,13 +75,13 @@ def macros(table: Table) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _strong(cell: str) -> str:
-    """Bold in Markdown, without the padding."""
+    """Make a cell bold in Markdown, without its padding."""
     text = cell.lstrip(FIGURE_SPACE)
     return f"{FIGURE_SPACE * (len(cell) - len(text))}**{text}**"
 
 
 def _specification(column: Column) -> str:
-    """A column specification: l, r or a paragraph for text; for numbers, siunitx's S with room for the widest cell."""
+    """Return a column specification: l, r or a paragraph for text; for numbers, siunitx's S with room for the widest cell."""
     if not column.values:
         return r"p{0.3\linewidth}" if max(map(len, column.cells)) > LINE else column.side[0]
     numbers = [value for value in column.values if math.isfinite(value.mean)]
@@ -101,7 +101,7 @@ def _latex_cells(column: Column) -> list[str]:
 
 
 def _latex_cell(value: Estimate, decimals: int, best: bool) -> Latex:
-    """A number for siunitx; anything else is in braces, which siunitx prints as it is."""
+    """Return a number for siunitx; anything else is in braces, whose content siunitx prints unchanged."""
     if not math.isfinite(value.mean):
         return Latex("{---}" if math.isnan(value.mean) else r"{$\infty$}")
     uncertainty = _uncertainty(value, decimals)
@@ -109,5 +109,5 @@ def _latex_cell(value: Estimate, decimals: int, best: bool) -> Latex:
 
 
 def _uncertainty(value: Estimate, decimals: int) -> str:
-    """The half-width in units of the last decimal: 13 for 0.013; empty if there is no interval."""
+    """Return the half-width in units of the last decimal: 13 for 0.013; empty if there is no interval."""
     return str(int(number(value.half_width, decimals).replace(".", ""))) if math.isfinite(value.half_width) else ""

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def comparisons(results: Results) -> "DataFrame":
-    """One row per pair of models and main metric with a better direction; `p` is adjusted for all pairs of a dimension."""
+    """Return one row per pair of models and main metric with a better direction.
+
+    `p` is adjusted for all pairs of models with the same latent dimension.
+    """
     from pandas import DataFrame
 
     rows = [

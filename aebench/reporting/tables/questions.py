@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def tables(results: Results) -> list[Table]:
-    """The tables of every section, metrics first."""
+    """Return the tables of every section, metrics first."""
     return [table for section in sections.SECTIONS for table in (*_metrics(results, section), *_profiles(results, section))]
 
 
 def profiles(results: Results) -> "DataFrame":
-    """profiles.csv: mean, sd, half_width and n, one row per model, profile and position on its axis."""
+    """Return profiles.csv: mean, sd, half_width and n, one row per model, profile and position on its axis."""
     from pandas import DataFrame
 
     rows = [
@@ -34,7 +34,7 @@ def profiles(results: Results) -> "DataFrame":
 
 
 def explanation(metric: Metric | Profile) -> str:
-    """Title, unit, direction and meaning: "SSE (per image, lower is better): ..."."""
+    """Return title, unit, direction and meaning: "SSE (per image, lower is better): ..."."""
     unit = f"{metric.unit}, {metric.better} is better" if metric.better else metric.unit
     return f"{metric.title} ({unit}): {metric.meaning}"
 
@@ -70,7 +70,7 @@ def _profiles(results: Results, section: str) -> list[Table]:
 
 
 def _labels(results: Results) -> dict[str, tuple[str, str]]:
-    """Number of labels, as in the settings -> header ("1 %" for 0.01) and unit ("13 labels"), fewest labels first."""
+    """Return header ("1 %" for 0.01) and unit ("13 labels") by number of labels in the settings, fewest labels first."""
     counts = {name: count for model in results.models for name, count in model.probe.labels.items()}
     headers = {name: name if " " in name else f"{100 * float(name):g} %" for name in counts}
     return {name: (headers[name], f"{count:,} labels") for name, count in sorted(counts.items(), key=lambda pair: pair[1])}

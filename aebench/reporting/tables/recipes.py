@@ -11,7 +11,7 @@ COUNTS = {"epochs": "epochs", "best epoch": "best", "updates": "updates"}
 
 
 def columns(results: Results) -> list[Column]:
-    """The columns of the table, one row per model."""
+    """Return the columns of the table, one row per model."""
     costs = [model.cost for model in results.models]
     stages = [f"evaluate{'_stack' * model.pretrained}@{results.dataset}-{model.name}" for model in results.models]
     return [
@@ -27,5 +27,5 @@ def columns(results: Results) -> list[Column]:
 
 
 def _flow(settings: dict[str, Any]) -> str:
-    """Settings on one line, as in YAML, without outer braces and quotes."""
+    """Return settings on one line, as in YAML, without outer braces and quotes."""
     return json.dumps(settings, ensure_ascii=False).replace('"', "")[1:-1]

@@ -43,7 +43,7 @@ class Placeholder:
 
 
 def texts(results: Results, tables: Sequence[Table]) -> list[str]:
-    """The remarks on models and studies that have results, with the numbers of `tables`.
+    """Return the remarks on models and studies that have results, with the numbers of `tables`.
 
     A remark is about the models and studies that it lists and about those of its placeholders. Raises `InputError` for a
     placeholder without a number.
@@ -68,7 +68,7 @@ def check(dataset: str) -> None:
 
 
 def parse(text: str, path: str) -> list[Placeholder]:
-    """The placeholders of a text, in order; `path` is where the text is written."""
+    """Return the placeholders of a text, in order; `path` is where the text is written."""
     try:
         fields = [field for _, *field in Formatter().parse(text) if field[0] is not None]
     except ValueError as error:
@@ -90,12 +90,12 @@ def _placeholder(owner: str, rest: str, conversion: str | None, path: str) -> Pl
 
 
 def _remarks(dataset: str, conf: Dataset) -> Iterator[tuple[str, Remark]]:
-    """Each remark with its path."""
+    """Return each remark with its path."""
     return ((f"{config.conf_file(dataset)}:remarks.{i}", remark) for i, remark in enumerate(conf.remarks))
 
 
 def _check(remark: Remark, path: str, dataset: str, conf: Dataset) -> list[Placeholder]:
-    """The placeholders of a remark; raises `InputError` for an unknown model, study, series, metric or profile."""
+    """Return the placeholders of a remark; raises `InputError` for an unknown model, study, series, metric or profile."""
     for key, known in {"models": conf.all_models, "studies": conf.studies}.items():
         for name in getattr(remark, key):
             if name not in known:
@@ -117,7 +117,7 @@ def _series(dataset: str, study: str) -> set[str]:
 
 
 def _numbers(results: Results, tables: Sequence[Table]) -> Numbers:
-    """Every metric, setting and number of the tables; tables leave out metrics without a value."""
+    """Return every metric, setting and number of the tables; tables leave out metrics without a value."""
     numbers: Numbers = {}
     for model in results.models:
         numbers |= {f"{model.name}:{metric}": (nan, "") for metric in METRICS}
@@ -131,7 +131,7 @@ def _numbers(results: Results, tables: Sequence[Table]) -> Numbers:
 
 
 def _quantity(table: Table, column: str, row: int) -> str:
-    """The quantity in a row of a column. The rows of a table are models, or parts of one model or of one study."""
+    """Return the quantity in a row of a column. The rows of a table are models, or parts of one model or of one study."""
     if not table.model:
         return f"{table.columns[0].cells[row]}:{column}"
     kind, _, name = column.partition("/")

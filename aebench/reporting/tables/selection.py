@@ -56,7 +56,7 @@ def latex(dataset: str, models: list[str], metrics: list[str], caption: str = ""
 
 
 def _note(columns: list[Column], frame: "DataFrame", bold: str) -> str:
-    """Two sentences: what ± is, and what bold numbers are, if there are any."""
+    """Return two sentences: what ± is, and what bold numbers are, if there are any."""
     seeds = int(frame["n"].max())
     intervals = any(value.half_width == value.half_width for column in columns for value in column.values)
     first = f"Mean ± half-width of the 95 % confidence interval over {seeds} seeds; a deterministic model has one value."

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from aebench.reporting.results import ModelResults, Results, over_seeds
+from aebench.reporting.results import ModelResults, Results
 from aebench.reporting.tables.columns import MISSING, NOTHING, Column, Table, counts, measures
-from aebench.statistics import Estimate
+from aebench.statistics import Estimate, over_seeds
 
 LAYERS_NOTE = (
     "Loss: validation loss of the layer's pretraining at its best epoch. Probe: accuracy on validation images of a ridge "
@@ -25,7 +25,7 @@ LABELS_NOTE = (
 
 
 def tables(results: Results) -> list[Table]:
-    """The tables of each model that was pretrained layer by layer: its layers, and its classifiers if it has any."""
+    """Return the tables of each model that was pretrained layer by layer: its layers, and its classifiers if it has any."""
     stacks = [model for model in results.models if model.layers]
     return [table for model in stacks for table in (_layers(model), *[_labels(model)] * ("classifier" in model.settings))]
 
@@ -66,5 +66,5 @@ def _estimate(sample: list[float] | None) -> Estimate:
 
 
 def _without_failed(sample: np.ndarray) -> Estimate:
-    """The mean over seeds; NaN is the loss or accuracy of a seed whose training failed."""
+    """Return the mean over seeds; NaN is the loss or accuracy of a seed whose training failed."""
     return over_seeds(sample, ~np.isnan(sample))

@@ -6,7 +6,7 @@ from aebench.studies import Anomalies
 
 
 def tables(results: Results) -> list[Table]:
-    """The tables of all studies but those of anomalies."""
+    """Return the tables of all studies except those of anomalies."""
     return [_table(name, each) for name, each in results.studies.items() if not isinstance(each.settings, Anomalies)]
 
 
