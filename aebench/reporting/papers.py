@@ -28,7 +28,8 @@ NOTE = (
     "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
     f"compares the mean with the band: {REPRODUCED}, by the protocol of the paper; {ADAPTED}, by one that differs as stated "
     f"below; {NOT_REPRODUCED}. A row with {NOT_PUBLISHED} has no verdict. The verdict on a record, the best that a recipe "
-    f"reaches, is {REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have several rows."
+    f"reaches, is {REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have "
+    "several rows; some were measured beside other programs."
 )
 
 
