@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -213,6 +214,24 @@ def write_vae(**data):
     )
 
 
+def test_the_hash_of_data_covers_images_labels_and_probabilities(project, monkeypatch):
+    paper, original = papers.find("small"), runs.divide
+
+    def digest(change):
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, "divide", lambda *args: {name: change(split) for name, split in original(*args).items()})
+            return runs.Data.read(paper, "data").digest
+
+    changes = [
+        lambda split: split,
+        lambda split: replace(split, images=split.images[:, ::-1].copy()),
+        lambda split: replace(split, labels=split.labels[::-1].copy()),
+        lambda split: replace(split, probabilities=split.images),
+        lambda split: replace(split, probabilities=split.images / 2),
+    ]
+    assert len({digest(change) for change in changes}) == len(changes) and digest(changes[0]) == digest(changes[0])
+
+
 def test_a_likelihood_is_that_of_the_binary_test_images(project, monkeypatch):
     monkeypatch.setattr(measures, "SAMPLES", 3)
     seen, original = [], measures.own_weights
@@ -277,6 +296,8 @@ def test_classifiers_are_trained_with_labels_and_measured_on_test_images(project
     run("small")
     values = lines()
     assert {name for name, measure, _ in values if measure == "classification_error"} == set(CLASSIFIERS)
+    seeds = {name: {seed for run, _, seed in values if run == name} for name in CLASSIFIERS}
+    assert seeds == {key: {3, 5} for key in CLASSIFIERS}, "a classifier on raw pixels depends on the seed, too"
     errors = {name: values[name, "classification_error", 3] for name in CLASSIFIERS}
     assert errors["mlp"] < 20
     from sklearn.linear_model import LogisticRegression
