@@ -275,6 +275,25 @@ def test_the_identity_of_a_run_changes_with_settings_seeds_code_and_data(project
     assert len(set(changed)) == len(changed) and changed[0] == identity()
 
 
+@pytest.mark.parametrize(
+    ("ending", "old", "new", "got"),
+    [
+        (".csv", "pca,sse,3", "pcb,sse,3", "no sse of pca"),
+        (".csv", "pca,sse,3,", "pca,sse,3,x", "could not convert string to float"),
+        (".csv", "seconds", "second", "KeyError: 'seconds'"),
+        (".json", "{", "<<<<<<< HEAD\n{", "JSONDecodeError"),
+        (".json", '"settings"', '"setting"', "KeyError: 'settings'"),
+    ],
+)
+def test_damaged_results_of_a_paper_are_reported_in_one_line(project, ending, old, new, got):
+    run("small")
+    file = storage.paper_file("small", ending)
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=re.escape(got)) as error:
+        reporting.read()
+    assert str(error.value).startswith("reports/papers/small.csv and .json must be as the stage reproduce wrote them (`git ")
+
+
 CLASSIFIERS = {
     "linear": {"model": {"kind": "raw_pixels"}},
     "mlp": {"model": {"kind": "vanilla", "latent_dim": 20, "code_activation": "tanh"}, "pretraining": False},

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from aebench import papers, storage
+from aebench.errors import InputError
 from aebench.papers import Paper, Row
 from aebench.papers.measures import MEASURES
 from aebench.reporting import templates
@@ -110,14 +111,22 @@ class PaperResults:
 
 
 def read() -> tuple[list[PaperResults], list[str]]:
-    """Return the results of all papers, records last, and the names of papers without results for their settings."""
+    """Return the results of all papers, records last, and the names of papers without results for their settings.
+
+    Raises `InputError` for files of results that are damaged.
+    """
     results, others = [], []
     for name in papers.names():
         paper = papers.find(name)
-        if current(name, paper):
-            results.append(_read(name, paper))
-        else:
-            others.append(name)
+        try:
+            if current(name, paper):
+                results.append(_read(name, paper))
+            else:
+                others.append(name)
+        except (ValueError, KeyError, TypeError) as damage:
+            file, remedy = storage.paper_file(name), f"git checkout {storage.paper_file(name).with_suffix('.*')}"
+            got = f"{type(damage).__name__}: {damage}"
+            raise InputError(f"{file} and .json must be as the stage reproduce wrote them (`{remedy}`), got {got}") from None
     return sorted(results, key=lambda each: each.paper.kind == "record"), others
 
 
@@ -178,4 +187,8 @@ def _read(name: str, paper: Paper) -> PaperResults:
             run = line["run"]
             values.setdefault(run, {}).setdefault(line["measure"], []).append(float(line["value"] or "nan"))
             seconds[run], processors[run] = float(line["seconds"]), line["processor"]
+    for row in paper.rows:
+        for run in filter(None, (row.run, row.relative_to)):
+            if row.measure not in values.get(run, {}):
+                raise ValueError(f"no {row.measure} of {run}")
     return PaperResults(name, paper, values, seconds, processors)
