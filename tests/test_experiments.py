@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from project import ROOT, clone
 
 from aebench import storage
+from aebench.errors import InputError
 from aebench.pipeline import dvc_links
 from aebench.tracking import mirror as tracking
 
@@ -171,6 +172,14 @@ def test_a_folder_without_dvc_is_left_as_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dvc_links.keep_files()
     assert not list(tmp_path.iterdir())
+
+
+def test_an_archive_of_the_project_without_git_is_reported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").touch()
+    with pytest.raises(InputError, match="the project must be cloned with Git"):
+        dvc_links.keep_files()
 
 
 # The runs of experiments in MLflow

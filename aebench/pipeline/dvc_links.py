@@ -19,7 +19,9 @@ from pathlib import Path
 
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
+from dvc.scm import SCMError
 
+from aebench.errors import InputError
 from aebench.storage import atomic_write
 from aebench.storage.lock import Lock
 
@@ -27,9 +29,15 @@ IGNORE_NEW_ENTRIES = "CREATE TRIGGER IF NOT EXISTS aebench BEFORE INSERT ON Cach
 
 
 def keep_files() -> None:
-    """Make DVC keep files outside the suite in the current folder. Does nothing in a folder without DVC."""
-    with suppress(NotDvcRepoError), Repo() as repo:
-        keep_files_in(repo)
+    """Make DVC keep files outside the suite in the current folder. Does nothing in a folder without DVC.
+
+    Raises `InputError` in a folder without Git, such as an unpacked archive of the project.
+    """
+    try:
+        with suppress(NotDvcRepoError), Repo() as repo:
+            keep_files_in(repo)
+    except SCMError as error:
+        raise InputError(f"the project must be cloned with Git (or run `git init` here), got: {error}") from None
 
 
 def keep_files_in(repo: Repo) -> None:
