@@ -24,15 +24,15 @@ SHAPE = (12, 12)
 CLASSES = ("disc", "ring", "bar")
 BLOCKS = {
     "mean": "{kind: mean_image}",
-    "pca_2": "{kind: pca, latent_dim: 2}",
+    "pca_2d": "{kind: pca, latent_dim: 2}",
     "ae": "{kind: vanilla, hidden: [16], latent_dim: 8}",
     "ae_2d": "{kind: variational, hidden: [16], latent_dim: 2}",
     "sae": "{kind: sparse, latent_dim: 12, weight: 0.1, target: 0.1}",
 }
 """The models of the suite: name -> settings in conf/fake.yaml."""
-QUALITY = {"mean": 0.1, "pca_2": 0.4, "ae": 0.9, "ae_2d": 0.6, "sae": 0.8}
-LATENT_DIMS = {"mean": 1, "pca_2": 2, "ae": 8, "ae_2d": 2, "sae": 12}
-DETERMINISTIC = ("mean", "pca_2")
+QUALITY = {"mean": 0.1, "pca_2d": 0.4, "ae": 0.9, "ae_2d": 0.6, "sae": 0.8}
+LATENT_DIMS = {"mean": 1, "pca_2d": 2, "ae": 8, "ae_2d": 2, "sae": 12}
+DETERMINISTIC = ("mean", "pca_2d")
 PRIOR = ("ae_2d",)
 """Models whose samples are drawn from a prior."""
 FACTS = {"ae_2d": {"observation": "bernoulli"}}

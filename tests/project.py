@@ -75,7 +75,7 @@ class Project:
         self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "state", "--allow-empty")
 
 
-def clone(folder, models="mean raw random pca pca_2 ae ae_2d dae", seeds="0 1", datasets="smoke"):
+def clone(folder, models="mean raw random pca pca_2d ae ae_2d dae", seeds="0 1", datasets="smoke"):
     """Copy the repository's current files to `folder` and commit them to a new repository there."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -81,11 +81,11 @@ def test_an_effect_is_computed_per_seed(project):
 
 def test_a_model_that_is_not_random_is_compared_with_every_seed(project):
     overwrite("ae", "sse", [5.0, 6.0, 7.0])
-    overwrite("pca_2", "sse", [4.0])
-    verdict, (result,) = decide({"plus": ["ae:sse"], "minus": ["pca_2:sse"], "above": 0})
+    overwrite("pca_2d", "sse", [4.0])
+    verdict, (result,) = decide({"plus": ["ae:sse"], "minus": ["pca_2d:sse"], "above": 0})
     assert (result.effect.mean, result.effect.n) == (2, 3)
     assert verdict == UNDECIDED, "2 ± 2.48"
-    assert decide({"plus": ["pca_2:sse"], "above": 3})[0] == SUPPORTED, "exact"
+    assert decide({"plus": ["pca_2d:sse"], "above": 3})[0] == SUPPORTED, "exact"
 
 
 def test_effects_can_be_of_profiles_numbers_of_labels_and_settings(project):

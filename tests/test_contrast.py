@@ -60,10 +60,10 @@ def test_only_common_seeds_are_compared(fake_project):
 
 
 def test_a_deterministic_model_has_the_same_value_for_every_seed(fake_project):
-    result = contrast(read("fake/ae"), read("fake/pca_2"))
-    difference = np.array(measured("ae", "sse")) - measured("pca_2", "sse")[0]
+    result = contrast(read("fake/ae"), read("fake/pca_2d"))
+    difference = np.array(measured("ae", "sse")) - measured("pca_2d", "sse")[0]
     assert result["sse"].difference.n == 3 and result["sse"].difference.mean == pytest.approx(difference.mean())
-    assert "n = 1, no interval" in report("fake/mean", "fake/pca_2")
+    assert "n = 1, no interval" in report("fake/mean", "fake/pca_2d")
 
 
 def test_two_folders_are_compared(fake_project, monkeypatch):
@@ -153,14 +153,14 @@ def two(fake_project):
     with chdir(fake_project / "other"):
         overwrite("ae", sse=[1.0, 1.25, 1.5])
         fake_runs.file_of("sae", "metrics.csv").unlink()
-        fake_runs.write_params([DATASET], [name for name in fake_runs.BLOCKS if name != "pca_2"])
+        fake_runs.write_params([DATASET], [name for name in fake_runs.BLOCKS if name != "pca_2d"])
     return fake_project
 
 
 def test_models_that_differ_are_compared_and_the_others_named(two):
     table, notes = report("workspace", "other").split("\n\n")
     assert table.splitlines()[0].split()[:3] == ["fake/ae", "workspace", "other"] and "fake/mean" not in table
-    assert notes.splitlines() == ["equal in both: fake/mean, fake/ae_2d", "no results in other: fake/pca_2, fake/sae"]
+    assert notes.splitlines() == ["equal in both: fake/mean, fake/ae_2d", "no results in other: fake/pca_2d, fake/sae"]
     assert report("other:", "workspace:").splitlines()[-1] == notes.splitlines()[-1]
 
 
@@ -237,7 +237,7 @@ def test_revisions_are_compared_and_no_file_changes(versions):
     before, status = {file: file.read_bytes() for file in Path("runs").rglob("*.csv")}, git("status", "--short").stdout
     table, notes = report("first", "second", folder_of).split("\n\n")
     assert table.splitlines()[0].split()[:3] == ["fake/ae", "first", "second"]
-    assert notes == "equal in both: fake/mean, fake/pca_2, fake/ae_2d, fake/sae"
+    assert notes == "equal in both: fake/mean, fake/pca_2d, fake/ae_2d, fake/sae"
     assert re.search(r"SSE ↓ \(per image\) +9.167 +1.250 ", report("workspace:fake/ae", "HEAD:fake/ae", folder_of))
     assert before == {file: file.read_bytes() for file in Path("runs").rglob("*.csv")}
     assert git("status", "--short").stdout == status and git("branch", "--show-current").stdout == "second\n"

@@ -231,7 +231,7 @@ def test_the_figure_has_one_panel_for_each_model_with_a_map(tmp_path, monkeypatc
     results = read(fake_runs.DATASET)
     with canvas.style():
         panels = FIGURES["tsne"].draw(results).axes
-    assert [axes.get_title() for axes in panels] == ["pca_2", "ae", "ae_2d", "sae"]
+    assert [axes.get_title() for axes in panels] == ["pca_2d", "ae", "ae_2d", "sae"]
     for axes, row in zip(panels, results.models[1:], strict=True):
         np.testing.assert_allclose(axes.collections[0].get_offsets(), row.pictures["map"])
         assert not len(axes.get_xticks()) and not len(axes.get_yticks())

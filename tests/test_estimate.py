@@ -19,7 +19,7 @@ def cost(model):
 def test_recorded_seconds_are_scaled_to_other_epochs_and_seeds(fake_project):
     before = cost("ae").seconds
     assert cost("ae").epochs == [EPOCHS] * len(SEEDS) and estimate._recorded(DATASET, "ae") == pytest.approx(before)
-    assert estimate._recorded(DATASET, "pca_2") == cost("pca_2").seconds, "a closed form has no epochs"
+    assert estimate._recorded(DATASET, "pca_2d") == cost("pca_2d").seconds, "a closed form has no epochs"
     file, yaml = config.conf_file(DATASET), YAML()
     document = yaml.load(file)
     document["training"]["epochs"] = 3 * EPOCHS
@@ -60,7 +60,7 @@ def test_batches_are_timed_only_for_long_training_runs(fake_project, monkeypatch
 
 def test_timing_a_model_leaves_no_results(fake_project):
     before = sorted(fake_project.rglob("*"))
-    assert 0 < estimate.seconds_of(DATASET, "ae") < 600 and estimate.seconds_of(DATASET, "pca_2") == 0
+    assert 0 < estimate.seconds_of(DATASET, "ae") < 600 and estimate.seconds_of(DATASET, "pca_2d") == 0
     assert sorted(fake_project.rglob("*")) == before
 
 

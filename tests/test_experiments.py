@@ -187,7 +187,7 @@ def test_an_archive_of_the_project_without_git_is_reported(tmp_path, monkeypatch
 MIRROR = "from aebench.tracking import mirror; print(mirror.mirror().summary)"
 
 BASELINE = 2 + 2 + 4 + 4 + 4
-"""Runs of the fake suite: a summary and the seeds of mean, pca_2, ae, ae_2d and sae."""
+"""Runs of the fake suite: a summary and the seeds of mean, pca_2d, ae, ae_2d and sae."""
 
 
 @pytest.fixture(scope="module")

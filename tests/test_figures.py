@@ -161,7 +161,7 @@ def test_a_zero_weight_is_grey_and_every_filter_has_its_own_scale():
 
 def test_filters_are_shown_in_their_order(results):
     axes = draw("filters", results).axes
-    assert [each.get_title(loc="left") for each in axes] == ["pca_2", "ae", "ae_2d", "sae"]
+    assert [each.get_title(loc="left") for each in axes] == ["pca_2d", "ae", "ae_2d", "sae"]
     shown = axes[3].get_images()[0].get_array()
     expected = shades(results.models[4].pictures["filters"]).reshape(24, *fake_runs.SHAPE)
     np.testing.assert_allclose(shown[13:25, 13:25], expected[9])
@@ -198,7 +198,7 @@ def test_linearisation_errors_are_those_along_and_across_the_data(results):
 
 @pytest.mark.parametrize("error", [1e-6, float("nan")])
 def test_models_with_a_linear_or_constant_code_have_no_panel_of_linearisation(error, results):
-    for model in ("mean", "pca_2", "ae_2d", "sae"):
+    for model in ("mean", "pca_2d", "ae_2d", "sae"):
         names = [f"linearisation_{name}/{i}" for name in ("along", "across") for i in (1, 2)]
         fake_runs.overwrite(
             model, "profiles.csv", **{name: [error] * len(measured(model, "profiles.csv", name)) for name in names}
@@ -211,7 +211,7 @@ def test_models_with_a_linear_or_constant_code_have_no_panel_of_linearisation(er
 
 def test_rate_and_distortion_are_drawn_with_those_of_pca(results):
     axes = panels("rate_distortion", results)
-    for label, model in {"model in the title": "ae", "pca_2": "pca_2"}.items():
+    for label, model in {"model in the title": "ae", "pca_2d": "pca_2d"}.items():
         expected = [profile(model, name) for name in ("bits_quantised", "sse_quantised")]
         np.testing.assert_allclose(lines(axes["ae"])[label], expected)
     for model in results.models:
@@ -244,7 +244,7 @@ def test_accuracy_is_drawn_at_the_fractions_of_labels_with_that_of_the_baselines
     results.models[1].settings["kind"] = "raw_pixels"
     axes = panels("accuracy_by_labels", results)
     assert list(axes) == ["mean", "ae", "ae_2d", "sae"]
-    for label, model in {"model in the title": "ae", "pca_2": "pca_2"}.items():
+    for label, model in {"model in the title": "ae", "pca_2d": "pca_2d"}.items():
         accuracy = [
             np.mean(measured(model, "classification.csv", f"linear_probe_by_labels/{fraction}")) for fraction in ("0.1", "1.0")
         ]
@@ -262,7 +262,7 @@ def test_two_random_encoders_are_drawn_in_different_styles(results):
 def test_confusions_are_those_of_the_best_model_and_the_baselines_in_percent(results):
     results.models[1].settings["kind"] = "raw_pixels"
     best, baseline = draw("confusions", results).axes
-    assert [axes.get_title().split(",")[0] for axes in (best, baseline)] == ["ae", "pca_2"]
+    assert [axes.get_title().split(",")[0] for axes in (best, baseline)] == ["ae", "pca_2d"]
     assert [text.get_text() for text in best.texts[:4]] == ["93", "3.3", "3.3", "3.3"]
 
 
@@ -329,11 +329,11 @@ def test_a_collapsed_unit_coincides_with_the_prior_and_is_not_counted_as_active(
 
 def test_posteriors_are_ellipses_of_one_standard_deviation_beside_point_codes(results):
     axes = panels("posteriors", results)
-    assert list(axes) == ["ae_2d", "pca_2"]
+    assert list(axes) == ["ae_2d", "pca_2d"]
     ellipses, pictures = axes["ae_2d"].collections[0], results.models[3].pictures
     np.testing.assert_allclose(ellipses.get_offsets(), pictures["posterior_mean"][:IMAGES])
     np.testing.assert_allclose(np.stack([ellipses.get_widths(), ellipses.get_heights()], 1), 2 * pictures["posterior_sd"])
-    np.testing.assert_allclose(axes["pca_2"].collections[0].get_offsets(), results.models[1].pictures["scatter"])
+    np.testing.assert_allclose(axes["pca_2d"].collections[0].get_offsets(), results.models[1].pictures["scatter"])
     assert draw("posteriors", without(results, "posterior_mean")) is None
 
 

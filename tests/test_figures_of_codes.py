@@ -18,7 +18,7 @@ GRIDS = ("interpolations", "traversals", "manifold")
 def test_codes_are_drawn_for_two_units_only(fake_project):
     with canvas.style():
         drawing = FIGURES["codes_2d"].draw(read(fake_runs.DATASET))
-    assert [axes.get_title() for axes in drawing.axes] == ["pca_2", "ae_2d"]
+    assert [axes.get_title() for axes in drawing.axes] == ["pca_2d", "ae_2d"]
     for axes in drawing.axes:
         (x, y), points = (axes.get_xlim(), axes.get_ylim()), axes.collections[0].get_offsets()
         assert x[1] - x[0] == pytest.approx(y[1] - y[0])
@@ -40,8 +40,8 @@ def test_decoded_codes_are_drawn_for_the_models_that_have_them(fake_project):
     with canvas.style():
         titles = {name: [axes.get_title() for axes in FIGURES[name].draw(results).axes] for name in GRIDS}
         (axes,) = FIGURES["samples"].draw(results).axes
-    decoding = ["pca_2", "ae", "ae_2d", "sae"]
-    assert titles == {"interpolations": decoding, "traversals": decoding, "manifold": ["pca_2", "ae_2d"]}
+    decoding = ["pca_2d", "ae", "ae_2d", "sae"]
+    assert titles == {"interpolations": decoding, "traversals": decoding, "manifold": ["pca_2d", "ae_2d"]}
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert [name.partition(" ")[0] for name in names] == decoding
     assert [("prior" in name) for name in names] == [False, False, True, False]

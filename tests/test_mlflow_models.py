@@ -25,7 +25,7 @@ from aebench.tracking import mirror as tracking
 from aebench.training.ensemble import Ensemble
 
 pytestmark = pytest.mark.slow
-TRAINED = {"pca_2": fake_runs.SEEDS[:1], "ae": fake_runs.SEEDS}
+TRAINED = {"pca_2d": fake_runs.SEEDS[:1], "ae": fake_runs.SEEDS}
 LOAD = """
 import sys
 import mlflow, numpy as np
@@ -84,7 +84,7 @@ def choose(seeds):
 
 def test_a_logged_model_loads_in_a_new_process(project):
     models = logged()
-    assert set(models) == {("pca_2", 0), ("ae", 0)}
+    assert set(models) == {("pca_2d", 0), ("ae", 0)}
     model = models["ae", 0]
     folder = model.artifact_location.removeprefix("file://")
     subprocess.run([sys.executable, "-c", LOAD, folder, str(project / "out.npz")], check=True, cwd=project.parent)
@@ -121,7 +121,7 @@ def test_models_follow_the_results(project):
     storage.save_trained(path, trained)
     assert tracking.mirror().superseded == 4
     second = logged()
-    assert set(second) == set(first) and second["pca_2", 0].model_id == first["pca_2", 0].model_id
+    assert set(second) == set(first) and second["pca_2d", 0].model_id == first["pca_2d", 0].model_id
     assert second["ae", 0].model_id != first["ae", 0].model_id
 
 

@@ -143,11 +143,11 @@ def test_a_wrong_value_is_shown_with_the_expected_one():
 
 
 def test_the_command_prints_a_row_per_term(monkeypatch, capsys):
-    status, out, err = aebench(monkeypatch, capsys, "check-model", "digits:pca_2", "linear_ae")
+    status, out, err = aebench(monkeypatch, capsys, "check-model", "digits:pca_2d", "linear_ae")
     assert (status, err) == (0, [])
     assert out[0].split() == ["model", "term", *CHECKS]
     assert [line.split()[:3] for line in out[2:]] == [
-        [f"digits:{name}", "reconstruction", "-"] for name in ("pca_2", "linear_ae")
+        [f"digits:{name}", "reconstruction", "-"] for name in ("pca_2d", "linear_ae")
     ]
 
 

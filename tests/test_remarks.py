@@ -103,8 +103,8 @@ def test_a_placeholder_of_a_study_is_the_number_of_its_table(fake_project):
 
 
 def test_a_remark_is_printed_if_all_models_that_it_lists_or_has_placeholders_of_have_results(fake_project):
-    fake_runs.write_params([DATASET], ["ae", "pca_2"])
-    both = {"models": ["pca_2"], "says": "{ae:settings/latent_dim}"}
+    fake_runs.write_params([DATASET], ["ae", "pca_2d"])
+    both = {"models": ["pca_2d"], "says": "{ae:settings/latent_dim}"}
     other = [{"models": ["sae"], "says": "{ae:settings/latent_dim}"}, {"models": ["ae"], "says": "{sae:sse}"}, "{sae:sse}"]
     assert filled(both, *other) == ["8"]
 

@@ -57,7 +57,7 @@ def test_provenance_names_the_processor_and_blas_of_each_environment(fake_projec
     storage.write_json(file_of("ae", "cost.json"), cost)
     environments = provenance.provenance(read(fake_runs.DATASET))["environments"]
     assert [(each["processor"], each["models"]) for each in environments] == [
-        ("Abacus 3000", ["mean", "pca_2", "ae_2d", "sae"]),
+        ("Abacus 3000", ["mean", "pca_2d", "ae_2d", "sae"]),
         ("Abacus 4000", ["ae"]),
     ]
 

@@ -33,7 +33,7 @@ def test_a_model_without_a_results_file_is_an_error_or_left_out_on_request(fake_
     file_of("ae", name).unlink()
     with pytest.raises(InputError, match=f"fake/ae/{name} is missing: an earlier stage writes it"):
         read(fake_runs.DATASET)
-    assert [model.name for model in read(fake_runs.DATASET, complete=False).models] == ["mean", "pca_2", "ae_2d", "sae"]
+    assert [model.name for model in read(fake_runs.DATASET, complete=False).models] == ["mean", "pca_2d", "ae_2d", "sae"]
 
 
 def test_quantities_are_found_by_name(fake_project):
@@ -63,6 +63,6 @@ def test_an_estimate_needs_finite_values_for_an_interval():
 
 
 def test_the_linear_probe_of_a_model_that_is_not_random_is_one_number_and_its_profile_has_all_seeds(reported):
-    pca = next(model for model in read(fake_runs.DATASET).models if model.name == "pca_2")
+    pca = next(model for model in read(fake_runs.DATASET).models if model.name == "pca_2d")
     assert (pca.scores["linear_probe"].n, pca.profiles["linear_probe_by_labels"]["0.1"].n) == (1, 3)
     assert list(pca.probe.labels.values()) == [6, 30, 60]

@@ -28,7 +28,7 @@ runpy.run_module("stages.track", run_name="__main__")
 assert "torch" not in sys.modules
 """
 HINT = "to browse the runs: make ui, then Model training at the top left"
-RUNS = 2 + 2 + 4 + 4 + 4  # a summary and the seeds of mean, pca_2, ae, ae_2d and sae
+RUNS = 2 + 2 + 4 + 4 + 4  # a summary and the seeds of mean, pca_2d, ae, ae_2d and sae
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_the_summary_is_the_mean_sd_and_interval_over_seeds(project):
         assert [logged[n] for n in names] == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("model", ["ae", "pca_2"])
+@pytest.mark.parametrize("model", ["ae", "pca_2d"])
 def test_accuracies_by_number_of_labels_are_logged_per_seed_and_as_means(project, model):
     columns = storage.read_columns(storage.run_folder("fake", model) / "classification.csv")
     assert all("classify/linear_probe" not in run.data.metrics for run in shown().values()), (
@@ -194,8 +194,8 @@ def test_accuracies_by_number_of_labels_are_logged_per_seed_and_as_means(project
 
 
 def test_a_deterministic_model_has_one_seed_and_no_interval(project):
-    assert {seed for model, seed in shown() if model == "pca_2"} == {"all", "0"}
-    logged = shown()["pca_2", "all"].data
+    assert {seed for model, seed in shown() if model == "pca_2d"} == {"all", "0"}
+    logged = shown()["pca_2d", "all"].data
     assert "test/sse" in logged.metrics and not any(name.endswith((".sd", ".low", ".high")) for name in logged.metrics)
     assert not any(name.startswith("training.") for name in logged.params)
 
@@ -232,12 +232,12 @@ def test_seeds_are_nested_below_their_summary(project):
 
 def test_models_without_results_and_outside_the_suite_are_skipped(project):
     fake_runs.write_fake_suite(project, "other")
-    fake_runs.write_params(["other"], ["pca_2", "ae"])
+    fake_runs.write_params(["other"], ["pca_2d", "ae"])
     (storage.run_folder("other", "ae") / "metrics.csv").unlink()
     edit_metric()
     before = content()
     assert mirror().summary == f"MLflow: 2 runs logged, 0 kept, 0 superseded; no results yet: other/ae; {HINT}"
-    assert set(shown("other")) == {("pca_2", "all"), ("pca_2", "0")}
+    assert set(shown("other")) == {("pca_2d", "all"), ("pca_2d", "0")}
     assert content() == before
 
 

@@ -75,8 +75,8 @@ def test_the_likelihood_is_an_average_of_importance_weights(project):
         (lambda: aebench.load("smok/vae"), r"name must be one of .*, got 'smok' \(did you mean 'smoke'\?\)"),
         (lambda: aebench.load("vae"), "name must be the name of a model, <dataset>/<model>, or a folder .*, got 'vae'"),
         (
-            lambda: aebench.load("smoke/pca_2"),
-            "must have been trained, got no weights in runs/smoke/pca_2 or own/runs",
+            lambda: aebench.load("smoke/pca_2d"),
+            "must have been trained, got no weights in runs/smoke/pca_2d or own/runs",
         ),
         (lambda: aebench.load("smoke/vae", seed=4), "seed of smoke/vae must be one of 3, 5, got 4"),
         (lambda: aebench.load("smoke/ae").transform(DIGITS * 2), r"images must be in \[0, 16\], got 0 to 32"),
