@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COUNTS = {"latent_dim": "latent dim", "parameters": "parameters", "n": "seeds"}
 BOLD = (
     "Bold: the best of all reported models with the same latent dimension, and those that do not differ significantly from it "
-    "(paired t tests, Holm's correction, 5 %)."
+    "(paired t tests, Holm's correction, 5 %). A model that is alone at its latent dimension is never bold."
 )
 
 
