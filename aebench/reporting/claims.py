@@ -40,7 +40,8 @@ NOTE = (
     "training ended; models inside studies are not checked. Intervals cover the choice of the seed, not that of the test "
     "images: the accuracies on 360 test images of digits have a standard error of about 1 percentage point. Intervals are not "
     "corrected for multiple testing. The bounds follow from the wording of each claim, but most were set when results on "
-    "digits and MNIST were known. They are in aebench/reporting/claims.yaml."
+    "digits and MNIST were known. They are in aebench/reporting/claims.yaml. A verdict holds for the settings in conf; "
+    "hyper-parameters that were not tuned on a data set may change it."
 )
 STUDY = "study"
 OTHER_QUANTITIES = ("classify", "layers", "settings", STUDY)
