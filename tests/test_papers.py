@@ -205,8 +205,8 @@ LAYER |= {"code_activation": "sigmoid", "initialisation": "uniform"}
 SIGMOID = {"latent_dim": 8, "code_activation": "sigmoid", "tied": True, "loss": "bernoulli"}
 
 
-def write_vae(**data):
-    model = {"kind": "variational", "latent_dim": 4}
+def write_vae(observation=None, **data):
+    model = {"kind": "variational", "latent_dim": 4} | ({"observation": observation} if observation else {})
     write(
         data=PAPER["data"] | data,
         runs={"vae": {"model": model, "measures": ["nll", "active_units"]}},
@@ -247,6 +247,12 @@ def test_a_likelihood_of_grey_images_is_refused_before_training(project, monkeyp
     write_vae()
     with pytest.raises(InputError, match=r"conf/papers/small.yaml:data.binarised must be static or dynamic for nll"):
         run("small")
+
+
+def test_a_gaussian_likelihood_needs_no_binary_images(project):
+    write_vae("gaussian")
+    paper = papers.find("small")
+    checks.check_images(paper, runs.Data.read(paper, "data").splits, "small.yaml:")
 
 
 def test_a_likelihood_has_as_many_samples_as_in_the_paper():

@@ -82,7 +82,11 @@ def _code_activation(model: models.Autoencoder) -> str | None:
 
 def check_images(paper: Paper, splits: Mapping[str, Split], path: str) -> None:
     """Raise `InputError` if a likelihood of binary images is to be measured on grey ones."""
-    binary = bool(np.isin(splits["test"].images, (0, 1)).all())
+    images = splits["test"].images
+    binary = bool(np.isin(images, (0, 1)).all())
     for name, run in paper.runs.items():
-        if not binary and "nll" in run.measures and run.model.get("observation", "bernoulli") == "bernoulli":
+        if binary or "nll" not in run.measures:
+            continue
+        model = models.build(run.model, images.shape[1], f"{path}runs.{name}.model")
+        if getattr(model.settings, "observation", None) == "bernoulli":
             raise InputError(f"{path}data.binarised must be static or dynamic for nll (of runs.{name}), got grey images")
