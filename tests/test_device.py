@@ -11,6 +11,7 @@ from family import KINDS, VARIANTS, fitted, images, make_ensemble, model_class, 
 from aebench.errors import InputError
 from aebench.training import device
 from aebench.training.minimise import minimise
+from aebench.training.seed_group import SeedGroup
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +115,21 @@ def test_tf32_has_no_effect_on_a_cpu():
     for ensemble, precision in zip(ensembles, ("float32", "tf32"), strict=True):
         minimise(ensemble, images(), settings(precision=precision))
     assert all(torch.equal(value, ensembles[1].state[name]) for name, value in ensembles[0].state.items())
+
+
+def test_denormals_are_0_while_models_are_trained_and_only_then(monkeypatch):
+    """With two threads per run as with one: the state of an optimiser decays to denormals, which are slow."""
+    tiny, seen, original = torch.tensor(torch.finfo(torch.float32).tiny), [], SeedGroup.run_epoch
+    monkeypatch.setattr(SeedGroup, "run_epoch", lambda group: (seen.append(float(tiny / 2)), original(group))[1])
+    for threads in (1, 2):
+        minimise(make_ensemble("vanilla", (0, 1)), images(), settings(epochs=1, threads=threads))
+    assert seen == [0, 0, 0] and float(tiny / 2) > 0
+
+
+def test_the_setting_for_denormals_is_restored_after_an_error():
+    tiny = torch.tensor(torch.finfo(torch.float32).tiny)
+    for before in (True, False):
+        torch.set_flush_denormal(before)
+        with pytest.raises(KeyError), device.flush_denormals():
+            raise KeyError
+        assert (float(tiny / 2) == 0) == before

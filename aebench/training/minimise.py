@@ -20,9 +20,10 @@ from tqdm import tqdm
 
 from aebench.config import Training
 from aebench.errors import InputError
-from aebench.models.base import Images
+from aebench.models.images import Images
 from aebench.storage import History
 from aebench.training.checkpoint import Checkpoint
+from aebench.training.device import flush_denormals
 from aebench.training.ensemble import Ensemble
 from aebench.training.memory import seeds_at_once
 from aebench.training.seed_group import ERROR, SeedGroup
@@ -71,7 +72,8 @@ def _minimise(
     loop = TrainingLoop(ensemble, images, settings)
     if checkpoint:
         checkpoint.restore(loop)
-    with tqdm(total=settings.epochs, initial=loop.epoch, unit="epoch", desc="training", mininterval=0.5) as bar:
+    bar = tqdm(total=settings.epochs, initial=loop.epoch, unit="epoch", desc="training", mininterval=0.5)
+    with bar, flush_denormals():
         while loop.active:
             loop.run_epoch()
             bar.set_postfix_str(loop.progress(), refresh=False)
