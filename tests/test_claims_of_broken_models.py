@@ -25,7 +25,7 @@ from aebench.evaluation.arrays.generation import generation
 from aebench.evaluation.metrics import METRICS, PROFILES, QUESTIONS
 from aebench.evaluation.representation import represent_codes, view_of
 from aebench.evaluation.settings import evaluation
-from aebench.models.base import Images
+from aebench.models.images import Images
 from aebench.reporting import claims
 from aebench.reporting.claims import REFUTED, SUPPORTED, UNDECIDED, Claim
 from aebench.reporting.results import ModelResults, Results, StudyResults

@@ -26,7 +26,7 @@ def class_indices(labels: np.ndarray, classes: list[str] | None, file: str) -> d
     """
     distinct = texts(np.unique(labels))
     check_names(distinct, f"{file}: names of classes")
-    _check_spelling(distinct, file)
+    _check_spelling([label for label in distinct if label not in (classes or ())], file)
     if classes is None:
         order = sorted(distinct, key=int) if all(map(WHOLE.fullmatch, distinct)) else distinct
         return {label: index for index, label in enumerate(order)}
@@ -55,7 +55,7 @@ def as_indices(labels: np.ndarray, indices: dict[str, int], file: str) -> np.nda
 
 
 def _check_spelling(distinct: list[str], file: str) -> None:
-    """Raise `InputError` if an integer is written in two ways, such as 1 and 01."""
+    """Raise `InputError` if an integer is written in two ways, such as 1 and 01, and not both are names in `classes`."""
     spellings: dict[int, str] = {}
     for label in filter(SIGNED.fullmatch, distinct):
         if (other := spellings.setdefault(int(label), label)) != label:

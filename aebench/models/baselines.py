@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from aebench import objectives
-from aebench.models.base import Autoencoder, Images
+from aebench.models.base import Autoencoder
+from aebench.models.images import Images
 from aebench.storage import History
 
 

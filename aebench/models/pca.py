@@ -13,8 +13,9 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from aebench.errors import InputError
-from aebench.models.base import Images, ModelSettings
+from aebench.models.base import ModelSettings
 from aebench.models.baselines import Baseline
+from aebench.models.images import Images
 from aebench.storage import History
 
 

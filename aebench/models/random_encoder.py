@@ -9,8 +9,8 @@ in float64 and on the CPU: on CUDA, least squares requires codes of full rank.
 import torch
 from torch import Tensor
 
-from aebench.models.base import Images
 from aebench.models.baselines import Baseline
+from aebench.models.images import Images
 from aebench.models.layers import Dense, EncoderSettings
 from aebench.storage import History
 

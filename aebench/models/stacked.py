@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from aebench.config import check
 from aebench.errors import unknown
-from aebench.models.base import Autoencoder, Images, ModelSettings
+from aebench.models.base import Autoencoder, ModelSettings
 from aebench.models.classifier import ClassifierSettings
 from aebench.models.contractive import Contractive
 from aebench.models.denoising import Denoising
+from aebench.models.images import Images
 from aebench.models.sparse import Sparse
 from aebench.models.vanilla import Vanilla
 

@@ -63,7 +63,8 @@ def seconds_of(dataset: str, model: str) -> float:
     A validation image is taken to cost a third of a training image, whose backward pass costs twice the forward pass. A model
     that is not trained by gradient descent alone takes 0 s.
     """
-    from aebench.models.base import Autoencoder, Images
+    from aebench.models.base import Autoencoder
+    from aebench.models.images import Images
     from aebench.training.minimise import TrainingLoop
     from aebench.training.run import TrainingRun
 

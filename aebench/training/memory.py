@@ -15,7 +15,7 @@ from aebench import models
 from aebench.config import Training
 from aebench.data.limits import free_memory, must_fit
 from aebench.errors import InputError
-from aebench.models.base import Images
+from aebench.models.images import Images
 from aebench.randomness import Streams
 from aebench.training.ensemble import Ensemble
 from aebench.training.parallel import side_by_side

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from aebench.models.base import Images
+from aebench.models.images import Images
 from aebench.training.ensemble import Ensemble
 from aebench.training.schedules import factor
 
@@ -56,14 +56,14 @@ class SeedGroup:
     def _train(self, images: Images) -> dict[str, Tensor]:
         epoch, n, size = self.loop.epoch, images.train.shape[-2], self.settings.batch_size
         order = [torch.randperm(n, generator=g, device=g.device) for g in self.ensemble.generators("batches", epoch)]
-        generators, pixels = (self.ensemble.generators(stream, epoch) for stream in ("noise", "presentation"))
+        generators, presentation = (self.ensemble.generators(stream, epoch) for stream in ("noise", "presentation"))
         sums: dict[str, Tensor] = {}
         batch, batches = 0, self.settings.batches(n)
         for block in torch.stack(order).split(block_size(images.train, self.settings), dim=1):
             noise = self.ensemble.draw(block.shape[1], generators, epoch / self.settings.epochs)
             for indices, *drawn in zip(*(part.split(size, dim=1) for part in (block, *noise)), strict=True):
                 with torch.autocast(self.ensemble.device.type, torch.bfloat16, self.settings.precision == "bfloat16"):
-                    terms = self.ensemble.terms(self._present(images, indices, pixels), tuple(drawn))
+                    terms = self.ensemble.terms(self._present(images, indices, presentation), tuple(drawn))
                 self.optimiser.zero_grad()
                 sum(terms.values()).sum().backward()
                 self._set_learning_rate(factor(self.settings, epoch, batch, batches))

@@ -29,9 +29,10 @@ from torch import Generator, Tensor
 
 from aebench.code_hashes import code_hashes
 from aebench.errors import InputError
-from aebench.models.base import Autoencoder, Images, ModelSettings
+from aebench.models.base import Autoencoder, ModelSettings
 from aebench.models.baselines import Baseline
 from aebench.models.external.adapter import DECODER, Adapter
+from aebench.models.images import Images
 from aebench.randomness import Streams
 from aebench.storage import History, Trained
 
