@@ -5,6 +5,7 @@ from pathlib import Path
 
 import fake_runs
 import pytest
+import small_papers
 import torch
 from project import ONE_OF_EACH, copy_settings
 
@@ -90,3 +91,11 @@ def project(trained, monkeypatch):
     """The project as the working directory."""
     monkeypatch.chdir(trained)
     return trained
+
+
+@pytest.fixture
+def small_paper(tmp_path, monkeypatch):
+    """The working directory, with the paper `small`."""
+    monkeypatch.chdir(tmp_path)
+    small_papers.write()
+    return tmp_path

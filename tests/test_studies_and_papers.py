@@ -6,7 +6,7 @@ import shutil
 import pytest
 from project import ALWAYS, CONF, finished_clone
 from ruamel.yaml import YAML
-from test_papers import PAPER
+from small_papers import PAPER
 
 pytestmark = pytest.mark.slow
 MODELS = ["mean", "ae"]

@@ -20,18 +20,26 @@ def check(paper: Paper, path: str) -> None:
     for name, run in paper.runs.items():
         _check_run(paper, run, f"{path}runs.{name}", pixels)
     for i, row in enumerate(paper.rows):
-        if row.run not in paper.runs:
-            raise unknown(f"{path}rows.{i}.run", row.run, paper.runs)
-        if row.relative_to is not None and row.relative_to not in paper.runs:
-            raise unknown(f"{path}rows.{i}.relative_to", row.relative_to, paper.runs)
-        for run in filter(None, (row.run, row.relative_to)):
-            if row.measure not in (measured := paper.runs[run].measures):
-                raise unknown(f"{path}rows.{i}.measure (of runs.{run}.measures)", row.measure, measured)
+        _check_named(paper, f"{path}rows.{i}", row.measure, {"run": [row.run], "relative_to": [row.relative_to or row.run]})
+    for i, order in enumerate(paper.orders):
+        _check_named(paper, f"{path}orders.{i}", order.measure, {"lower": order.lower, "higher": order.higher})
+        if twice := set(order.lower) & set(order.higher):
+            raise InputError(f"{path}orders.{i}.higher must not contain runs of lower, got {', '.join(sorted(twice))}")
 
 
 def training(paper: Paper, changes: dict, path: str) -> config.Training:
     """Return the training settings of the paper, overridden by `changes`; `path` is where the latter are written."""
     return config.check(config.Training, paper.training.model_dump() | changes, path)
+
+
+def _check_named(paper: Paper, path: str, measure: str, runs: Mapping[str, list[str]]) -> None:
+    """Check that `runs`, by the key below `path` that names them, exist and have the measure."""
+    for key, names in runs.items():
+        for run in names:
+            if run not in paper.runs:
+                raise unknown(f"{path}.{key}", run, paper.runs)
+            if measure not in (measured := paper.runs[run].measures):
+                raise unknown(f"{path}.measure (of runs.{run}.measures)", measure, measured)
 
 
 def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:

@@ -57,7 +57,7 @@ class Measure:
 
 
 def knn_error(k: int, r: Representation) -> float:
-    """Test error in % of a vote of the k nearest training and validation codes."""
+    """Test error in % of a k-nearest-neighbour classifier on the codes of training and validation images."""
     return 100 - knn_accuracy(r, k)
 
 

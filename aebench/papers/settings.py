@@ -40,15 +40,26 @@ class Row(Schema):
     adapted: str = ""
     """What differs from the protocol of the paper and why; empty if nothing does."""
     explanation: str = ""
-    """Why the band was missed."""
+    """Why the band was missed or, without a band, why ours differs."""
 
     @field_validator("band")
     @classmethod
     def _band_is_an_interval(cls, band: list[float | None] | None) -> list[float | None] | None:
-        low, high = band or (0, 0)
-        if low is high is None or (None not in band and low > high):
+        if band is not None and (band == [None, None] or (None not in band and band[0] > band[1])):
             raise ValueError("must be [low, high] with low <= high, one of which may be null")
         return band
+
+
+class Order(Schema):
+    """A published order: a measure of each run in `lower` is below that of each run in `higher`."""
+
+    lower: list[str] = Field(min_length=1)
+    higher: list[str] = Field(min_length=1)
+    measure: str
+    level: float = Field(0.05, gt=0, lt=1)
+    """The largest p value of a paired test, adjusted for all pairs of the order, at which the order holds."""
+    source: str = Field(min_length=1)
+    """Where the order is printed."""
 
 
 class Paper(Schema):
@@ -65,6 +76,11 @@ class Paper(Schema):
     """Processes in which runs are computed side by side, and hardware for the measures."""
     runs: dict[str, Run] = Field(min_length=1)
     rows: list[Row] = Field(min_length=1)
+    orders: list[Order] = Field(default=[])
+
+    def title_of(self, run: str, measure: str) -> str:
+        """Return the title of the row of a run and a measure, or the name of the run if it has none."""
+        return next((row.title for row in self.rows if (row.run, row.measure) == (run, measure)), run)
 
     @field_validator("seeds")
     @classmethod

@@ -17,19 +17,19 @@ from aebench import papers, storage
 from aebench.errors import InputError
 from aebench.papers import Paper, Row
 from aebench.papers.measures import MEASURES
-from aebench.reporting import templates
+from aebench.reporting import orders, templates
 from aebench.reporting.tables import formats
-from aebench.reporting.tables.columns import MISSING, Column, number
+from aebench.reporting.tables.columns import MISSING, Column, cells
 from aebench.statistics import Estimate, estimate
 
 REPRODUCED, ADAPTED, NOT_REPRODUCED = "reproduced", "adapted, within band", "not reproduced"
 REACHED, NOT_REACHED, NO_BAND, NOT_PUBLISHED = "target reached", "target not reached", "no band", "no published number"
-VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED)
+VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED, *orders.VERDICTS)
 NOTE = (
     "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
     f"compares the mean with the band: {REPRODUCED}, by the protocol of the paper; {ADAPTED}, by one that differs as stated "
-    f"below; {NOT_REPRODUCED}. A row with {NOT_PUBLISHED} has no verdict. The verdict on a record, the best that a recipe "
-    f"reaches, is {REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have "
+    f"below; {NOT_REPRODUCED}. A row of a paper with {NOT_PUBLISHED} has no verdict. The verdict on a record, the best that a "
+    f"recipe reaches, is {REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have "
     "several rows; some were measured beside other programs."
 )
 
@@ -45,11 +45,15 @@ class PaperResults:
     processors: dict[str, str]
 
     def estimate(self, row: Row) -> Estimate:
-        """Return the mean over seeds of the quantity of a row."""
+        """Return the mean of the quantity of a row over the seeds that did not fail."""
         values = np.array(self.values[row.run][row.measure])
         if row.relative_to is not None:
             values = values / np.array(self.values[row.relative_to][row.measure])
-        return estimate(values)
+        return estimate(values[~np.isnan(values)])
+
+    def failed(self, row: Row) -> int:
+        """Return the number of seeds that failed."""
+        return len(self.values[row.run][row.measure]) - self.estimate(row).n
 
     def within(self, row: Row) -> bool:
         """Whether the mean over seeds is within the band, if there is one."""
@@ -74,14 +78,24 @@ class PaperResults:
         pairs = list(zip(rows, measures, strict=True))
         return [
             Column("row", [row.title for row in rows]),
-            Column("measure", [quantity(row) for row in rows]),
+            Column("measure", [quantity(self.paper, row) for row in rows]),
             Column("published", [MISSING if row.published is None else f"{row.published}" for row in rows], "right"),
-            Column("ours", [printed(self.estimate(row), measure.decimals) for row, measure in pairs], "right"),
+            Column("ours", [cells([self.estimate(row)], measure.decimals)[0] for row, measure in pairs], "right"),
             Column("n", [str(self.estimate(row).n) for row in rows], "right"),
             Column("band", [band(row) for row in rows]),
             Column("verdict", [self.verdict(row) for row in rows]),
             Column("wall time", [duration(self.seconds[row.run]) for row in rows], "right"),
         ]
+
+    @cached_property
+    def orders(self) -> list[Column]:
+        """The table of orders; empty if there are none."""
+        return orders.columns(self.paper, self.values)
+
+    @property
+    def order_sources(self) -> str:
+        """Where the orders are printed."""
+        return "; ".join(dict.fromkeys(order.source.rstrip(".") for order in self.paper.orders))
 
     @cached_property
     def notes(self) -> list[tuple[str, str]]:
@@ -104,9 +118,11 @@ class PaperResults:
 
     def _note(self, row: Row) -> Iterator[str]:
         yield f"Source: {row.source.rstrip('.')}."
+        if failed := self.failed(row):
+            yield f"Training failed with {failed} seed{'s' * (failed > 1)}, which the mean leaves out."
         if row.adapted:
             yield f"{'Recipe' if self.paper.kind == 'record' else 'Adapted'}: {row.adapted}"
-        if row.explanation and not self.within(row):
+        if row.explanation and (row.band is None or not self.within(row)):
             yield f"Explanation: {row.explanation}"
 
 
@@ -146,19 +162,16 @@ def write() -> None:
         print(f"{table} was computed with other settings and is left out; to update it: {remedy}", file=sys.stderr)
     for file, form in {"papers.md": formats.markdown, "papers.tex": formats.latex}.items():
         printed = {each.name: form(each.columns) for each in results}
-        templates.write(storage.REPORTS / file, file, printed=printed, results=results, others=others, note=NOTE)
+        ordered = {each.name: form(each.orders) for each in results if each.orders}
+        notes = {"note": NOTE, "orders_note": orders.NOTE}
+        templates.write(storage.REPORTS / file, file, printed=printed, ordered=ordered, results=results, others=others, **notes)
 
 
-def printed(value: Estimate, decimals: int) -> str:
-    """Return mean ± half-width as text."""
-    half = number(value.half_width, decimals)
-    return f"{number(value.mean, decimals)} ± {half}" if half else number(value.mean, decimals)
-
-
-def quantity(row: Row) -> str:
-    """Return the title of the measure of a row, with its unit or the run by whose value it is divided."""
+def quantity(paper: Paper, row: Row) -> str:
+    """Return the title of the measure of a row, with its unit or the row by whose value it is divided."""
     measure = MEASURES[row.measure]
-    return f"{measure.title} ({f'relative to {row.relative_to}' if row.relative_to else measure.unit})"
+    relative = row.relative_to and f"relative to {paper.title_of(row.relative_to, row.measure)}"
+    return f"{measure.title} ({relative or measure.unit})"
 
 
 def band(row: Row) -> str:
@@ -187,8 +200,9 @@ def _read(name: str, paper: Paper) -> PaperResults:
             run = line["run"]
             values.setdefault(run, {}).setdefault(line["measure"], []).append(float(line["value"] or "nan"))
             seconds[run], processors[run] = float(line["seconds"]), line["processor"]
-    for row in paper.rows:
-        for run in filter(None, (row.run, row.relative_to)):
-            if row.measure not in values.get(run, {}):
-                raise ValueError(f"no {row.measure} of {run}")
+    needed = [(run, row.measure) for row in paper.rows for run in (row.run, row.relative_to) if run]
+    needed += [(run, order.measure) for order in paper.orders for run in (*order.lower, *order.higher)]
+    for run, measure in needed:
+        if measure not in values.get(run, {}):
+            raise ValueError(f"no {measure} of {run}")
     return PaperResults(name, paper, values, seconds, processors)
