@@ -205,6 +205,8 @@ def tune(dataset: str, models: Names = None) -> None:
         if trials := list(tuning.search(dataset, model)):
             typer.echo(tuning.summary(trials))
             results += trials
+    if not results:
+        raise InputError("--models must include a model that is trained by gradient descent, got none")
     typer.echo(f"wrote {tuning.write(dataset, results)}; to use a rate, write it into {config.conf_file(dataset)}")
 
 
@@ -266,7 +268,7 @@ def verify(manuscripts: Annotated[list[Path] | None, typer.Argument(help="LaTeX 
 def export(
     name: Annotated[str, typer.Argument(help="<dataset>/<model>, trained by the pipeline.")],
     folder: Annotated[Path, typer.Argument(help="The folder to write.")],
-    seed: Annotated[int | None, typer.Option(help="Default: the first seed.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Default: the first seed whose training did not fail.")] = None,
     to: Annotated[str, typer.Option(help="folder; torch or onnx also write an encoder and a decoder.")] = "folder",
     value_range: Annotated[
         tuple[float, float] | None, typer.Option(help="Values of black and white; default: those of the data set.")

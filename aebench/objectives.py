@@ -1,7 +1,7 @@
 """Formulas of the models and of their evaluation, as pure functions of tensors.
 
 Shapes: (..., d) pixels, (..., k) code units. Except for `activation_kl` and `principal_axes`, which are defined for a set of
-codes, each function returns one value per image; the models take the mean. Likelihoods and divergences are in nats.
+codes, losses and likelihoods have one value per image; the models take the mean. Likelihoods and divergences are in nats.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 ROWS = 4096
 """Number of rows that are multiplied in their own dtype before sums continue in float64."""
 LARGEST = 1e15
-"""Values from here on count as too large to be squared: float32 ends at 3e38, and squares are summed over pixels."""
+"""Values of at least this size are treated as too large to be squared: the largest float32 is 3.4e38."""
 
 
 def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:

@@ -52,7 +52,8 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
 def over_seeds(values: Sequence[float], measured: Sequence[bool] | None = None) -> Estimate:
     """Return the mean of one value per seed with its 95 % interval, without the seeds that are not `measured`.
 
-    If a value is infinite (the PSNR of a perfect reconstruction) or NaN (not measured), there is a mean but no interval. A
+    If a value is infinite (the PSNR of a perfect reconstruction), there is a mean but no interval; if one is NaN (not
+    measured), the mean is NaN, too. A
     quantity that was measured for the first seed only, such as the quality of a t-SNE map, has n = 1.
     """
     if measured is not None and len(measured) == len(values):
@@ -74,7 +75,7 @@ class Comparison:
     """The difference `first` - `second`, paired by seed.
 
     `p` is the p value of a paired t test, adjusted for all pairs by Holm's method (1979). `effect` is Cohen's d_z, the mean
-    difference in standard deviations of the differences; infinite if they are constant.
+    difference in standard deviations of the differences; infinite if they are constant. With a single seed both are NaN.
     """
 
     first: str
@@ -104,9 +105,12 @@ def compare(samples: Mapping[str, Sequence[float]]) -> list[Comparison]:
 
     A seed gives every model the same batches, noise and labels, so samples are paired by seed. A t test is impossible if the
     differences of n seeds are equal: p is then 1 if they are 0, else that of a sign test, 2^(1 - n). Two deterministic models
-    need no test: p is 1 or 0. A seed with NaN is left out of the pairs with that sample.
+    need no test: p is 1 or 0. A seed with NaN is left out of the pairs with that sample. If all samples have a single value,
+    they may be of models that depend on the seed, so nothing is tested.
     """
     tests = _paired_tests(samples)
+    if max(map(len, samples.values()), default=0) < 2:
+        return [Comparison(*pair, estimate(values), math.nan, math.nan) for pair, (values, _) in tests.items()]
     return [Comparison(*pair, estimate(values), p, _effect(values)) for pair, (values, p) in tests.items()]
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from aebench import config, storage
 from aebench.cli import app
 from aebench.config import edit
-from aebench.config.schema import RENAMED, Schema
+from aebench.config.schema import Schema
 from aebench.errors import InputError
 from aebench.pipeline import checks, dvc_settings
 from aebench.storage.yaml_files import edit_yaml
@@ -110,6 +110,9 @@ def test_a_mistake_is_reported_in_one_line_before_anything_runs(project, file, o
     ("path", "value", "start", "end"),
     [
         ("models.dae.level", 1.2, f"{DIGITS}:models.dae.level must be", "1.2"),
+        ("search.epochs", 0, f"{DIGITS}:search.epochs must be", "0"),
+        ("search.learning_rate", [0.1], f"a key of {DIGITS}:search must", "'learning_rates'?)"),
+        ("search.seed", 3, f"{DIGITS}:search.seed must not be one of params.yaml:suite.seeds", "got 3"),
         ("stacks.stacked.classifier.fraction", [1.0], f"a key of {DIGITS}:stacks.stacked.classifier must", "'fractions'?)"),
         ("stacks.stacked.layers.0.kind", "denoisin", f"{DIGITS}:stacks.stacked.layers.0.kind must be", "'denoising'?)"),
         ("stacks.stacked.layers.2.ouput", "linear", f"a key of {DIGITS}:stacks.stacked.layers.2 must", "'output'?)"),
@@ -140,43 +143,6 @@ def test_a_changed_document_does_not_change_what_is_read_next(project):
     assert storage.read_yaml(Path(DIGITS))["models"]
     replace(DIGITS, "batch_size: 64", "batch_size: 65")
     assert storage.read_yaml(Path(DIGITS))["training"]["batch_size"] == 65
-
-
-# --- names that have changed -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("old", [old for old in RENAMED if old.startswith("evaluation.")])
-def test_a_renamed_key_of_evaluation_names_the_new_one(project, old):
-    replace(DIGITS, "  pictures:", f"  {old.removeprefix('evaluation.')}: 1\n  pictures:")
-    assert message() == f"{DIGITS}:{old} is now called {RENAMED[old]}"
-
-
-@pytest.mark.parametrize("new", [new for old, new in RENAMED.items() if old.startswith("evaluation.")])
-def test_the_new_name_of_a_key_exists(project, new):
-    block, _, rest = new.partition(".")
-    keys = checks.BLOCKS[block]().model_dump()
-    for key in filter(None, rest.split(".")):
-        keys = keys[key]
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "name"),
-    [
-        ("models.ae.code", 8, "latent_dim"),
-        ("models.pca.code", 8, "latent_dim"),
-        ("stacks.stacked.layers.2.code", 8, "latent_dim"),
-        ("models.deep.start", "uniform", "initialisation"),
-        ("evaluation.robustness.noise", "masking", RENAMED["noise"]),
-        ("models.dae.noise", "masking", RENAMED["noise"]),
-        ("models.dae.corruption", 0.2, "level"),
-        ("stacks.stacked.layers.0.corruption", 0.2, "level"),
-        ("models.dae.initial_corruption", 0.3, "initial_level"),
-        ("stacks.stacked.layers.0.pretrainer", "dae", RENAMED["pretrainer"]),
-    ],
-)
-def test_a_renamed_key_names_the_new_one(project, key, value, name):
-    put(key, value)
-    assert message() == f"{DIGITS}:{key} is now called {name}"
 
 
 @pytest.mark.parametrize("block", config.Dataset.may_be_empty)

@@ -381,3 +381,12 @@ def test_a_plugged_in_source_must_fulfil_the_contract(change, message):
     data.accept(storage.Split(**good), about, "mine")
     with pytest.raises(InputError, match=message):
         data.accept(storage.Split(**good | change), about, "mine")
+
+
+@pytest.mark.parametrize(("text", "got"), [("class class", "SyntaxError"), ("1 / 0", "ZeroDivisionError: division by zero")])
+def test_a_source_whose_module_cannot_be_imported_is_one_line(tmp_path, monkeypatch, text, got):
+    (tmp_path / "faulty_source.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    message = f"conf/mine.yaml:data.source must be a class that can be imported, got 'faulty_source:Mine': {got}"
+    with pytest.raises(InputError, match=re.escape(message)):
+        data.check({"source": "faulty_source:Mine"}, "conf/mine.yaml:data")

@@ -22,6 +22,7 @@ from aebench.evaluation.classify import accuracies
 from aebench.models import Images
 from aebench.models.classifier import Classifier
 from aebench.reporting.claims import Test, _result
+from aebench.reporting.convergence import still_improving
 from aebench.reporting.results import StudyResults, read
 from aebench.statistics import best, compare
 from aebench.tracking.records import TrackedModel
@@ -85,6 +86,21 @@ def test_a_search_never_chooses_a_rate_with_which_training_failed():
     trials = [tuning.Trial("ae", rate, loss) for rate, loss in ((1.0, math.nan), (0.1, math.inf), (0.01, 5.0), (0.001, 6.0))]
     assert tuning.summary(trials).endswith("; best 0.01")
     assert tuning.summary(trials[:2]) == "ae: 1: nan, 0.1: inf; training failed with every rate"
+
+
+def test_a_search_keeps_the_trials_of_other_models(empty_folder):
+    trials = [
+        tuning.Trial(model, rate, loss) for model, rate, loss in (("ae", 0.1, 5.0), ("ae", 1.0, math.nan), ("dae", 0.1, 4.0))
+    ]
+    tuning.write("digits", trials)
+    again = [tuning.Trial("dae", 0.2, 3.0), tuning.Trial("vae", 0.2, 2.0)]
+    assert tuning.write("digits", again).read_text().splitlines() == [
+        "model,learning_rate,loss",
+        "ae,0.1,5.0",
+        "ae,1.0,",
+        "dae,0.2,3.0",
+        "vae,0.2,2.0",
+    ]
 
 
 def test_codes_that_are_not_finite_have_no_accuracy():
@@ -225,6 +241,28 @@ def test_a_failed_seed_of_a_model_is_kept_for_the_series_of_that_name_in_a_study
     claim = Test(measured="m", plus=["ae:study/s/1/sse"], above=0)
     effect = _result(replace(read(fake_runs.DATASET), studies={"s": study}), claim).effect
     assert (effect.mean, effect.n) == (3, 3)
+
+
+def test_a_failed_seed_of_a_study_is_left_out_of_a_claim(fake_project):
+    study = StudyResults(
+        None, {name: {"1": {"sse": values}} for name, values in {"a": [1.0, np.nan, 6.0], "b": [2.0, 3.0, 5.0]}.items()}
+    )
+    claim = Test(measured="m", plus=["a:study/s/1/sse"], minus=["b:study/s/1/sse"], above=0)
+    effect = _result(replace(read(fake_runs.DATASET), studies={"s": study}), claim).effect
+    assert (effect.mean, effect.n) == (0, 2), "the mean of 1 - 2 and 6 - 5"
+
+
+def test_a_failed_seed_does_not_hide_that_a_model_was_still_improving(fake_project):
+    falling = {"seed": [0] * 20 + [1] + [2] * 20, "epoch": [*range(1, 21), 1, *range(1, 21)]}
+    losses = [*np.linspace(10, 5, 20), math.nan, *np.linspace(11, 6, 20)]
+    storage.write_columns(fake_runs.file_of("ae", "history.csv"), falling | {"validation.loss": losses})
+    (model,) = (model for model in read(fake_runs.DATASET).models if model.name == "ae")
+    assert still_improving(model)
+    storage.write_columns(
+        fake_runs.file_of("ae", "history.csv"), {"seed": [0, 1], "epoch": [1, 1], "validation.loss": [math.nan] * 2}
+    )
+    (model,) = (model for model in read(fake_runs.DATASET).models if model.name == "ae")
+    assert not still_improving(model)
 
 
 def test_mlflow_marks_the_runs_of_failed_seeds(fake_project):

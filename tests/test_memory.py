@@ -129,10 +129,10 @@ def test_computations_side_by_side_share_the_memory(monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda device: 8 * needed / memory.SHARE)
     seen = []
     for number in (1, 2, 4, 100):
-        monkeypatch.setenv("AEBENCH_SIDE_BY_SIDE", str(number))
+        monkeypatch.setenv("AEBENCH_CONCURRENT_JOBS", str(number))
         seen.append(memory.seeds_at_once(ensemble, images(), settings()))
     assert seen == [8, 4, 2, 1]
-    monkeypatch.setenv("AEBENCH_SIDE_BY_SIDE", "3")
+    monkeypatch.setenv("AEBENCH_CONCURRENT_JOBS", "3")
     assert set(parallel_map(_side_by_side, range(4), 2)) == {6} and side_by_side() == 3
     assert set(parallel_map(_side_by_side, range(2), 10_000)) == {6}  # not more processes than items
     assert set(parallel_map(_side_by_side, range(1), 10_000)) == {3} and list(parallel_map(_side_by_side, [], 10_000)) == []

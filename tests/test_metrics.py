@@ -23,7 +23,7 @@ def test_a_perfect_representation_scores_the_perfect_value(name):
 def test_every_metric_is_described(name):
     metric = METRICS[name]
     assert metric.meaning.endswith(".") and metric.title and metric.unit and metric.decimals >= 0
-    assert (metric.better is None) == (metric.perfect is None) or name == "bernoulli"  # at best the entropy of the pixels
+    assert (metric.better is None) == (metric.perfect is None) or name == "cross_entropy"  # at best the entropy of the pixels
     assert metric.perfect is None or (metric.perfect > 0) == (metric.better == "higher")
 
 

@@ -153,13 +153,13 @@ def test_each_seed_has_its_own_labels_of_every_class(finetuning):
 
 
 def test_initialisations_differ_only_in_the_encoder(finetuning):
-    """`random` is the encoder before pretraining; the softmax layer is always initialised with 0."""
+    """`unpretrained` is the encoder before pretraining; the softmax layer is always initialised with 0."""
     tune, pretrained = finetuning
-    random, fresh = tune.classifiers("random"), tune.run.ensemble()
+    unpretrained, fresh = tune.classifiers("unpretrained"), tune.run.ensemble()
     for name, value in fresh.state.items():
-        assert torch.equal(random.state[f"encoder.{name}"], value)
+        assert torch.equal(unpretrained.state[f"encoder.{name}"], value)
     assert any(not torch.equal(value, pretrained.ensemble.state[name]) for name, value in fresh.state.items())
-    assert all(not value.any() for name, value in random.state.items() if name.startswith("head"))
+    assert all(not value.any() for name, value in unpretrained.state.items() if name.startswith("head"))
     states = [tune.classifiers(initialisation).state for initialisation in INITIALISATIONS]
     sizes = [{n: v.shape for n, v in state.items() if n.startswith("head")} for state in states]
     assert sizes[0] == sizes[1] == sizes[2]
@@ -176,7 +176,7 @@ def test_baselines_take_the_updates_of_pretraining_and_finetuning_together(finet
     monkeypatch.setattr(tune.run, "minimise", count)
     for initialisation in INITIALISATIONS:
         tune.train(initialisation, 1.0, pretrained)
-    assert updates == {"pretrained": 5, "random": 20, "modern": 20}
+    assert updates == {"pretrained": 5, "unpretrained": 20, "modern": 20}
 
 
 def test_every_layer_and_every_initialisation_of_the_stack_is_recorded(project):
@@ -184,7 +184,7 @@ def test_every_layer_and_every_initialisation_of_the_stack_is_recorded(project):
     layers = next(csv.DictReader((folder / "layers.csv").open()))
     assert set(layers) == {"seed", "probe.0", *(f"{part}.{i}" for part in ("loss", "probe") for i in (1, 2, 3))}
     columns = next(csv.DictReader((folder / "classification.csv").open()))
-    finetuned = {f"{start}.{f}" for start in ("pretrained", "random", "modern") for f in ("0.05", "1.0")}
+    finetuned = {f"{start}.{f}" for start in ("pretrained", "unpretrained", "modern") for f in ("0.05", "1.0")}
     assert set(columns) == {"seed", "linear_probe"} | finetuned | {f"linear_probe_by_labels/{amount}" for amount in AMOUNTS}
     text = (project.folder / "reports/smoke/table.md").read_text()
     assert "layer by layer" in text and "pretrained - random" in text

@@ -112,28 +112,28 @@ def test_ssim_is_nan_for_images_smaller_than_a_window():
 def test_cross_entropy_agrees_with_torch():
     x, y = torch.rand(2, 6, 64, generator=torch.Generator().manual_seed(1)).clamp(0.01, 0.99)
     expected = torch.nn.functional.binary_cross_entropy(y.double(), x.double(), reduction="sum") / 6
-    assert score("bernoulli", representation_of(x, y)) == pytest.approx(float(expected), rel=1e-12)
+    assert score("cross_entropy", representation_of(x, y)) == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_a_copy_costs_the_entropy_of_its_pixels_and_one_half_costs_log_2_per_pixel():
     grey = torch.full((6, 64), 0.25)
-    assert score("bernoulli", representation_of(grey, grey)) == pytest.approx(
+    assert score("cross_entropy", representation_of(grey, grey)) == pytest.approx(
         -64 * (0.25 * math.log(0.25) + 0.75 * math.log(0.75))
     )
     half = torch.full_like(PERFECT.images, 0.5)
-    assert score("bernoulli", replace(PERFECT, reconstructions=half)) == pytest.approx(64 * math.log(2))
+    assert score("cross_entropy", replace(PERFECT, reconstructions=half)) == pytest.approx(64 * math.log(2))
 
 
 def test_adversarial_wrong_pixels_rounded_to_0_or_1_have_a_finite_cost():
     """In float32, 0 and 1 may be values of a sigmoid that were rounded by up to 2⁻²⁴."""
-    assert score("bernoulli", replace(PERFECT, reconstructions=1 - PERFECT.images)) == pytest.approx(64 * 24 * math.log(2))
+    assert score("cross_entropy", replace(PERFECT, reconstructions=1 - PERFECT.images)) == pytest.approx(64 * 24 * math.log(2))
 
 
 @pytest.mark.parametrize("value", [-1e-3, 1.001, math.nan])
 def test_cross_entropy_is_nan_outside_0_to_1(value):
     y = PERFECT.images.clone()
     y[3, 5] = value
-    assert math.isnan(score("bernoulli", replace(PERFECT, reconstructions=y)))
+    assert math.isnan(score("cross_entropy", replace(PERFECT, reconstructions=y)))
 
 
 # Samples of q(z|x)

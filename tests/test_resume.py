@@ -126,6 +126,15 @@ def test_the_seconds_of_interrupted_processes_are_counted(tmp_path, monkeypatch)
     assert minimise(make_ensemble("vanilla"), images(), SETTINGS, Checkpoint(path, "this")).earlier == 0.0
 
 
+def test_only_the_checkpoints_of_a_task_and_its_parts_are_removed(tmp_path):
+    one, other = (Checkpoint(tmp_path / f"s-ae={value}.safetensors", "x") for value in ("1", "1.5"))
+    parts = [one.part([5]), other.part([5])]
+    for each in (one, other, *parts):
+        each.path.touch()
+    one.remove()
+    assert set(tmp_path.iterdir()) == {other.path, parts[1].path}
+
+
 def test_checkpoints_are_saved_at_most_every_n_seconds(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     loop = TrainingLoop(make_ensemble("vanilla"), images(), SETTINGS)

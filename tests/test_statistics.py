@@ -79,7 +79,7 @@ def test_pairing_removes_variation_shared_by_seeds():
 
 
 def test_constant_differences_need_no_test():
-    same, other = (compare({"a": [1.0], "b": [b]})[0] for b in (1.0, 1.1))
+    same, other = (compare({"a": [1.0], "b": [b], "random": [1.0, 2.0]})[0] for b in (1.0, 1.1))
     assert (same.p, same.effect) == (1.0, 0.0) and math.isnan(same.seeds)
     assert (other.p, other.effect, other.seeds) == (0.0, -math.inf, 2.0)
     assert compare({"a": [1e9, 1e9 + 1], "b": [0.0]})[0].seeds == 2.0
@@ -113,6 +113,14 @@ def test_a_single_value_holds_for_all_seeds():
     (comparison,) = compare({"fixed": [0.0], "random": random})
     assert comparison.p == pytest.approx(stats.ttest_1samp(random, 0.0).pvalue)
     assert comparison.difference.mean == pytest.approx(-random.mean())
+
+
+def test_nothing_is_tested_with_a_single_seed():
+    """Single values may be of models that depend on the seed, unless other models have several."""
+    (comparison,) = compare({"ae": [1.0], "dae": [1.01]})
+    assert math.isnan(comparison.p) and math.isnan(comparison.effect) and math.isnan(comparison.seeds)
+    p = {(each.first, each.second): each.p for each in compare({"pca": [1.0], "raw": [2.0], "ae": [1.5, 1.6]})}
+    assert p["pca", "raw"] == 0
 
 
 @pytest.mark.parametrize("effect", [0.1, 0.4, 1.0, 2.0])

@@ -7,6 +7,7 @@ import fake_runs
 import numpy as np
 import pytest
 import torch
+from project import ROOT
 from ruamel.yaml import YAML
 
 from aebench import config, storage, studies
@@ -159,7 +160,7 @@ def test_a_depth_uses_the_first_layers_of_the_pretrained_stack(project, monkeypa
     assert layers[1].shape == (3, 12, 8)
 
 
-@pytest.mark.parametrize("task", ["random", "modern"])
+@pytest.mark.parametrize("task", ["unpretrained", "modern"])
 def test_controls_have_as_many_updates_as_pretraining_and_fine_tuning(project, monkeypatch, task):
     calls = recorded(monkeypatch)
     point("depth", task)
@@ -168,9 +169,9 @@ def test_controls_have_as_many_updates_as_pretraining_and_fine_tuning(project, m
     assert epochs == [4 + 6, (4 + 6) // 2, 4 + 12, (4 + 12) // 2]
 
 
-def test_random_and_modern_differ_in_initialisation_and_activation(project):
-    random, modern = (point("depth", task) for task in ("random", "modern"))
-    assert random[0].values["frozen/1.0"] != modern[0].values["frozen/1.0"]
+def test_unpretrained_and_modern_differ_in_initialisation_and_activation(project):
+    unpretrained, modern = (point("depth", task) for task in ("unpretrained", "modern"))
+    assert unpretrained[0].values["frozen/1.0"] != modern[0].values["frozen/1.0"]
 
 
 def test_a_study_is_written_once_and_read_by_the_report(project):
@@ -312,7 +313,7 @@ def test_pretraining_without_updates_refutes_that_it_improves_classifiers(projec
         ("sweep", {"values": [0.1]}, "studies.sweep.values must have at least 2 items"),
         ("sweep", {"kind": "swep"}, "sweep.kind must be one of anomalies, depth, sweep, got 'swep' (did you mean 'sweep'?)"),
         ("sizes", {"values": [0.5, 60.0]}, "studies.sizes.values must be integers for training_images"),
-        ("depth", {"pretraining": {"random": {"kind": "vanilla"}}}, "pretraining must not have a series named random"),
+        ("depth", {"pretraining": {"modern": {"kind": "vanilla"}}}, "pretraining must not have a series named modern"),
         ("depth", {"pretraining": {"a": {"kind": "vanila"}}}, "studies.depth.pretraining.a.kind must be one of"),
     ],
 )  # fmt: skip
@@ -333,3 +334,17 @@ def test_more_images_than_there_are_is_an_error(project):
 def test_an_unknown_study_names_the_nearest(project):
     with pytest.raises(InputError, match=r"did you mean 'sizes'"):
         find("size")
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "fashion_mnist"])
+def test_models_of_studies_have_the_settings_of_the_models_of_that_name(dataset, monkeypatch):
+    """Apart from what varies, and from classifiers, which a study does not train."""
+    monkeypatch.chdir(ROOT)
+    conf, compared = config.dataset(dataset), 0
+    for study in conf.studies.values():
+        for model, settings in study.get("models", {}).items():
+            if model in conf.all_models and study.get("vary") not in settings:
+                expected = {key: value for key, value in conf.all_models[model].items() if key != "classifier"}
+                assert settings == expected, f"{model} in {study['question']}"
+                compared += 1
+    assert compared

@@ -44,15 +44,7 @@ class Suite(Schema):
         return [*self.models, *self.stacks]
 
 
-def _name_of_a_corruption(value: Any) -> Any:
-    if isinstance(value, (int, float)):
-        raise InputError("corruption is now called level")
-    return value
-
-
-Corruption = Annotated[
-    Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"], BeforeValidator(_name_of_a_corruption)
-]
+Corruption = Literal["masking", "subset_masking", "dropout", "gaussian", "salt_and_pepper"]
 """Names of the corruptions defined in `aebench.corruptions`."""
 
 

@@ -11,27 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aebench.errors import InputError, did_you_mean, unknown
 
-RENAMED = {
-    "evaluation.processes": "compute.processes",
-    "evaluation.threads": "compute.threads",
-    "evaluation.device": "compute.device",
-    "evaluation.noise": "evaluation.robustness.corruption",
-    "evaluation.corruption": "evaluation.robustness.level",
-    "evaluation.jacobian_images": "evaluation.contraction.images",
-    "evaluation.spectra": "evaluation.contraction.spectra",
-    "evaluation.images": "evaluation.pictures.reconstructions",
-    "evaluation.scatter_per_class": "evaluation.pictures.scatter_per_class",
-    "evaluation.strange": "evaluation.out_of_distribution",
-    "evaluation.quantised": "evaluation.compression",
-    "evaluation.judge": "feature_classifier",
-    "evaluation.classification": "linear_probe",
-    "code": "latent_dim",
-    "start": "initialisation",
-    "noise": "corruption; the former corruption is now called level",
-    "initial_corruption": "initial_level",
-    "pretrainer": "kind, with the kind of a model: vanilla, denoising, sparse or contractive",
-}
-"""Former key -> current key of conf/<dataset>.yaml."""
 KEY_OF = "a key of "
 T = TypeVar("T", bound=BaseModel)
 
@@ -113,9 +92,6 @@ def _join(path: str, location: Sequence[str | int]) -> str:
 
 
 def _unknown_key(where: str, parent: str, key: str, known: Sequence[str]) -> InputError:
-    for old, new in RENAMED.items():
-        if f".{where.replace(':', '.')}".endswith(f".{old}"):
-            return InputError(f"{where} is now called {new}")
     return unknown(f"{KEY_OF}{parent}", key, known)
 
 

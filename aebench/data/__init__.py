@@ -14,6 +14,7 @@ from aebench.data.base import Raw, Source, accept
 from aebench.data.binarised import NOTES
 from aebench.data.card import describe, mean_images
 from aebench.data.splits import divide
+from aebench.errors import InputError
 from aebench.registry import Registry
 
 SOURCES = Registry(
@@ -32,7 +33,14 @@ SOURCES = Registry(
 
 def check(settings: dict[str, Any], path: str) -> Source:
     """Return the source described by a `data:` block, without reading its files; `path` is where the block is written."""
-    schema = SOURCES.find(str(settings.get("source", "")), f"{path}.source")
+    name = str(settings.get("source", ""))
+    try:
+        schema = SOURCES.find(name, f"{path}.source")
+    except InputError:
+        raise
+    except Exception as error:  # of any type, such as a syntax error: the module of a plug-in is imported
+        got = f"'{name}': {type(error).__name__}: {error}"
+        raise InputError(f"{path}.source must be a class that can be imported, got {got}") from error
     return config.check(schema, settings, path)
 
 

@@ -3,8 +3,7 @@
     pretraining   for l = 1..L: train an autoencoder of h_{l-1} with its own loss; h_l = f_l(h_{l-1}), h_0 = x
     fine-tuning   x̂ = g_1(...g_L(f_L(...f_1(x)))): train all layers with the first layer's reconstruction error of x
 
-x (n, d), h_l (n, k_l); the code is h_L. Each layer is a model of another chapter, trained on codes of clean images. Limit: one
-layer without fine-tuning is that model.
+x (n, d), h_l (n, k_l); the code is h_L. Each layer is a model of another chapter, trained on codes of clean images.
 """
 
 from functools import reduce

@@ -2,7 +2,7 @@
 
     sweep       models trained with several values of one setting, or with several numbers of training images
     depth       stacks of one to L layers, pretrained by several kinds of autoencoder, as features and as classifiers
-    anomalies   models trained without one class, whose images they should then reveal as anomalies
+    anomalies   models trained without one class, whose images they should then detect as anomalies
 
 A study has series (lines of its figure) and positions (values on its axis). conf/<dataset>.yaml:studies holds the settings,
 `suite.studies` in params.yaml selects the studies to run.

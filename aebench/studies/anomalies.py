@@ -1,4 +1,4 @@
-"""Anomalies: a model that has seen no image of a class should reveal the images of this class.
+"""Anomalies: a model that has seen no image of a class should detect the images of this class.
 
     series      one per model
     position    the class that is left out of training and validation, whose test images are the anomalies; or noise, permuted

@@ -1,7 +1,7 @@
 """Pretraining by depth: what the features of each layer of a stack are worth, and what fine-tuning adds.
 
     series      one per kind of layer with which all layers are pretrained, and two without pretraining:
-                random, the initialisation of the first kind; modern, scaled weights and ReLU units
+                unpretrained, the initialisation of the first kind; modern, scaled weights and ReLU units
     position    depth D: the first D layers are the encoder
     frozen      test accuracy of a linear probe on the D-th code
     fine-tuned  test accuracy of the D layers and a softmax layer, trained with labels

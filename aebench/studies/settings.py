@@ -14,7 +14,7 @@ from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.evaluation.metrics.anomalies import DETECTION, SCORES
 
 TRAINING_IMAGES = "training_images"
-CONTROLS = ("random", "modern")
+CONTROLS = ("unpretrained", "modern")
 """Series of a study of depth without pretraining."""
 CLASSIFIERS = {"frozen": "Linear probe", "fine-tuned": "Fine-tuned"}
 """Titles of the quantities of a study of depth."""
@@ -119,10 +119,12 @@ class Sweep(Study):
         text = f"Each model is trained with several values of the setting {self.vary}; its other settings stay the same."
         if self.vary == TRAINING_IMAGES:
             text = (
-                "Each model is trained with fewer images, a random subset for each seed, and the same number of updates to "
-                "within 1 %. Linear probes are fitted to these images; with all labels, their penalty is chosen on all "
-                "validation images."
+                "Each model is trained with fewer images, a random subset for each seed, and the same number of updates, up "
+                "to rounding to whole epochs. Linear probes are fitted to these images; with all labels, their penalty is "
+                "chosen on all validation images."
             )
+            if any(metric.startswith(("knn", "precision")) for metric in self.metrics):
+                text += " Neighbours are searched among these images and all validation images."
         if self.early_stopping:
             return f"{text} The weights with the lowest validation loss are kept."
         return f"{text} The weights after the last epoch are kept."
@@ -173,9 +175,9 @@ class Depth(Study):
         return (
             "Linear probe: fitted to the frozen codes of a layer. Fine-tuned: the layers with a softmax layer, trained with "
             f"labels. Lines: the kind of autoencoder by which all layers ({', '.join(map(str, self.latent_dims))} units) were "
-            "pretrained; random, the same initialisation without pretraining; modern, scaled weights and ReLU units without "
-            "pretraining. At each depth, all encoders receive the same number of updates, including pretraining. Deeper stacks "
-            "are trained longer, and their codes are narrower."
+            "pretrained; unpretrained, the same initialisation without pretraining; modern, scaled weights and ReLU units, "
+            "also without pretraining. At each depth, all encoders receive the same number of updates, including pretraining. "
+            "Deeper stacks are trained longer, and their codes are narrower."
         )
 
 

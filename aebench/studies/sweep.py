@@ -1,8 +1,8 @@
 """A sweep: models trained with several values of one setting, or with several numbers of training images.
 
 With n of N training images, an epoch has fewer batches. The number of epochs grows accordingly, so that the number of updates
-stays the same, to within rounding. The n images are a random subset for each seed, stratified by class. Probes are fitted to
-them. All validation images are still used, for early stopping and to choose the penalty of the probe with all labels.
+stays the same, up to rounding to whole epochs. The n images are a random subset for each seed, stratified by class. Probes are
+fitted to them. All validation images are still used, for early stopping and to choose the penalty of the probe with all labels.
 """
 
 import math

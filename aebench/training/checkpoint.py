@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the checkpoint of a finished training run, and those of its parts."""
-        for file in (self.path, *self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}")):
+        for file in (self.path, *self.path.parent.glob(f"{escape(self.path.stem)}-seed*{self.path.suffix}")):
             file.unlink(missing_ok=True)
 
     def restore(self, loop: "TrainingLoop") -> None:
@@ -60,7 +61,7 @@ class Checkpoint:
 
     def part(self, seeds: Sequence[int]) -> "Checkpoint":
         """Return the checkpoint of a part of the seeds."""
-        path = self.path.with_suffix(f".{seeds[0]}{self.path.suffix}")
+        path = self.path.with_name(f"{self.path.stem}-seed{seeds[0]}{self.path.suffix}")
         return Checkpoint(path, [self.identity, list(seeds)], self.seconds)
 
     def save(self, loop: "TrainingLoop") -> None:

@@ -4,8 +4,8 @@ The classifiers measure the benefit of pretraining (Erhan et al. 2010). For a gi
 images and the same initial softmax layer:
 
     pretrained   the encoder after greedy pretraining
-    random       the same encoder before pretraining, trained for as many updates as pretraining and fine-tuning together
-    modern       ReLU units with scaled weights (Glorot & Bengio 2010; He et al. 2015), trained for as many updates as `random`
+    unpretrained the same encoder before pretraining, trained for as many updates as pretraining and fine-tuning together
+    modern       ReLU units with scaled weights (Glorot & Bengio 2010; He et al. 2015), trained for as many updates as those
 
 The number of updates is fixed and the final weights are kept, so no validation labels are used.
 """
@@ -24,7 +24,7 @@ from aebench.training.ensemble import Ensemble
 from aebench.training.greedy import Pretrained, load_pretrained
 from aebench.training.run import TrainingRun
 
-INITIALISATIONS = ("pretrained", "random", "modern")
+INITIALISATIONS = ("pretrained", "unpretrained", "modern")
 
 
 class Finetuning:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 SECONDS_BETWEEN_LOOKS = 1.0
-SIDE_BY_SIDE = "AEBENCH_SIDE_BY_SIDE"
+CONCURRENT_JOBS = "AEBENCH_CONCURRENT_JOBS"
 """Environment variable with the number of computations that share this machine's memory; set for stages and processes."""
 
 
@@ -38,11 +38,11 @@ def cores() -> int:
 
 def side_by_side() -> int:
     """The number of computations that share the memory of this machine."""
-    return int(os.environ.get(SIDE_BY_SIDE, 1))
+    return int(os.environ.get(CONCURRENT_JOBS, 1))
 
 
 def _begin(number: int, parent: int) -> None:
-    os.environ[SIDE_BY_SIDE] = str(number)
+    os.environ[CONCURRENT_JOBS] = str(number)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

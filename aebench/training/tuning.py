@@ -4,6 +4,7 @@ The criterion is the model's own loss on validation images; test images are neve
 weight of a penalty or the level of a corruption. Settings that were chosen in another way are commented in conf/<dataset>.yaml.
 """
 
+import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -45,11 +46,21 @@ def summary(trials: list[Trial]) -> str:
 
 
 def write(dataset: str, trials: list[Trial]) -> Path:
-    """Write reports/<dataset>/search.csv."""
+    """Write reports/<dataset>/search.csv, in which the trials of other models are kept."""
     path = storage.REPORTS / dataset / "search.csv"
     columns = [field.name for field in fields(Trial)]
+    if path.exists():
+        trials = [*_others(path, {trial.model for trial in trials}), *trials]
     storage.write_columns(path, {column: [getattr(trial, column) for trial in trials] for column in columns})
     return path
+
+
+def _others(path: Path, models: set[str]) -> Iterator[Trial]:
+    """Yield the trials in a file of models that are not among `models`."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        for line in csv.DictReader(stream):
+            if line["model"] not in models:
+                yield Trial(line["model"], float(line["learning_rate"]), float(line["loss"] or "nan"))
 
 
 def search(dataset: str, model: str) -> Iterator[Trial]:

@@ -1,4 +1,4 @@
-"""How well do error, likelihood and distance in code space reveal images of an unseen class? AUROC and average precision.
+"""How well do error, likelihood and distance in code space detect images of an unseen class? AUROC and average precision.
 
     AUROC               P(s > t) + P(s = t) / 2,   s: score of a random anomaly, t: score of a random other image
     average precision   sum_i (R_i - R_{i-1}) P_i,   P_i, R_i: precision and recall of the images with the i highest scores

@@ -172,10 +172,10 @@ METRICS = {
         unit="no unit",
         perfect=None,
         decimals=2,
-        meaning="Error that counts as much as one nat of KL in the training loss. The error is the squared error, summed over "
-        "pixels, or for a Bernoulli observation model the cross-entropy in nats; the two are not comparable. The loss MSE + "
-        "KL has an effective β of 1 if the squared error is summed over pixels, and of the number of pixels if it is their "
-        "mean.",
+        meaning="Weight of the KL divergence relative to the reconstruction error in the training loss. The error is the "
+        "squared error, summed over pixels, or for a Bernoulli observation model the cross-entropy in nats; the two "
+        "are not comparable. The loss MSE + KL has an effective β of 1 if the squared error is summed over pixels, "
+        "and of the number of pixels if it is their mean.",
     ),
     "elbo": Metric(
         elbo,

@@ -184,7 +184,7 @@ METRICS = {
         unit="%",
         perfect=100.0,
         decimals=2,
-        meaning="Leave-one-out accuracy of a vote of the five nearest neighbours in the t-SNE map; undefined for a constant "
+        meaning="Leave-one-out accuracy of a 5-nearest-neighbour classifier in the t-SNE map; undefined for a constant "
         "code and for all seeds but the first.",
     ),
 }

@@ -88,7 +88,7 @@ METRICS = {
         unit="%",
         perfect=100.0,
         decimals=2,
-        meaning="Test accuracy of a vote of the five nearest training or validation codes.",
+        meaning="Test accuracy of a 5-nearest-neighbour classifier on the codes of training and validation images.",
         main=True,
     ),
     "knn_best": Metric(
@@ -98,7 +98,7 @@ METRICS = {
         unit="%",
         perfect=100.0,
         decimals=2,
-        meaning="Test accuracy of a vote of the k nearest training or validation codes, with k chosen on validation images.",
+        meaning="Test accuracy of a k-nearest-neighbour classifier on codes, with k chosen on validation images.",
     ),
     "knn_best_k": Metric(
         best_k,

@@ -56,7 +56,7 @@ def ssim(r: Representation) -> float:
     return _mean_over_images(lambda x, y: structural_similarity(x, y, r.shape), r.images, r.reconstructions)
 
 
-def bernoulli(r: Representation) -> float:
+def cross_entropy(r: Representation) -> float:
     """Return the cross-entropy in nats per image. It is at least the entropy of the pixels, which is 0 for binary images.
 
     It is NaN if any x̂_j is outside [0, 1], because it is not a probability and a clipped value would have an arbitrary cost. A
@@ -154,8 +154,8 @@ METRICS = {
         decimals=3,
         meaning="Structural similarity in windows of 7 x 7 pixels; undefined for smaller images.",
     ),
-    "bernoulli": Metric(
-        bernoulli,
+    "cross_entropy": Metric(
+        cross_entropy,
         "Cross-entropy",
         better="lower",
         unit="nats per image",

@@ -42,7 +42,7 @@ def denoising_gain(r: Representation) -> float:
 
 
 def knn_under_corruption(r: Representation) -> float:
-    """Return the accuracy in % of a vote of five neighbours, averaged over levels and corruptions."""
+    """Return the accuracy in % of a 5-nearest-neighbour classifier, averaged over levels and corruptions."""
     return _mean_over_levels(r, knn_by_corruption(r))
 
 
@@ -70,7 +70,7 @@ def displacement_by_corruption(r: Representation) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def knn_by_corruption(r: Representation) -> dict[str, float]:
-    """Return the accuracy in % of a vote of the five nearest reference codes, for clean images and each corruption."""
+    """Return the accuracy in % of 5-nearest-neighbour classification by reference codes, for clean images and corruptions."""
     from aebench.evaluation.arrays.neighbours import neighbours
 
     nearest = neighbours(_queries(r), r.reference_codes, NEIGHBOURS)
@@ -151,8 +151,8 @@ METRICS = {
         unit="%",
         perfect=100.0,
         decimals=2,
-        meaning="Test accuracy of a vote of the five nearest clean codes on corrupted images, averaged over levels and "
-        "corruptions.",
+        meaning="Test accuracy of a 5-nearest-neighbour classifier on clean codes, for corrupted images, averaged over levels "
+        "and corruptions.",
     ),
     "probe_under_corruption": Metric(
         probe_under_corruption,
@@ -184,7 +184,7 @@ PROFILES = {
         better="higher",
         unit="%",
         decimals=2,
-        meaning="Test accuracy of a vote of the five nearest clean codes on corrupted images.",
+        meaning="Test accuracy of a 5-nearest-neighbour classifier on clean codes, for corrupted images.",
     ),
     "probe_by_corruption": Profile(
         probe_by_corruption,
