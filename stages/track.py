@@ -8,6 +8,6 @@ from aebench.pipeline import dvc_links
 from aebench.tracking import mirror
 
 if __name__ == "__main__":
-    dvc_links.keep_files()
     with errors.one_line():
+        dvc_links.keep_files()
         print(mirror.mirror().summary)

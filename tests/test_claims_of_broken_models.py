@@ -116,7 +116,7 @@ OTHER_SETTINGS = {
     "dae_pretrains_better": layers(
         64, 32, 16, labels=1.0, updates=100, ae={"kind": "vanilla"}, dae={"kind": "denoising", "level": 0.8}
     ),
-    "pretraining_against_today_few": layers(128, 48, 12, labels=0.01, updates=300, dae={"kind": "denoising", "level": 0.3})
+    "pretraining_vs_modern_few_labels": layers(128, 48, 12, labels=0.01, updates=300, dae={"kind": "denoising", "level": 0.3})
     | {"training": {"epochs": 14}},
 }
 """Claim -> settings of its study, if they differ from `STUDIES`."""
@@ -197,7 +197,7 @@ CASES = [
     ("features_by_depth", {REFUTED}, "depths are counted from the top", {SUPPORTED}),
     ("deeper_classifies_better", {REFUTED}, "depths are counted from the top", {SUPPORTED}),
     ("dae_pretrains_better", {REFUTED}, "the encoder has no gradient", {SUPPORTED}),
-    ("pretraining_against_today_few", NOT_REFUTED, "layers are trained on codes of untrained layers", {REFUTED}),
+    ("pretraining_vs_modern_few_labels", NOT_REFUTED, "layers are trained on codes of untrained layers", {REFUTED}),
     ("mse_sum", {REFUTED}, "the KL is averaged over units", {SUPPORTED}),
     ("mse_mean", {REFUTED}, "the KL has a weight of 0.001", {SUPPORTED}),
     ("learnt_variance", {SUPPORTED}, "the variance has no gradient", {REFUTED}),

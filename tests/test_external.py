@@ -166,6 +166,13 @@ def test_judge_adds_a_row_with_the_numbers_of_the_pipeline(judged, monkeypatch, 
 
 
 @pytest.mark.slow
+def test_judge_refuses_a_model_that_is_not_finite_on_the_images(judged, monkeypatch):
+    monkeypatch.chdir(judged["pca"].folder.parents[2])
+    with pytest.raises(InputError, match="external_objects:logarithm must return finite codes and reconstructions"):
+        judge("external_objects:logarithm", "smoke", "mine")
+
+
+@pytest.mark.slow
 def test_judge_prepares_the_data_in_a_new_checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     copy_settings(tmp_path)

@@ -388,14 +388,14 @@ SILENT = [
         "papers/run.py",
         '"test": ("test", ',
         '"test": ("validation", ',
-        "test_papers.py::test_a_likelihood_is_that_of_the_binary_test_images",
+        "test_paper_measures.py::test_a_likelihood_is_that_of_the_binary_test_images",
     ),
     Mutant(
         "fewer samples for the likelihoods of papers",
         "papers/measures.py",
         "SAMPLES, BLOCK = 5000, 100",
         "SAMPLES, BLOCK = 50, 100",
-        "test_papers.py::test_a_likelihood_has_as_many_samples_as_in_the_paper",
+        "test_paper_measures.py::test_a_likelihood_has_as_many_samples_as_in_the_paper",
     ),
     Mutant(
         "active units with another threshold",

@@ -15,6 +15,7 @@ from pathlib import Path
 import fake_runs
 import numpy as np
 import pytest
+from project import ROOT
 from scipy import stats
 
 from aebench import storage
@@ -370,3 +371,12 @@ def test_the_timeout_for_a_silent_server_can_be_set(project, monkeypatch):
         with pytest.raises(InputError, match=r"must be a reachable store, got http://127.0.0.1:.*timed out"):
             mirror()
         assert time.monotonic() - start < 60, "MLflow's own limit is 120 s"
+
+
+def test_tracking_in_a_folder_of_dvc_without_git_is_one_line(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").touch()
+    command = [sys.executable, "-m", "stages.track"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 1 and result.stderr.startswith("error: the project must be cloned with Git"), result.stderr

@@ -32,6 +32,7 @@ def test_a_trained_model_is_loaded_in_two_lines(project):
     codes = model.transform(DIGITS[:5])
     assert codes.shape == (5, 2) and model.inverse_transform(codes).shape == (5, 8, 8)
     assert (codes == model.transform(np.uint8(DIGITS[:5]))).all()
+    np.testing.assert_array_equal(codes, aebench.load("smoke/vae", seed=np.int64(5)).transform(DIGITS[:5]))
     assert (codes != aebench.load("smoke/vae").transform(DIGITS[:5])).any()
     np.testing.assert_array_equal(codes, aebench.load("smoke/vae", 5, value_range=(0, 1)).transform(DIGITS[:5] / 16))
     assert model.sample(7, random_state=0).shape == (7, 8, 8) and model.interpolate(DIGITS[:2], DIGITS[2:4], 5).shape == (
@@ -79,6 +80,7 @@ def test_the_likelihood_is_an_average_of_importance_weights(project):
             "must have been trained, got no weights in runs/smoke/pca_2d or own/runs",
         ),
         (lambda: aebench.load("smoke/vae", seed=4), "seed of smoke/vae must be one of 3, 5, got 4"),
+        (lambda: aebench.load("smoke/vae", seed=3.0), "seed of smoke/vae must be one of 3, 5, got 3.0"),
         (lambda: aebench.load("smoke/ae").transform(DIGITS * 2), r"images must be in \[0, 16\], got 0 to 32"),
         (lambda: aebench.load("smoke/ae").transform(DIGITS / 16), r"got none above 1; .* need value_range=\(0, 1\)"),
         (lambda: aebench.load("smoke/ae").transform(DIGITS[:, 1:]), r"images must be \(n, 8, 8\), got \(1797, 7, 8\)"),

@@ -1,6 +1,6 @@
 """The base class of estimators: fit, transform and inverse_transform, and the other methods of a trained autoencoder.
 
-Images enter in the user's values and are mapped linearly from `value_range_` to [0, 1], the range of all models.
+Images are given in the user's value range and are mapped linearly from `value_range_` to [0, 1], the range of all models.
 """
 
 from collections.abc import Iterator, Sequence

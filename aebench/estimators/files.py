@@ -11,6 +11,7 @@ An exported model is a folder:
 import math
 from contextlib import chdir
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,9 @@ def check_settings(name: str, trained: storage.Trained) -> None:
 def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Trained:
     """Keep the weights of one seed, by default the first that did not fail. A deterministic model has one for all."""
     seed = trained.seeds[first_trained(trained)] if seed is None else seed
-    if seed not in trained.seeds or not isinstance(seed, int):
+    if seed not in trained.seeds or isinstance(seed, bool) or not isinstance(seed, Integral):
         raise InputError(f"seed of {name} must be one of {', '.join(map(str, trained.seeds))}, got {seed!r}")
-    position = trained.seeds.index(seed)
+    position, seed = trained.seeds.index(seed), int(seed)
     if any(bool(value[position].isnan().any()) for value in trained.state.values()):
         raise InputError(f"seed of {name} must be one whose training did not fail, got {seed}: its loss was not finite")
     return replace(trained, seeds=(seed,), state={name: value[position][None] for name, value in trained.state.items()})

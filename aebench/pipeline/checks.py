@@ -18,6 +18,7 @@ from aebench.reporting.tables import remarks
 from aebench.storage.lock import archive
 from aebench.studies.checks import check as check_study
 from aebench.training.memory import check_size
+from aebench.training.tuning import SearchSettings
 
 BLOCKS = {
     "compute": Compute,
@@ -91,8 +92,8 @@ def check_dataset(dataset: str, suite: Suite) -> None:
     for block, schema in BLOCKS.items():
         config.check(schema, getattr(conf, block), f"{path}:{block}")
     source = data.check(conf.data, f"{path}:data")
-    if conf.search.get("seed") in suite.seeds:
-        raise InputError(f"{path}:search.seed must not be one of {config.SUITE_FILE}:suite.seeds, got {conf.search['seed']}")
+    if conf.search and (seed := config.check(SearchSettings, conf.search, f"{path}:search").seed) in suite.seeds:
+        raise InputError(f"{path}:search.seed must not be one of {config.SUITE_FILE}:suite.seeds, got {seed}")
     remarks.check(dataset)
     for study in suite.studies:
         check_study(studies.find(dataset, study), f"{path}:studies.{study}")

@@ -68,12 +68,12 @@ def seconds_of(dataset: str, model: str) -> float:
     from aebench.training.minimise import TrainingLoop
     from aebench.training.run import TrainingRun
 
-    experiment = TrainingRun(dataset, model)
-    if experiment.kind.fit is not Autoencoder.fit:
+    run = TrainingRun(dataset, model)
+    if run.kind.fit is not Autoencoder.fit:
         return 0.0
-    settings, images = experiment.training, experiment.images
+    settings, images = run.training, run.images
     count = min(BATCHES * settings.batch_size, len(images.train))
-    loop = TrainingLoop(experiment.ensemble(), Images(images.train[:count], images.validation[:0]), settings)
+    loop = TrainingLoop(run.ensemble(), Images(images.train[:count], images.validation[:0]), settings)
     loop.run_epoch()
     start = time.perf_counter()
     loop.run_epoch()

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from aebench.pipeline.schedule import Graph, longest_ways
+from aebench.pipeline.task_graph import Graph, longest_ways
 from aebench.storage import atomic_write
 
 DURATIONS = Path(".dvc/tmp/seconds.json")

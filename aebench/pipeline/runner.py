@@ -17,12 +17,12 @@ from typing import Any
 from rich.console import Console
 
 from aebench.errors import InputError
-from aebench.pipeline import estimate, fork_server, remote, repair, resources, schedule
+from aebench.pipeline import estimate, fork_server, remote, repair, resources, task_graph
 from aebench.pipeline.commands import CUDA_DEVICES, Commands, log, reason
 from aebench.pipeline.dvc_stages import DvcStages
 from aebench.pipeline.progress import Display, Durations
 from aebench.pipeline.run_lock import only_run
-from aebench.training.parallel import SIDE_BY_SIDE, cores
+from aebench.training.parallel import CONCURRENT_JOBS, cores
 
 GPUS = Path("/proc/driver/nvidia/gpus")
 TRAINING = ("train", "pretrain", "finetune")
@@ -33,7 +33,7 @@ MOST_DAMAGED = 5
 
 @dataclass
 class Outcome:
-    """What became of the stages.
+    """Outcome of each stage.
 
     `failures` maps a failed stage to the reason, `skipped` a stage that did not run to the failed one that it depends on.
     `damaged` are files that were not what dvc.lock says; `MOST_DAMAGED` of them are named.
@@ -80,7 +80,7 @@ def run(datasets: list[str], targets: Iterable[str] = (), jobs: int | None = Non
             expected = durations.of(stages.graph)
             try:
                 with display.shown():
-                    result = schedule.run(stages.graph, work, capacity, needs, expected, commands.stop)
+                    result = task_graph.run(stages.graph, work, capacity, needs, expected, commands.stop)
                 outcome = Outcome(_reasons(result.failures, commands), result.skipped, damaged=stages.damaged)
             except KeyboardInterrupt:
                 outcome = Outcome(interrupted=True, damaged=stages.damaged)
@@ -153,7 +153,7 @@ def _environment(folders: list[str], jobs: int) -> Iterator[None]:
     """Let stages use this Python, or that of the fork server in `folders`, and know how many run in parallel."""
     before = dict(os.environ)
     path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    os.environ.update({"PATH": path, SIDE_BY_SIDE: str(jobs)})
+    os.environ.update({"PATH": path, CONCURRENT_JOBS: str(jobs)})
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from aebench.errors import InputError
 from aebench.pipeline import fork_server
 from aebench.pipeline.remote import SCHEDULER
 from aebench.storage import atomic_write
-from aebench.training.parallel import SIDE_BY_SIDE
+from aebench.training.parallel import CONCURRENT_JOBS
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "opentsne")
 """Libraries whose version must be the same on a worker, except for a local part such as +cpu."""
@@ -131,7 +131,7 @@ def _python(arguments: list[str], folder: Path, worker: distributed.Worker, topi
     It is killed if nobody waits for the task any more, or, by the fork server, if this worker is killed.
     """
     path = [*_fork_server(), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    environment = {SIDE_BY_SIDE: str(worker.state.nthreads)} | dict(os.environ) | {"PATH": os.pathsep.join(path)}
+    environment = {CONCURRENT_JOBS: str(worker.state.nthreads)} | dict(os.environ) | {"PATH": os.pathsep.join(path)}
     environment.pop(SCHEDULER, None)
     task, sent, last, ended = worker.get_current_task(), 0, time.monotonic(), False
     with tempfile.TemporaryFile() as output:

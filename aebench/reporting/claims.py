@@ -5,12 +5,14 @@
               supported if it is entirely above `above` and below `below`, refuted if it is entirely outside that range,
               not tested if a quantity was not measured, undecided otherwise
 
-A verdict is marked as provisional if a model of the suite that it rests on was still improving when its training ended:
-`convergence`. Models inside studies are not checked, because their losses are not stored.
 A claim takes the first of refuted, not tested, undecided and supported that is the outcome of any of its tests. `NOTE` states
 this rule for readers of the report.
+
+A verdict is marked as provisional if a model of the suite that it rests on was still improving when its training ended:
+`convergence`. Models inside studies are not checked, because their losses are not stored.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -156,7 +158,7 @@ def table(results: Results) -> "DataFrame":
 
 def _result(results: Results, test: Test) -> TestResult:
     samples = {name: _values(results, name) for name in test.quantities}
-    if len(kept := _kept(results, test)) < len(results.seeds):
+    if len(kept := _kept(results, test, samples)) < len(results.seeds):
         samples = {n: v if v is None or len(v) < len(results.seeds) else v[kept] for n, v in samples.items()}
     missing = [name for name, values in samples.items() if values is None or not np.isfinite(values).all()]
     if missing:
@@ -168,11 +170,17 @@ def _result(results: Results, test: Test) -> TestResult:
     return TestResult(test, effect, outcome(effect, test.above, test.below))
 
 
-def _kept(results: Results, test: Test) -> list[int]:
-    """Return the positions of the seeds that did not fail in any model of a test; of all seeds if there are none."""
+def _kept(results: Results, test: Test, samples: Mapping[str, np.ndarray | None]) -> list[int]:
+    """Return the positions of the seeds that did not fail in any model of a test; of all seeds if there are none.
+
+    A model of a study has failed with the seeds for which its quantity is NaN.
+    """
     models = [model for model in results.models if model.name in test.models and len(model.measured) == len(results.seeds)]
+    studies = [samples[name] for name in test.quantities if f":{STUDY}/" in name and samples[name] is not None]
     everything = range(len(results.seeds))
-    return [s for s in everything if all(model.measured[s] for model in models)] or list(everything)
+    finished = [~np.isnan(values) for values in studies if len(values) == len(results.seeds)]
+    finished += [np.array(model.measured) for model in models]
+    return [s for s in everything if all(each[s] for each in finished)] or list(everything)
 
 
 def _exact(results: Results, quantity: str) -> bool:

@@ -2,9 +2,9 @@
 
     (L(t) - L(T)) / max(|L(T)|, L(1) - L(T)) > 1 %,   t = T - ceil(T / 10)
 
-L is the validation loss, a mean over seeds, T the last epoch. The loss is compared with its own size or, because the zero of a
-likelihood is arbitrary, with its whole fall if that is larger. A learning rate that decays to 0 slows the end of training, so a
-model may pass although more epochs would improve it, but one that fails has certainly not converged.
+L is the validation loss, a mean over the seeds that did not fail, T the last epoch. The loss is compared with its own size or,
+because the zero of a likelihood is arbitrary, with its whole fall if that is larger. A learning rate that decays to 0 slows the
+end of training, so a model may pass although more epochs would improve it, but one that fails has certainly not converged.
 """
 
 import math
@@ -25,7 +25,8 @@ def still_improving(model: ModelResults) -> bool:
         return False
     seeds, losses = np.array(history["seed"]), np.array(history["validation.loss"])
     curves = [losses[seeds == seed] for seed in dict.fromkeys(history["seed"])]
-    if min(map(len, curves)) < 2:
+    curves = [curve for curve in curves if len(curve) > 1 and np.isfinite(curve).all()]  # a seed that failed ends with NaN
+    if not curves:
         return False
     first, earlier, last = (float(np.mean(values)) for values in zip(*map(_points, curves), strict=True))
     return earlier - last > LEAST * max(abs(last), first - last)

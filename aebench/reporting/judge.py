@@ -64,6 +64,8 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
     ensemble.model.fit(ensemble, None, None)
     _check_same(adapter, ensemble.model.adapter, noise(about.pixels))
     view = view_of(dataset, storage.Trained(settings, about.shape, seeds, ensemble.state), 0)
+    if not view.measurable:
+        raise InputError(f"{load} must return finite codes and reconstructions of the images of {dataset}, got others")
     values = _measure(represent(view))
     accuracies = probe_replica(view.replica, dataset, probe, view.seed, view.images.device)
     values["linear_probe"] = accuracies[ALL_LABELS].accuracy if ALL_LABELS in accuracies else nan

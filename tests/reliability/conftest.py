@@ -64,7 +64,7 @@ def report(rows, outcome) -> str:
     total = sum(seconds for *_, seconds in rows)
     machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return HEADER + "\n".join(lines) + f"\n\n{outcome} Made on {today} in {total / 60:.0f} minutes on {machine}.\n"
+    return HEADER + "\n".join(lines) + f"\n\n{outcome} Written on {today} in {total / 60:.0f} minutes on {machine}.\n"
 
 
 def _processor() -> str:

@@ -120,7 +120,8 @@ def test_bombs_do_not_exhaust_the_memory(empty_folder, monkeypatch, tried):
     monkeypatch.setenv("PYTHONPATH", f"{empty_folder}:{ROOT}")
     for bomb, line in {**BOMBS, **LONG_BOMBS}.items():
         assert read_in_little_memory(bomb()).startswith(f"error: {line}")
-    tried("bombs: gzip of 64 GB, npz of 10 GB, picture of 3.6 gigapixels, header of 2^40 images", 4, "one line each")
+    what = "decompression bombs: gzip of 64 GB, npz of 10 GB, picture of 3.6 gigapixels, header of 2^40 images"
+    tried(what, 4, "one line each")
 
 
 def test_a_gzip_bomb_stops_at_the_limit(empty_folder, monkeypatch):

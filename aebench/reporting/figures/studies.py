@@ -32,7 +32,8 @@ def _figure(study: StudyResults) -> ReportFigure:
     def draw(results: Results) -> "Figure":
         return _draw(study)
 
-    seeds = max(len(values) for by in study.samples.values() for each in by.values() for values in each.values())
+    samples = [values for by in study.samples.values() for each in by.values() for values in each.values()]
+    seeds = max(np.count_nonzero(~np.isnan(values)) for values in samples)
     titles = ", ".join(study.settings.describe(quantity).title for quantity in study.quantities)
     alt = f"Plots against {study.settings.axis}, one line per series: {titles}."
     caption = f"{study.settings.note} Mean and 95 % interval over seeds (n = {seeds})."

@@ -1,4 +1,4 @@
-"""A table for a paper: chosen models and metrics of a report, in LaTeX, with a short note. It reads files in Git only."""
+"""A table for a manuscript: chosen models and metrics of a report, in LaTeX, with a short note. It reads files in Git only."""
 
 import re
 from typing import TYPE_CHECKING

@@ -18,9 +18,9 @@ LAYERS_NOTE = (
 )
 LABELS_NOTE = (
     "Test accuracy of the encoder with a softmax layer, both fine-tuned on a fraction of the training labels. Initialisation: "
-    "pretrained, by greedy pretraining; random, as before pretraining; modern, scaled weights with ReLU units. The last two "
-    "are trained for as many additional updates as pretraining took. No validation labels were used. Differences are paired "
-    "by seed."
+    "pretrained, by greedy pretraining; unpretrained, as before pretraining; modern, scaled weights with ReLU units. The last "
+    "two are trained for as many additional updates as pretraining took. No validation labels were used. Differences are "
+    "paired by seed."
 )
 
 

@@ -15,7 +15,7 @@ Graph = Mapping[str, Set[str]]
 
 @dataclass
 class Result:
-    """What became of the tasks: `failures` by task, and for each skipped task a failed one that it depends on."""
+    """Outcome of the tasks: `failures` by task, and for each skipped task a failed one that it depends on."""
 
     failures: dict[str, BaseException] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from aebench.pipeline import schedule
+from aebench.pipeline import task_graph
 
 DIAMOND = {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}}
 
@@ -39,27 +39,27 @@ def test_every_task_runs_once_after_those_that_it_depends_on(jobs):
     rng = random.Random(jobs)
     graph = {n: {m for m in range(n) if rng.random() < 0.1} for n in range(60)}
     work = Record(graph, 0.001)
-    result = schedule.run(graph, work, {"cores": jobs})
+    result = task_graph.run(graph, work, {"cores": jobs})
     assert sorted(work.ended) == sorted(graph) and not result.failures and not result.skipped
     assert work.most == jobs
 
 
 def test_independent_tasks_run_at_the_same_time():
     barrier = threading.Barrier(2, timeout=10)
-    result = schedule.run(DIAMOND, lambda task: task in "bc" and barrier.wait(), {"cores": 2})
+    result = task_graph.run(DIAMOND, lambda task: task in "bc" and barrier.wait(), {"cores": 2})
     assert not result.failures and not result.skipped
 
 
 def test_one_core_runs_one_task_at_a_time():
     work = Record(DIAMOND, 0.01)
-    schedule.run(DIAMOND, work, {"cores": 1})
+    task_graph.run(DIAMOND, work, {"cores": 1})
     assert work.most == 1
 
 
 def test_a_failure_stops_only_the_tasks_that_depend_on_it():
     graph = DIAMOND | {"e": set(), "f": {"e"}, "g": {"d", "f"}, "h": {"g"}}
     work = Record(graph, failing={"b"})
-    result = schedule.run(graph, work, {"cores": 2})
+    result = task_graph.run(graph, work, {"cores": 2})
     assert {task: str(error) for task, error in result.failures.items()} == {"b": "b"}
     assert result.skipped == {"d": "b", "g": "b", "h": "b"}
     assert sorted(work.ended) == ["a", "c", "e", "f"]
@@ -69,7 +69,7 @@ def test_tasks_on_the_longest_way_go_first():
     graph = {"short": set(), "long": set(), "end": {"long"}}
     for seconds, first in (({}, "long"), ({"short": 5.0}, "short"), ({"short": 5.0, "end": 5.0}, "long")):
         work = Record(graph)
-        schedule.run(graph, work, {"cores": 1}, seconds=seconds)
+        task_graph.run(graph, work, {"cores": 1}, seconds=seconds)
         assert work.started[0] == first, seconds
 
 
@@ -81,7 +81,7 @@ def test_tasks_share_resources():
     def count(task):
         (on_gpu if task in needs else work)(task)
 
-    result = schedule.run(graph, count, {"cores": 4, "gpu": 1}, needs)
+    result = task_graph.run(graph, count, {"cores": 4, "gpu": 1}, needs)
     assert not result.failures and on_gpu.most == 1 and work.most == 3
     assert len(on_gpu.ended) == len(work.ended) == 6
 
@@ -90,7 +90,7 @@ def test_tasks_share_resources():
 def test_a_task_that_needs_more_than_there_is_runs_alone_or_without(needs):
     graph = {n: set() for n in range(4)}
     work = Record(graph, 0.01)
-    result = schedule.run(graph, work, {"cores": 2}, dict.fromkeys(graph, needs))
+    result = task_graph.run(graph, work, {"cores": 2}, dict.fromkeys(graph, needs))
     assert len(work.ended) == 4 and not result.failures
     assert work.most == (1 if needs.get("cores", 1) > 1 else 2)
 
@@ -112,12 +112,12 @@ def test_an_interruption_stops_the_running_tasks_and_starts_no_other():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background processes of a shell
     try:
         with pytest.raises(KeyboardInterrupt):
-            schedule.run(DIAMOND, work, {"cores": 2}, stop=stopped.set)
+            task_graph.run(DIAMOND, work, {"cores": 2}, stop=stopped.set)
     finally:
         signal.signal(signal.SIGINT, before)
     assert stopped.is_set() and "d" not in started
 
 
 def test_the_longest_way_is_the_sum_of_durations_to_the_end():
-    ways = schedule.longest_ways(DIAMOND, {"a": 1, "b": 2, "c": 5, "d": 10})
+    ways = task_graph.longest_ways(DIAMOND, {"a": 1, "b": 2, "c": 5, "d": 10})
     assert ways == {"a": 16, "b": 12, "c": 15, "d": 10}
