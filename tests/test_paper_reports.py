@@ -24,6 +24,15 @@ def test_a_quantity_may_be_relative_to_another_run(small_paper):
     assert each.columns[1].cells == ["SSE (relative to other)"], "the name of a run without a row"
 
 
+def test_a_run_is_called_as_in_its_row_of_a_measure_or_in_another_row():
+    rows = [
+        PAPER["rows"][0] | {"run": "ae", "measure": m, "title": title} for m, title in (("sse", "AE"), ("knn_5_error", "AE-5"))
+    ]
+    paper = config.check(Paper, PAPER | {"rows": rows}, "p")
+    titles = [paper.title_of(run, measure) for run, measure in (("ae", "knn_5_error"), ("ae", "jacobian"), ("pca", "sse"))]
+    assert titles == ["AE-5", "AE", "pca"]
+
+
 def test_the_report_shows_published_numbers_ours_and_what_differs(small_paper):
     write(rows=[*PAPER["rows"], PAPER["rows"][0] | {"title": "PCA-2 again", "adapted": "Fewer images."}])
     write("absent")

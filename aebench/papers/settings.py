@@ -79,8 +79,9 @@ class Paper(Schema):
     orders: list[Order] = Field(default=[])
 
     def title_of(self, run: str, measure: str) -> str:
-        """Return the title of the row of a run and a measure, or the name of the run if it has none."""
-        return next((row.title for row in self.rows if (row.run, row.measure) == (run, measure)), run)
+        """Return the title of the row of a run and a measure, else of any row of the run, else the name of the run."""
+        rows = [row for row in self.rows if row.run == run]
+        return next((row.title for row in [*(row for row in rows if row.measure == measure), *rows]), run)
 
     @field_validator("seeds")
     @classmethod
