@@ -62,7 +62,8 @@ class Logarithm:
     """An encoder that is finite on noise, but not on black pixels."""
 
     def transform(self, x):
-        return np.log(x)[:, :4]
+        with np.errstate(divide="ignore"):
+            return np.log(x)[:, :4]
 
 
 def logarithm():
