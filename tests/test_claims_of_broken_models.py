@@ -46,10 +46,11 @@ BRIEFLY = {"epochs": 12, "learning_rate": 0.012}
 # Settings: models of conf/digits.yaml, or a study
 
 
-def layers(*widths: int, labels: float, updates: int, **pretraining: dict) -> dict[str, Any]:
+def layers(*widths: int, labels: float | list[float], updates: int, **pretraining: dict) -> dict[str, Any]:
     """A study of depth with sigmoid layers and the historical initialisation."""
     common = {"code_activation": "sigmoid", "initialisation": "uniform"}
-    classifier = {"fractions": [labels], "updates": updates, "batch_size": 64, "learning_rate": 0.003}
+    fractions = labels if isinstance(labels, list) else [labels]
+    classifier = {"fractions": fractions, "updates": updates, "batch_size": 64, "learning_rate": 0.003}
     pretraining = {name: layer | common for name, layer in pretraining.items()}
     rest = {"pretraining": pretraining, "training": {"epochs": 6}, "classifier": classifier}
     return {"kind": "depth", "question": "?", "latent_dims": list(widths)} | rest
@@ -118,6 +119,7 @@ OTHER_SETTINGS = {
     ),
     "pretraining_vs_modern_few_labels": layers(128, 48, 12, labels=0.01, updates=300, dae={"kind": "denoising", "level": 0.3})
     | {"training": {"epochs": 14}},
+    "fine_tuning": layers(64, 32, 16, labels=[0.01, 1.0], updates=200, dae={"kind": "denoising", "level": 0.2}),
 }
 """Claim -> settings of its study, if they differ from `STUDIES`."""
 
@@ -167,6 +169,10 @@ DEFECTS = {
     "layers are trained on codes of untrained layers": Defect(
         {"aebench.models.stacked.Stacked.pretrain": pretrain_on_codes_of_untrained_layers}, ("dae",)
     ),
+    "fine-tuned classifiers are those before training": Defect(
+        {"aebench.studies.depth.Finetuning.train": lambda self, initialisation, *_: self.classifiers(initialisation).state},
+        ("dae",),
+    ),
     "depths are counted from the top": Defect(
         {"aebench.studies.depth.Point": lambda series, depth, values: Point(series, 5 - depth, values)}, ("dae",)
     ),
@@ -194,6 +200,7 @@ CASES = [
     ("l1_dead_units", {SUPPORTED}, "the L1 penalty has the wrong sign", {REFUTED}),
     ("cae_dae_density", {SUPPORTED}, "the contraction has no gradient", NOT_SUPPORTED),
     ("cae_dae_contracts", {SUPPORTED}, "the contraction has no gradient", NOT_SUPPORTED),
+    ("fine_tuning", NOT_REFUTED, "fine-tuned classifiers are those before training", {REFUTED}),
     ("features_by_depth", {REFUTED}, "depths are counted from the top", {SUPPORTED}),
     ("deeper_classifies_better", {REFUTED}, "depths are counted from the top", {SUPPORTED}),
     ("dae_pretrains_better", {REFUTED}, "the encoder has no gradient", {SUPPORTED}),

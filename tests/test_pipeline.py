@@ -187,7 +187,7 @@ def test_every_layer_and_every_initialisation_of_the_stack_is_recorded(project):
     finetuned = {f"{start}.{f}" for start in ("pretrained", "unpretrained", "modern") for f in ("0.05", "1.0")}
     assert set(columns) == {"seed", "linear_probe"} | finetuned | {f"linear_probe_by_labels/{amount}" for amount in AMOUNTS}
     text = (project.folder / "reports/smoke/table.md").read_text()
-    assert "layer by layer" in text and "pretrained - random" in text
+    assert "layer by layer" in text and "pretrained - unpretrained" in text
 
 
 def test_every_model_has_a_linear_probe_for_the_labels_of_every_seed(project):
