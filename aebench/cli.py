@@ -200,13 +200,14 @@ def tune(dataset: str, models: Names = None) -> None:
     if not storage.split_file(dataset, "train").exists():
         prepare = f"`aebench run prepare@{dataset}`, after `aebench select --datasets {dataset}` if params.yaml lists others"
         raise InputError(f"DATASET must have been prepared, got {dataset}: run {prepare}")
+    tuning.recorded(dataset)
     results = []
     for model in _names(models) or [name for name in config.suite().all_models if name in known]:
         if trials := list(tuning.search(dataset, model)):
             typer.echo(tuning.summary(trials))
             results += trials
     if not results:
-        raise InputError("--models must include a model that is trained by gradient descent, got none")
+        raise InputError("a model that is trained by gradient descent must be among the models, got none")
     typer.echo(f"wrote {tuning.write(dataset, results)}; to use a rate, write it into {config.conf_file(dataset)}")
 
 

@@ -52,9 +52,8 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
 def over_seeds(values: Sequence[float], measured: Sequence[bool] | None = None) -> Estimate:
     """Return the mean of one value per seed with its 95 % interval, without the seeds that are not `measured`.
 
-    If a value is infinite (the PSNR of a perfect reconstruction), there is a mean but no interval; if one is NaN (not
-    measured), the mean is NaN, too. A
-    quantity that was measured for the first seed only, such as the quality of a t-SNE map, has n = 1.
+    If a value is infinite (the PSNR of a perfect reconstruction), there is a mean but no interval; if one is NaN, the mean is
+    NaN, too. A quantity that was measured for the first seed only, such as the quality of a t-SNE map, has n = 1.
     """
     if measured is not None and len(measured) == len(values):
         values = np.asarray(values)[list(measured)]

@@ -36,6 +36,17 @@ def test_differences_intervals_and_tests_are_those_of_scipy(fake_project):
     np.testing.assert_allclose([result[metric].p for metric in MAIN], holm(list(expected.values())), rtol=1e-6)
 
 
+def test_deterministic_models_that_differ_do_not_change_the_p_values_of_others(fake_project):
+    pairs = {"ae": (read("fake/ae"), read("fake/sae"))}
+    alone = {metric: each.p for metric, each in contrasts(pairs)["ae"].items()}
+    other = read("fake/pca_2d")
+    changed = replace(other, samples={metric: [value + 1 for value in values] for metric, values in other.samples.items()})
+    assert other.deterministic
+    both = contrasts(pairs | {"pca": (other, changed)})
+    assert {metric: each.p for metric, each in both["ae"].items()} == alone
+    assert all(np.isnan(each.p) for each in both["pca"].values()) and both["pca"]
+
+
 def test_values_are_paired_by_seed_and_not_by_position(fake_project):
     before = contrast(read("fake/ae"), read("fake/sae"))
     for name in ("metrics.csv", "classification.csv"):

@@ -103,6 +103,16 @@ def test_a_search_keeps_the_trials_of_other_models(empty_folder):
     ]
 
 
+HEADER = "model,learning_rate,loss\n"
+
+
+@pytest.mark.parametrize("text", ["model,rate,loss\nae,0.1,5\n", f"{HEADER}ae,abc,5\n", f"{HEADER}ae,0.1\n", "\xff"])
+def test_a_damaged_file_of_trials_is_one_line(empty_folder, text):
+    tuning.write("digits", [tuning.Trial("ae", 0.1, 5.0)]).write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"^reports/digits/search.csv must be as aebench tune wrote it .*delete it.*, got"):
+        tuning.recorded("digits")
+
+
 def test_codes_that_are_not_finite_have_no_accuracy():
     codes, labels = torch.rand(30, 4), torch.arange(30) % 3
     huge = codes.clone()

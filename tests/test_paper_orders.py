@@ -38,6 +38,14 @@ def test_every_lower_run_is_compared_with_every_higher_one_by_paired_tests_with_
     assert found[0].difference.mean == pytest.approx(-(1.1 + 1.0 + 1.4) / 3)
 
 
+def test_pairs_that_cannot_be_tested_do_not_change_the_p_values_of_others():
+    a, b = [1.0, 2.0, 3.5], [2.0, 2.2, 6.0]
+    (alone,) = orders.comparisons(order(lower=["a"], higher=["b"]), by_run(a=a, b=b))
+    for other in ([float("nan")] * 3, [float("nan"), float("nan"), 1.0]):
+        found = orders.comparisons(order(lower=["a"], higher=["b", "c"]), by_run(a=a, b=b, c=other))
+        assert found[0].p == alone.p and orders.verdict(found[1], 0.05) == "not tested"
+
+
 @pytest.mark.parametrize(
     ("a", "c", "level", "verdict"),
     [
@@ -92,6 +100,7 @@ def test_orders_do_not_change_what_results_depend_on(small_paper):
         ({"higher": ["pca", "ae"]}, "small.yaml:orders.0.higher must not contain runs of lower, got ae"),
         ({"level": 1.5}, "small.yaml:orders.0.level must be less than 1, got 1.5"),
         ({"lower": []}, "small.yaml:orders.0.lower"),
+        ({"lower": ["ae", "ae"]}, "small.yaml:orders.0.lower must not contain duplicates"),
     ],
 )
 def test_invalid_orders_are_named(small_paper, changes, message):

@@ -122,6 +122,15 @@ def test_seeds_that_failed_are_left_out_and_counted():
     assert "failed" not in results([3.0, 4.0], [3.9, 4.1]).notes[0][1]
 
 
+def test_a_seed_that_failed_in_either_run_of_a_quotient_is_counted_once():
+    row = PAPER["rows"][0] | {"run": "pca", "relative_to": "ae", "band": None}
+    paper = config.check(Paper, PAPER | {"rows": [row]}, "p")
+    for ae, failed in (([2.0, 4.0, 8.0], 0), ([2.0, float("nan"), 8.0], 1)):
+        values = {"pca": {"sse": [4.0]}, "ae": {"sse": ae}}
+        each = reporting.PaperResults("p", paper, values, {"pca": 1.0}, {"pca": "x"})
+        assert each.failed(paper.rows[0]) == failed and each.estimate(paper.rows[0]).n == 3 - failed
+
+
 def test_an_explanation_is_shown_where_a_band_is_missed_and_where_there_is_none():
     for value, band, shown in ((3.5, [3.0, 4.0], False), (5.0, [3.0, 4.0], True), (5.0, None, True)):
         each = results(band, [value], explanation="Too short.")
@@ -149,6 +158,7 @@ def test_wall_times_are_printed_in_units_that_people_read(seconds, text):
     [
         (".csv", "pca,sse,3", "pcb,sse,3", "no sse of pca"),
         (".csv", "pca,sse,3,", "pca,sse,3,x", "could not convert string to float"),
+        (".csv", "ae,sse,5", "ae,sse,3", "sse of ae with seeds [3, 3]"),
         (".csv", "seconds", "second", "KeyError: 'seconds'"),
         (".json", "{", "<<<<<<< HEAD\n{", "JSONDecodeError"),
         (".json", '"settings"', '"setting"', "KeyError: 'settings'"),

@@ -25,6 +25,12 @@ def test_the_readme_shows_the_table_of_the_report():
     assert shown.splitlines() == table
 
 
+def test_the_environment_variables_of_the_documentation_are_read_by_the_code():
+    code = "".join(path.read_text() for path in sorted((ROOT / "aebench").rglob("*.py")))
+    named = {name for page in (ROOT / "README.md", *DOCS) for name in re.findall(r"AEBENCH_\w+", page.read_text())}
+    assert len(named) > 2 and all(f'"{name}"' in code for name in named), named
+
+
 def test_the_readme_lists_the_questions_and_links_their_files():
     section = (ROOT / "README.md").read_text().split("\n## The questions\n")[1].split("\n## ")[0]
     links = re.findall(r"^\| \[(.+)\]\((.+)\)", section, re.MULTILINE)

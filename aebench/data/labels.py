@@ -55,7 +55,7 @@ def as_indices(labels: np.ndarray, indices: dict[str, int], file: str) -> np.nda
 
 
 def _check_spelling(distinct: list[str], file: str) -> None:
-    """Raise `InputError` if an integer is written in two ways, such as 1 and 01, and not both are names in `classes`."""
+    """Raise `InputError` if an integer is written in two ways, such as 1 and 01; names in `classes` may be."""
     spellings: dict[int, str] = {}
     for label in filter(SIGNED.fullmatch, distinct):
         if (other := spellings.setdefault(int(label), label)) != label:

@@ -61,6 +61,13 @@ class Order(Schema):
     source: str = Field(min_length=1)
     """Where the order is printed."""
 
+    @field_validator("lower", "higher")
+    @classmethod
+    def _runs_differ(cls, runs: list[str]) -> list[str]:
+        if len(set(runs)) < len(runs):
+            raise ValueError("must not contain duplicates")
+        return runs
+
 
 class Paper(Schema):
     """A paper. A `record` is the best that a stated recipe reaches, compared with the best published number, if any."""

@@ -3,6 +3,7 @@
 Runs are compared seed by seed, as in `aebench.statistics`; p values are adjusted by Holm's method for all pairs of an order.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -25,7 +26,7 @@ def columns(paper: Paper, values: Mapping[str, Mapping[str, Sequence[float]]]) -
     """Return the table of all orders of a paper, one row per pair of runs; empty if it has none."""
     found = [(order, pair) for order in paper.orders for pair in comparisons(order, values)]
     rows = [(order, MEASURES[order.measure], pair) for order, pair in found]
-    columns = [
+    table = [
         Column("lower", [paper.title_of(pair.first, order.measure) for order, _, pair in rows]),
         Column("higher", [paper.title_of(pair.second, order.measure) for order, _, pair in rows]),
         Column("measure", [f"{measure.title} ({measure.unit})" for _, measure, _ in rows]),
@@ -35,15 +36,16 @@ def columns(paper: Paper, values: Mapping[str, Mapping[str, Sequence[float]]]) -
         Column("level", [f"{order.level:g}" for order, _, _ in rows], "right"),
         Column("verdict", [verdict(pair, order.level) for order, _, pair in rows]),
     ]
-    return columns if rows else []
+    return table if rows else []
 
 
 def comparisons(order: Order, values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[Comparison]:
     """Return the difference of each pair of a lower and a higher run; `values` are run -> measure -> one value per seed."""
     samples = {run: values[run][order.measure] for run in (*order.lower, *order.higher)}
     pairs = [compare({low: samples[low], high: samples[high]})[0] for low, high in product(order.lower, order.higher)]
-    adjusted = holm([pair.p for pair in pairs])
-    return [replace(pair, p=float(p)) for pair, p in zip(pairs, adjusted, strict=True)]
+    tested = [i for i, pair in enumerate(pairs) if pair.difference.n > 1]
+    adjusted = dict(zip(tested, holm([pairs[i].p for i in tested]), strict=True))
+    return [replace(pair, p=float(adjusted.get(i, math.nan))) for i, pair in enumerate(pairs)]
 
 
 def verdict(comparison: Comparison, level: float) -> str:
@@ -56,5 +58,5 @@ def verdict(comparison: Comparison, level: float) -> str:
 
 
 def _signed(difference: Estimate, decimals: int) -> str:
-    """Return a mean with its half-width and a minus sign that is as wide as +."""
+    """Return a mean with its half-width and a typographic minus sign."""
     return cells([difference], decimals)[0].replace("-", "−")

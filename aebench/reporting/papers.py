@@ -52,8 +52,9 @@ class PaperResults:
         return estimate(values[~np.isnan(values)])
 
     def failed(self, row: Row) -> int:
-        """Return the number of seeds that failed."""
-        return len(self.values[row.run][row.measure]) - self.estimate(row).n
+        """Return the number of seeds that failed, in the run or in that to which it is relative."""
+        inputs = [self.values[run][row.measure] for run in (row.run, row.relative_to) if run]
+        return int(np.isnan(np.broadcast_arrays(*inputs)).any(0).sum())
 
     def within(self, row: Row) -> bool:
         """Whether the mean over seeds is within the band, if there is one."""
@@ -194,15 +195,19 @@ def duration(seconds: float) -> str:
 
 def _read(name: str, paper: Paper) -> PaperResults:
     values: dict[str, dict[str, list[float]]] = {}
+    seeds: dict[tuple[str, str], list[int]] = {}
     seconds, processors = {}, {}
     with storage.paper_file(name).open(newline="", encoding="utf-8") as stream:
         for line in csv.DictReader(stream):
             run = line["run"]
             values.setdefault(run, {}).setdefault(line["measure"], []).append(float(line["value"] or "nan"))
+            seeds.setdefault((run, line["measure"]), []).append(int(line["seed"]))
             seconds[run], processors[run] = float(line["seconds"]), line["processor"]
     needed = [(run, row.measure) for row in paper.rows for run in (row.run, row.relative_to) if run]
     needed += [(run, order.measure) for order in paper.orders for run in (*order.lower, *order.higher)]
     for run, measure in needed:
         if measure not in values.get(run, {}):
             raise ValueError(f"no {measure} of {run}")
+        if (got := seeds[run, measure]) not in (paper.seeds, paper.seeds[:1]):
+            raise ValueError(f"{measure} of {run} with seeds {got}")
     return PaperResults(name, paper, values, seconds, processors)

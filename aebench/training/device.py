@@ -50,7 +50,7 @@ def flush_denormals() -> Iterator[None]:
 
     They are below 1.2e-38 in float32, and arithmetic on them takes many times as long. Adam's first moment of a weight without
     gradient, as in units of ReLU that are 0 for every image, decays to such numbers and stays there for hundreds of updates.
-    Threads that are started inside the context inherit the setting.
+    Threads that are started inside the context inherit the setting and keep it; those of a pool that exists are not affected.
     """
     before = bool(torch.tensor(torch.finfo(torch.float32).tiny) / 2 == 0)
     torch.set_flush_denormal(True)

@@ -16,6 +16,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from aebench import config, storage
 from aebench.config import Schema, Seed
+from aebench.errors import InputError
 from aebench.training.minimise import minimise
 from aebench.training.run import TrainingRun
 
@@ -45,22 +46,38 @@ def summary(trials: list[Trial]) -> str:
     return f"{trials[0].model}: {losses}; {best}"
 
 
+def file(dataset: str) -> Path:
+    """Return reports/<dataset>/search.csv."""
+    return storage.REPORTS / dataset / "search.csv"
+
+
 def write(dataset: str, trials: list[Trial]) -> Path:
-    """Write reports/<dataset>/search.csv, in which the trials of other models are kept."""
-    path = storage.REPORTS / dataset / "search.csv"
-    columns = [field.name for field in fields(Trial)]
-    if path.exists():
-        trials = [*_others(path, {trial.model for trial in trials}), *trials]
+    """Write the trials to `file`, in which those of other models are kept."""
+    path, columns = file(dataset), [field.name for field in fields(Trial)]
+    models = {trial.model for trial in trials}
+    trials = [*(trial for trial in recorded(dataset) if trial.model not in models), *trials]
     storage.write_columns(path, {column: [getattr(trial, column) for trial in trials] for column in columns})
     return path
 
 
-def _others(path: Path, models: set[str]) -> Iterator[Trial]:
-    """Yield the trials in a file of models that are not among `models`."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        for line in csv.DictReader(stream):
-            if line["model"] not in models:
-                yield Trial(line["model"], float(line["learning_rate"]), float(line["loss"] or "nan"))
+def recorded(dataset: str) -> list[Trial]:
+    """Return the trials in `file`, if it exists; raises `InputError` if it is damaged."""
+    path = file(dataset)
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [Trial(x["model"], float(x["learning_rate"]), float(_field(x["loss"]))) for x in csv.DictReader(stream)]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as damage:
+        got = f"{type(damage).__name__}: {damage}"
+        raise InputError(f"{path} must be as aebench tune wrote it (delete it to begin again), got {got}") from None
+
+
+def _field(text: str | None) -> str:
+    """Return the text of a loss, "nan" if it is empty; raises `ValueError` if the line ends before it."""
+    if text is None:
+        raise ValueError("a line without a loss")
+    return text or "nan"
 
 
 def search(dataset: str, model: str) -> Iterator[Trial]:

@@ -183,7 +183,7 @@ def contrast(first: Side, second: Side) -> dict[str, Comparison]:
 def contrasts(pairs: Mapping[str, tuple[Side, Side]]) -> dict[str, dict[str, Comparison]]:
     """Return for each pair the differences over common seeds by main metric, with p adjusted for all metrics of all pairs."""
     results = {name: _differences(*pair) for name, pair in pairs.items()}
-    tests = [(name, metric) for name, by in results.items() for metric in by]
+    tests = [(name, metric) for name, by in results.items() for metric in by if not math.isnan(by[metric].p)]
     adjusted = holm([results[name][metric].p for name, metric in tests]) if tests else []
     for (name, metric), p in zip(tests, adjusted, strict=True):
         results[name][metric] = replace(results[name][metric], p=float(p))
