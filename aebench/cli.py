@@ -200,7 +200,7 @@ def tune(dataset: str, models: Names = None) -> None:
     if not storage.split_file(dataset, "train").exists():
         prepare = f"`aebench run prepare@{dataset}`, after `aebench select --datasets {dataset}` if params.yaml lists others"
         raise InputError(f"DATASET must have been prepared, got {dataset}: run {prepare}")
-    tuning.recorded(dataset)
+    tuning.recorded(dataset)  # a damaged file is reported before the search, not after it
     results = []
     for model in _names(models) or [name for name in config.suite().all_models if name in known]:
         if trials := list(tuning.search(dataset, model)):

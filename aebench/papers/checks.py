@@ -20,7 +20,8 @@ def check(paper: Paper, path: str) -> None:
     for name, run in paper.runs.items():
         _check_run(paper, run, f"{path}runs.{name}", pixels)
     for i, row in enumerate(paper.rows):
-        _check_named(paper, f"{path}rows.{i}", row.measure, {"run": [row.run], "relative_to": [row.relative_to or row.run]})
+        relative_to = [row.relative_to] if row.relative_to is not None else []
+        _check_named(paper, f"{path}rows.{i}", row.measure, {"run": [row.run], "relative_to": relative_to})
     for i, order in enumerate(paper.orders):
         _check_named(paper, f"{path}orders.{i}", order.measure, {"lower": order.lower, "higher": order.higher})
         if twice := set(order.lower) & set(order.higher):
@@ -55,8 +56,6 @@ def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:
             raise unknown(f"{path}.measures", measure, MEASURES)
         if MEASURES[measure].subject == "classifier" and run.classifier is None:
             raise InputError(f"{path}.classifier must be given for the measure {measure}, got nothing")
-    if len(set(run.measures)) < len(run.measures):
-        raise InputError(f"{path}.measures must not contain duplicates, got {run.measures}")
     if pixels is not None:
         check_size(run.model, pixels, f"{path}.model")
         _check_measured(run, models.build(run.model, pixels, f"{path}.model"), f"{path}.measures", pixels)

@@ -2,10 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, field_validator
+from pydantic import AfterValidator, Field, FiniteFloat, field_validator
 
 from aebench.config import Schema, Seed, Training
 from aebench.evaluation.settings import Compute
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError("must not contain duplicates")
+    return values
 
 
 class Run(Schema):
@@ -19,7 +25,7 @@ class Run(Schema):
     model: dict[str, Any]
     pretraining: bool = True
     classifier: dict[str, Any] | None = None
-    measures: list[str] = Field(min_length=1)
+    measures: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
     """Names in `aebench.papers.measures.MEASURES`."""
 
 
@@ -53,20 +59,13 @@ class Row(Schema):
 class Order(Schema):
     """A published order: a measure of each run in `lower` is below that of each run in `higher`."""
 
-    lower: list[str] = Field(min_length=1)
-    higher: list[str] = Field(min_length=1)
+    lower: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+    higher: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
     measure: str
     level: float = Field(0.05, gt=0, lt=1)
     """The largest p value of a paired test, adjusted for all pairs of the order, at which the order holds."""
     source: str = Field(min_length=1)
     """Where the order is printed."""
-
-    @field_validator("lower", "higher")
-    @classmethod
-    def _runs_differ(cls, runs: list[str]) -> list[str]:
-        if len(set(runs)) < len(runs):
-            raise ValueError("must not contain duplicates")
-        return runs
 
 
 class Paper(Schema):
@@ -76,23 +75,16 @@ class Paper(Schema):
     reference: str = Field(min_length=1)
     kind: Literal["paper", "record"] = "paper"
     data: dict[str, Any]
-    seeds: list[Seed] = Field(min_length=1)
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
     training: Training
     """Training settings of all runs, which a run may override."""
     compute: Compute
     """Processes in which runs are computed side by side, and hardware for the measures."""
     runs: dict[str, Run] = Field(min_length=1)
     rows: list[Row] = Field(min_length=1)
-    orders: list[Order] = Field(default=[])
+    orders: list[Order] = Field(default_factory=list)
 
     def title_of(self, run: str, measure: str) -> str:
         """Return the title of the row of a run and a measure, else of any row of the run, else the name of the run."""
         rows = [row for row in self.rows if row.run == run]
         return next((row.title for row in [*(row for row in rows if row.measure == measure), *rows]), run)
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("must not contain duplicates")
-        return seeds

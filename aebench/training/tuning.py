@@ -65,7 +65,7 @@ def recorded(dataset: str) -> list[Trial]:
     path = file(dataset)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return [Trial(x["model"], float(x["learning_rate"]), float(_field(x["loss"]))) for x in csv.DictReader(stream)]
+            return [Trial(x["model"], float(x["learning_rate"]), _loss(x["loss"])) for x in csv.DictReader(stream)]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as damage:
@@ -73,11 +73,11 @@ def recorded(dataset: str) -> list[Trial]:
         raise InputError(f"{path} must be as aebench tune wrote it (delete it to begin again), got {got}") from None
 
 
-def _field(text: str | None) -> str:
-    """Return the text of a loss, "nan" if it is empty; raises `ValueError` if the line ends before it."""
-    if text is None:
+def _loss(cell: str | None) -> float:
+    """Return the loss in a cell, NaN if it is empty; raises `ValueError` if the line ends before it."""
+    if cell is None:
         raise ValueError("a line without a loss")
-    return text or "nan"
+    return float(cell or "nan")
 
 
 def search(dataset: str, model: str) -> Iterator[Trial]:
