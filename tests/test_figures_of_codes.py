@@ -25,6 +25,18 @@ def test_codes_are_drawn_for_two_units_only(fake_project):
         assert ((points > (x[0], y[0])) & (points < (x[1], y[1]))).all()
 
 
+def test_numbers_of_classes_with_close_medians_do_not_overlap(fake_project):
+    pictures = storage.read_arrays(file_of("ae_2d", "pictures.npz"))
+    points = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)  # all medians near 0
+    storage.write_arrays(file_of("ae_2d", "pictures.npz"), **pictures | {"scatter": points})
+    with canvas.style():
+        drawing = FIGURES["codes_2d"].draw(read(fake_runs.DATASET))
+        (axes,) = (axes for axes in drawing.axes if axes.get_title() == "ae_2d")
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    assert len(boxes) == len(np.unique(pictures["scatter_labels"])) > 1
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 def test_collapsed_codes_can_be_drawn(fake_project):
     pictures = storage.read_arrays(file_of("ae_2d", "pictures.npz"))
     storage.write_arrays(file_of("ae_2d", "pictures.npz"), **pictures | {"scatter": np.ones((30, 2), np.float32)})

@@ -3,10 +3,10 @@
 Figures use matplotlib's object-oriented interface only: pyplot keeps state between figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,8 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 """From the palette of Okabe and Ito; they also differ in lightness."""
 TILE, LETTER = 0.5, 0.08
 """Maximum height of an image in a strip, and mean width of a letter of its label, in inches."""
+ITERATIONS = 100
+"""Maximum number of iterations for the placement of names."""
 SHADES = {"cmap": "gray", "vmin": 0, "vmax": 1}
 """How images are shown: 0 is black, 1 is white."""
 STYLE = {
@@ -78,6 +80,26 @@ def legend(drawing: "Figure", *axes: "Axes") -> None:
     """Add a legend at the top right, one row with each label of the axes once."""
     handles = {label: h for each in axes for h, label in zip(*each.get_legend_handles_labels(), strict=True)}
     drawing.legend(handles.values(), handles, loc="outside upper right", ncols=len(handles))
+
+
+def write_apart(
+    axes: "Axes", names: Mapping[str, Sequence[float]], avoided: np.ndarray, expand: tuple[float, float], **font: Any
+) -> None:
+    """Write each name at its point, or near it if it would cover another name or a point (m, 2) of `avoided`.
+
+    The axes must have their final position, limits and scales. `expand` is the factor by which the box of a name is enlarged in
+    width and height. adjustText stops after `ITERATIONS`: its default, a time limit, would make the figure depend on the speed
+    of the machine.
+    """
+    from adjustText import adjust_text
+    from matplotlib.patheffects import withStroke
+
+    style = {"ha": "center", "va": "center", "path_effects": [withStroke(linewidth=2, foreground="white")]}
+    texts = [axes.text(*point, name, **style, **font) for name, point in names.items()]
+    line = {"arrowstyle": "-", "linewidth": 0.4, "color": "0.5"}
+    adjust_text(texts, *avoided.T, ax=axes, expand=expand, iter_lim=ITERATIONS, arrowprops=line)
+    for text in texts:
+        text.set_in_layout(False)
 
 
 def class_legend(drawing: "Figure", names: Sequence[str]) -> None:

@@ -16,8 +16,8 @@ BASELINES = {*linear_probe.BASELINES, "mean_image"}
 """Kinds that the Pareto front ignores."""
 HEIGHT = 2.7
 """Inches per panel."""
-RADIUS, ITERATIONS = 3.5, 100
-"""Radius of a marker in typographic points, and maximum number of iterations, for the placement of names."""
+RADIUS = 3.5
+"""Radius of a marker in typographic points, for the placement of names."""
 
 
 def error_and_cost(results: Results) -> "Figure | None":
@@ -49,21 +49,12 @@ def pareto(points: np.ndarray) -> np.ndarray:
 def label(axes: "Axes", points: dict[str, tuple[float, float]]) -> None:
     """Write each name next to its point, so that it covers neither another name nor a marker if there is room.
 
-    The axes must have their final position, limits and scales. Four points around its centre represent a marker. adjustText
-    stops after `ITERATIONS`: its default, a time limit, would make the figure depend on the speed of the machine.
+    The axes must have their final position, limits and scales. Four points around its centre represent a marker.
     """
-    from adjustText import adjust_text
-    from matplotlib.patheffects import withStroke
-
     centres, radius = axes.transData.transform(list(points.values())), RADIUS * axes.figure.dpi / 72
     edges = centres[:, None] + radius * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])  # (n, 4, 2) in pixels
-    x, y = axes.transData.inverted().transform(edges.reshape(-1, 2)).T
-    style = {"fontsize": 7, "ha": "center", "va": "center", "path_effects": [withStroke(linewidth=2, foreground="white")]}
-    texts = [axes.text(*point, f" {name} ", **style) for name, point in points.items()]
-    line = {"arrowstyle": "-", "linewidth": 0.4, "color": "0.5"}
-    adjust_text(texts, x, y, ax=axes, expand=(1.0, 1.5), iter_lim=ITERATIONS, arrowprops=line)
-    for text in texts:
-        text.set_in_layout(False)
+    avoided = axes.transData.inverted().transform(edges.reshape(-1, 2))
+    canvas.write_apart(axes, {f" {name} ": point for name, point in points.items()}, avoided, expand=(1.0, 1.5), fontsize=7)
 
 
 def _errors(results: Results) -> dict[str, dict[str, float]]:
