@@ -40,7 +40,7 @@ def main() -> None:
         except ModuleNotFoundError as missing:
             if missing.name not in PIPELINE:
                 raise
-            raise InputError(f"this command needs {missing.name}: pip install 'aebench[pipeline]'") from None
+            raise InputError(f"this command needs {missing.name}, which the extra `pipeline` of aebench installs") from None
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
@@ -154,9 +154,9 @@ def compare(
 
 @app.command()
 def sweep(
-    dataset: Annotated[str, typer.Argument(metavar="DATA", help="The data set.")],
-    model: Annotated[str, typer.Argument(help="A model of conf/DATA.yaml.")],
-    setting: Annotated[str, typer.Argument(metavar="KEY=VALUE,VALUE,...", help="A setting of the model, and its values.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The data set.")],
+    model: Annotated[str, typer.Argument(help="A model of conf/<dataset>.yaml.")],
+    setting: Annotated[str, typer.Argument(metavar="SETTING", help="A setting and its values: key=value,value,...")],
     seeds: Seeds = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Stages at a time; default: one per core.")] = None,
 ) -> None:
@@ -199,7 +199,7 @@ def tune(dataset: str, models: Names = None) -> None:
         raise unknown("--models", missing[0], known)
     if not storage.split_file(dataset, "train").exists():
         prepare = f"`aebench run prepare@{dataset}`, after `aebench select --datasets {dataset}` if params.yaml lists others"
-        raise InputError(f"DATASET must have been prepared, got {dataset}: run {prepare}")
+        raise InputError(f"the data set {dataset} must be prepared first: run {prepare}")
     tuning.recorded(dataset)  # a damaged file is reported before the search, not after it
     results = []
     for model in _names(models) or [name for name in config.suite().all_models if name in known]:
@@ -207,7 +207,7 @@ def tune(dataset: str, models: Names = None) -> None:
             typer.echo(tuning.summary(trials))
             results += trials
     if not results:
-        raise InputError("a model that is trained by gradient descent must be among the models, got none")
+        raise InputError("--models must include a model that is trained by gradient descent: the others have no learning rate")
     typer.echo(f"wrote {tuning.write(dataset, results)}; to use a rate, write it into {config.conf_file(dataset)}")
 
 

@@ -74,7 +74,8 @@ class Comparison:
     """The difference `first` - `second`, paired by seed.
 
     `p` is the p value of a paired t test, adjusted for all pairs by Holm's method (1979). `effect` is Cohen's d_z, the mean
-    difference in standard deviations of the differences; infinite if they are constant. With a single seed both are NaN.
+    difference in standard deviations of the differences; infinite if they are constant. Both are NaN for a pair that cannot be
+    tested.
     """
 
     first: str
@@ -104,13 +105,13 @@ def compare(samples: Mapping[str, Sequence[float]]) -> list[Comparison]:
 
     A seed gives every model the same batches, noise and labels, so samples are paired by seed. A t test is impossible if the
     differences of n seeds are equal: p is then 1 if they are 0, else that of a sign test, 2^(1 - n). Two deterministic models
-    need no test: p is 1 or 0. A seed with NaN is left out of the pairs with that sample. If all samples have a single value,
-    they may be of models that depend on the seed, so nothing is tested.
+    need no test: p is 1 or 0. A seed with NaN is left out of the pairs with that sample; a pair with one difference left cannot
+    be tested. If all samples have a single value, they may be of models that depend on the seed, so nothing is tested.
     """
-    tests = _paired_tests(samples)
-    if max(map(len, samples.values()), default=0) < 2:
-        return [Comparison(*pair, estimate(values), math.nan, math.nan) for pair, (values, _) in tests.items()]
-    return [Comparison(*pair, estimate(values), p, _effect(values)) for pair, (values, p) in tests.items()]
+    return [
+        Comparison(*pair, estimate(differences), p, math.nan if math.isnan(p) else _effect(differences))
+        for pair, (differences, p) in _paired_tests(samples).items()
+    ]
 
 
 def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "higher"], level: float = ALPHA) -> set[str]:
@@ -121,7 +122,7 @@ def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "highe
     The correction is for all pairs, because the best sample is selected from the same data. If all
     samples have the same distribution, all are returned with a probability of at least 1 - `level`.
     """
-    if len(samples) < 2 or max(map(len, samples.values())) < 2:
+    if len(samples) < 2 or _most(samples) < 2:
         return set()
     sign = {"lower": 1, "higher": -1}[better]
     given = {name: values for name, values in samples.items() if not np.isnan(values).all()}
@@ -135,33 +136,40 @@ def best(samples: Mapping[str, Sequence[float]], better: Literal["lower", "highe
 def holm(p: Sequence[float]) -> np.ndarray:
     """Adjust p values (Holm 1979): p_(i) of n in ascending order becomes max over j <= i of (n - j + 1) p_(j), at most 1.
 
+    NaN stands for a test that is impossible: it stays NaN and does not count.
+
     `multipletests` of statsmodels takes 40 ms instead of 7 µs because every call collects garbage: seconds per report.
     """
-    order, n = np.argsort(p, kind="stable"), len(p)
-    adjusted = np.empty(n)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(np.arange(n, 0, -1) * np.asarray(p)[order]))
+    values = np.asarray(p, dtype=float)
+    n = int((~np.isnan(values)).sum())
+    order = np.argsort(values, kind="stable")[:n]  # NaN would be last
+    adjusted = np.full(len(values), math.nan)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(np.arange(n, 0, -1) * values[order]))
     return adjusted
 
 
 def _paired_tests(samples: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], tuple[np.ndarray, float]]:
-    """Differences, without NaN, and adjusted p value of every pair; p is 1 for pairs with too few seeds left to test."""
+    """Differences, without NaN, and adjusted p value of every pair; p is NaN for a pair that cannot be tested."""
     pairs = {(a, b): np.subtract(*np.broadcast_arrays(samples[a], samples[b])) for a, b in combinations(samples, 2)}
-    if not pairs:
-        return {}
     given = {pair: differences[~np.isnan(differences)] for pair, differences in pairs.items()}
-    tested = [pair for pair, values in given.items() if _testable(values, len(pairs[pair]))]
-    adjusted = dict(zip(tested, holm([_p_value(given[pair]) for pair in tested]).tolist(), strict=True))
-    return {pair: (differences, adjusted.get(pair, 1.0)) for pair, differences in given.items()}
+    deterministic = _most(samples) > 1  # single values hold for all seeds, since other samples have several
+    adjusted = holm([_p_value(given[pair], deterministic and len(pairs[pair]) == 1) for pair in pairs])
+    return {pair: (given[pair], p) for pair, p in zip(pairs, adjusted.tolist(), strict=True)}
 
 
-def _testable(differences: np.ndarray, seeds: int) -> bool:
-    """Whether two differences are left, or the only one of two samples with a single value."""
-    return len(differences) >= min(2, seeds)
+def _most(samples: Mapping[str, Sequence[float]]) -> int:
+    """The largest number of values of a sample."""
+    return max(map(len, samples.values()), default=0)
 
 
-def _p_value(differences: np.ndarray) -> float:
-    """Two-sided p value of a paired t test; `scipy.stats.ttest_rel` returns the same and takes 17 times as long."""
+def _p_value(differences: np.ndarray, deterministic: bool) -> float:
+    """Two-sided p value of a paired t test; `scipy.stats.ttest_rel` returns the same and takes 17 times as long.
+
+    NaN if there are fewer than two differences, unless the only one is that of two `deterministic` models.
+    """
     n = len(differences)
+    if n < 2 and not (n and deterministic):
+        return math.nan
     if _is_constant(differences):
         return 1.0 if _is_zero(differences.mean()) else 2.0 ** (1 - n) if n > 1 else 0.0
     t = differences.mean() / (differences.std(ddof=1) / np.sqrt(n))

@@ -368,7 +368,7 @@ def test_a_file_without_quotes_is_not_called_verified(paper):
 
 
 def test_wrong_arguments_are_explained_in_one_line(project, monkeypatch):
-    with pytest.raises(InputError, match=r"gone\.tex must be a file, got none"):
+    with pytest.raises(InputError, match=r"gone\.tex must be a LaTeX file, but no such file exists"):
         audit.verify([Path("gone.tex")])
     Path("dvc.lock").unlink()
     with pytest.raises(InputError, match=r"dvc\.lock must have stages, got none"):

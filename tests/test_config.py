@@ -376,6 +376,6 @@ def test_a_stack_alone_cannot_be_selected(project):
 
 def test_tuning_before_a_data_set_is_prepared_says_how_to_prepare_it(project):
     result = CliRunner().invoke(app, ["tune", "smoke"])
-    assert "DATASET must have been prepared, got smoke: run `aebench run prepare@smoke`, after `aebench select" in (
+    assert "the data set smoke must be prepared first: run `aebench run prepare@smoke`, after `aebench select" in (
         str(result.exception)
     )

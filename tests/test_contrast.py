@@ -117,7 +117,7 @@ def test_a_model_without_results_is_named(fake_project):
     [
         (lambda text: "", "ValueError"),
         (lambda text: text.splitlines()[0], "no seeds"),
-        (lambda text: text[: len(text) // 2], "IndexError|ValueError|other seeds"),
+        (lambda text: text[: len(text) // 2], "IndexError|ValueError|not all seeds"),
         (lambda text: text.replace("seed", "sead", 1), "KeyError: 'seed'"),
         (lambda text: text.replace("\n0,", "\nzero,", 1), "could not convert string to float: 'zero'"),
         (lambda text: text.replace("\n0,", "\n,", 1), "no seeds"),
@@ -143,7 +143,7 @@ def test_a_table_without_some_seeds_is_not_paired_with_those_of_others(fake_proj
         == fake_runs.storage.read_columns(fake_runs.file_of("ae", "classification.csv"))["linear_probe"][1:]
     )
     overwrite("ae", "classification.csv", seed=[0, 1, 7])
-    with pytest.raises(InputError, match=r"classification.csv must be a table .*, got other seeds than metrics.csv"):
+    with pytest.raises(InputError, match=r"classification.csv must be a table .*, got not all seeds of metrics.csv"):
         read("fake/ae")
 
 

@@ -153,7 +153,7 @@ def test_the_score_is_minus_the_squared_error_on_the_scale_of_the_tables():
             r"must be \(low, high\) with finite .*, got \(0, inf\)",
         ),
         ({"value_range": 5}, r"value_range must be \(low, high\) with finite numbers low < high, got 5"),
-        ({"random_state": -1}, "random_state must be None, an integer of at least 0 or a RandomState, got -1"),
+        ({"random_state": -1}, "random_state must be None, a non-negative integer or a RandomState, got -1"),
         ({"validation_fraction": 1.0}, r"VanillaAutoencoder.validation_fraction must be a number in \[0, 1\), got 1.0"),
     ],
 )

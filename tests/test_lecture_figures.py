@@ -77,8 +77,8 @@ def test_the_legend_has_both_divergences_and_the_distance_of_each_fit():
         texts = [text.get_text() for text in divergences.divergences().legends[0].get_texts()]
     p, covering = divergences.P, divergences.covering(divergences.P)
     forward, reverse = divergences.divergence(p, covering), divergences.divergence(covering, p)
-    numbers = f"D(P ‖ Q) = {forward:.2f}, D(Q ‖ P) = {reverse:.2f}, B(P, Q) = {divergences.bhattacharyya(p, covering):.2f}"
-    assert texts[1] == f"minimum of D(P ‖ Q): {numbers}"
+    numbers = f"KL(P ‖ Q) = {forward:.2f}, KL(Q ‖ P) = {reverse:.2f}, B(P, Q) = {divergences.bhattacharyya(p, covering):.2f}"
+    assert texts[1] == f"minimum of KL(P ‖ Q): {numbers}"
 
 
 def test_files_are_reproducible(tmp_path, monkeypatch):

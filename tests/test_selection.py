@@ -97,7 +97,7 @@ def test_a_table_without_a_report_says_what_helps(tmp_path, monkeypatch):
         )
     monkeypatch.chdir(tmp_path)
     error = CliRunner().invoke(cli.app, ["table", "fakes"]).exception
-    assert "DATA must have a report in" in str(error) and "`aebench run` writes those of the suite" in str(error)
+    assert "DATASET must have a report in" in str(error) and "`aebench run` writes those of the suite" in str(error)
 
 
 @pytest.mark.slow

@@ -63,6 +63,17 @@ def test_holm_is_that_of_statsmodels():
         np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-15)
 
 
+def test_holm_leaves_out_tests_that_are_impossible():
+    np.testing.assert_array_equal(holm([math.nan, 0.01, math.nan, 0.04]), [math.nan, 0.02, math.nan, 0.04])
+    assert np.isnan(holm([math.nan])).all() and len(holm([])) == 0
+
+
+def test_one_difference_left_cannot_be_tested():
+    pairs = {(x.first, x.second): x for x in compare({"a": [1.0, math.nan], "b": [3.0, 4.0], "c": [5.0, 7.0]})}
+    assert all(math.isnan(each) for each in (pairs["a", "b"].p, pairs["a", "b"].effect, pairs["a", "b"].seeds))
+    assert pairs["a", "b"].difference.mean == -2.0 and pairs["b", "c"].p == compare({"b": [3.0, 4.0], "c": [5.0, 7.0]})[0].p
+
+
 def test_holm_by_hand():
     """The three p values in ascending order are multiplied by 3, 2 and 1 and made monotonic."""
     samples = seeded(np.random.default_rng(2), {"a": 0.0, "b": 0.4, "c": 2.0})
@@ -104,7 +115,7 @@ def test_a_sample_without_values_changes_nothing(order):
     assert best(ordered, "lower") == best(given, "lower") and "c" not in best(given, "lower")
     p = {frozenset((each.first, each.second)): each.p for each in compare(ordered)}
     assert all(p[frozenset((each.first, each.second))] == each.p for each in compare(given))
-    assert all(p[frozenset((name, "failed"))] == 1 for name in "abc")
+    assert all(math.isnan(p[frozenset((name, "failed"))]) for name in "abc")
     assert best({"failed": [np.nan, np.nan], "other": [np.nan, np.nan]}, "lower") == set()
 
 

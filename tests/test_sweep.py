@@ -62,7 +62,7 @@ def test_other_training_settings_of_the_model_stay(project):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("smok", "dae", "level=0.1,0.2"), r"DATA must be one of digits, smoke, got 'smok' \(did you mean 'smoke'\?\)"),
+        (("smok", "dae", "level=0.1,0.2"), r"DATASET must be one of digits, smoke, got 'smok' \(did you mean 'smoke'\?\)"),
         (("smoke", "daes", "level=0.1,0.2"), r"MODEL \(of conf/smoke.yaml:models\) must be .* \(did you mean 'dae'\?\)"),
         (("smoke", "stacked", "level=0.1,0.2"), r"MODEL must be one of the models of conf/smoke.yaml, got the stack 'stacked'"),
         (

@@ -65,7 +65,7 @@ def test_a_failure_stops_only_the_tasks_that_depend_on_it():
     assert sorted(work.ended) == ["a", "c", "e", "f"]
 
 
-def test_tasks_on_the_longest_way_go_first():
+def test_tasks_on_the_longest_path_go_first():
     graph = {"short": set(), "long": set(), "end": {"long"}}
     for seconds, first in (({}, "long"), ({"short": 5.0}, "short"), ({"short": 5.0, "end": 5.0}, "long")):
         work = Record(graph)
@@ -118,6 +118,6 @@ def test_an_interruption_stops_the_running_tasks_and_starts_no_other():
     assert stopped.is_set() and "d" not in started
 
 
-def test_the_longest_way_is_the_sum_of_durations_to_the_end():
-    ways = task_graph.longest_ways(DIAMOND, {"a": 1, "b": 2, "c": 5, "d": 10})
-    assert ways == {"a": 16, "b": 12, "c": 15, "d": 10}
+def test_the_longest_path_is_the_sum_of_durations_to_the_end():
+    paths = task_graph.longest_paths(DIAMOND, {"a": 1, "b": 2, "c": 5, "d": 10})
+    assert paths == {"a": 16, "b": 12, "c": 15, "d": 10}

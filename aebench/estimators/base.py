@@ -143,7 +143,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return mean.numpy(), (log_variance / 2).exp().numpy()
 
     def log_likelihood(self, X: Any, samples: int = 100, random_state: Any = None) -> np.ndarray:
-        """Return a lower bound (n,) of log p(x) in nats, from `samples` importance samples (Burda et al. 2016, equation 8).
+        """Return a lower bound (n,) on log p(x) in nats, from `samples` importance samples (Burda et al. 2016, equation 8).
 
         p is a probability or density of images in [0, 1]. Raises `InputError` if the model has no likelihood, if images are not
         within `value_range_`, or if they are grey and the model was trained on binary images.
@@ -221,7 +221,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if not reset and shape == self.image_shape_ and len(shape) > 1:
             raise InputError(f"images must be (n, {', '.join(map(str, shape))}), got one image: use image[None]")
         if (len(shape) > 2 and 0 in shape) or (isinstance(X, (list, tuple)) and not X):
-            raise InputError(f"images must be at least one, with at least one value each, got shape {np.shape(X)}")
+            raise InputError(f"there must be at least one image with at least one value, got shape {np.shape(X)}")
         image_shape = shape[1:] if len(shape) > 2 else ()
         if image_shape and not reset and image_shape != self.image_shape_:
             raise InputError(f"images must be (n, {', '.join(map(str, self.image_shape_))}), got {shape}")
@@ -286,7 +286,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
 @contextmanager
 def _products(training: config.Training) -> Iterator[torch.device]:
-    """Configure the device, the threads and the library of products as the pipeline does, and restore them afterwards."""
+    """Configure the device, the threads and the BLAS library as the pipeline does, and restore them afterwards."""
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     try:
         yield configure_device(training.device, training.threads, training.blas, training.precision == "tf32")

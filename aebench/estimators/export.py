@@ -102,7 +102,7 @@ def _write_onnx(exported: "torch.export.ExportedProgram", path: Path) -> None:
     try:
         import onnxscript  # noqa: F401 (used by torch.onnx)
     except ImportError:
-        raise InputError("--to onnx needs the packages onnx and onnxscript: pip install 'aebench[onnx]'") from None
+        raise InputError("--to onnx needs onnx and onnxscript, which the extra `onnx` of aebench installs") from None
     with _silence():
         torch.onnx.export(exported, (), path, dynamo=True, external_data=False, verbose=False)
 

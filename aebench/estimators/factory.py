@@ -24,7 +24,7 @@ DEFAULTS = {
     "learning_rate": 0.004,
     "schedule": "cosine",
 }
-"""Defaults of parameters that have none in the settings, or another one for data sets with a conf/<dataset>.yaml."""
+"""Defaults of parameters that have none in the settings, or whose default there does not suit an estimator."""
 FOR_CLASSIFIERS = ("criterion",)
 """Training settings that have no meaning for an autoencoder."""
 MODULE = "aebench.estimators"

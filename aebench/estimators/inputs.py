@@ -20,7 +20,7 @@ def read_pictures(paths: Sequence[str | Path], shape: tuple[int, ...]) -> np.nda
     pictures = []
     for path in paths:
         if not Path(path).exists():
-            raise InputError(f"{path} must be a picture, got no such file")
+            raise InputError(f"{path} must be a picture, but no such file exists")
         picture, _ = read_picture(Path(path), grey=shape[2:] in ((), (1,)), background=None)
         pixels = np.asarray(picture if shape[2:] in ((), (1,)) else picture.convert("RGB"), np.float32)
         if pixels.size != np.prod(shape) or pixels.shape[:2] != shape[:2]:
@@ -41,7 +41,7 @@ def check_range(value_range: Any, name: str) -> tuple[float, float]:
 
 
 def integer(random_state: Any) -> int:
-    """Return a seed: an integer of at least 0 is returned unchanged; otherwise one is drawn.
+    """Return a seed: a non-negative integer is returned unchanged; otherwise one is drawn.
 
     It is drawn from a RandomState or, if `random_state` is None, from NumPy's global one. Raises `InputError` for other values.
     """
@@ -49,13 +49,13 @@ def integer(random_state: Any) -> int:
         return int(random_state)
     if random_state is None or hasattr(random_state, "randint"):
         return int(check_random_state(random_state).randint(LARGEST_SEED))
-    raise InputError(f"random_state must be None, an integer of at least 0 or a RandomState, got {random_state!r}")
+    raise InputError(f"random_state must be None, a non-negative integer or a RandomState, got {random_state!r}")
 
 
 def count(value: Any, name: str) -> int:
-    """Return an integer of at least 1; raises `InputError` for other values."""
+    """Return a positive integer; raises `InputError` for other values."""
     if not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"{name} must be an integer of at least 1, got {value!r}")
+        raise InputError(f"{name} must be a positive integer, got {value!r}")
     return int(value)
 
 

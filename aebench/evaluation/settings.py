@@ -131,7 +131,7 @@ class Density(Schema):
     samples: PositiveInt = 5000
     """Number of samples K per image from the model's own posterior, for its importance-weighted bound."""
     draws: PositiveInt = 500
-    """Number of samples L per image from the proposal, for the importance-weighted bound of the ex-post density."""
+    """Number of samples L per image from the proposal, for the importance-weighted bound on the ex-post density."""
     directions: PositiveInt = 400
     """Maximum number of principal axes of the codes along which the ex-post density varies. On MNIST, a maximum of 400 lowers
     the bound by a tenth of a nat for codes of 1000 ReLU units, and by hundreds of nats for raw pixels."""

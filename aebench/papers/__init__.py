@@ -1,8 +1,8 @@
-"""Papers: published numbers of autoencoders, computed again by the protocol of each paper as nearly as is practical.
+"""Papers: published numbers of autoencoders, recomputed, following the protocol of each paper as closely as is practical.
 
 conf/papers/<paper>.yaml holds the data, the runs (models and how they are trained) and the rows (published numbers, each with
 the run and the measure that reproduces it). `suite.papers` in params.yaml selects papers. Epochs, rates and penalties are
-chosen on validation images; the test images are read once, after training. `orders` are comparisons that a paper prints.
+chosen on validation images; the test images are read once, after training. `rankings` are the comparisons that a paper prints.
 
     reports/papers/<paper>.csv    run, measure, seed, value, wall time of the run in seconds (all seeds), processor
     reports/papers/<paper>.json   what these numbers depend on, except code and data; epochs and environment of each run
@@ -14,10 +14,10 @@ from typing import Any
 
 from aebench import config
 from aebench.errors import unknown
-from aebench.papers.settings import Order, Paper, Row, Run
+from aebench.papers.settings import Paper, Ranking, Row, Run
 from aebench.storage import read_yaml
 
-__all__ = ["Order", "Paper", "Row", "Run", "description", "file", "find", "names"]
+__all__ = ["Paper", "Ranking", "Row", "Run", "description", "file", "find", "names"]
 
 PAPERS = config.CONF / "papers"
 

@@ -22,10 +22,10 @@ def check(paper: Paper, path: str) -> None:
     for i, row in enumerate(paper.rows):
         relative_to = [row.relative_to] if row.relative_to is not None else []
         _check_named(paper, f"{path}rows.{i}", row.measure, {"run": [row.run], "relative_to": relative_to})
-    for i, order in enumerate(paper.orders):
-        _check_named(paper, f"{path}orders.{i}", order.measure, {"lower": order.lower, "higher": order.higher})
-        if twice := set(order.lower) & set(order.higher):
-            raise InputError(f"{path}orders.{i}.higher must not contain runs of lower, got {', '.join(sorted(twice))}")
+    for i, ranking in enumerate(paper.rankings):
+        _check_named(paper, f"{path}rankings.{i}", ranking.measure, {"lower": ranking.lower, "higher": ranking.higher})
+        if twice := set(ranking.lower) & set(ranking.higher):
+            raise InputError(f"{path}rankings.{i}.higher must not contain runs of lower, got {', '.join(sorted(twice))}")
 
 
 def training(paper: Paper, changes: dict, path: str) -> config.Training:

@@ -93,7 +93,7 @@ def saturated(view: View) -> float:
 
 
 def nll(view: View) -> float:
-    """Return the mean of -L_K over the test images, in expectation an upper bound of -E log p(x)."""
+    """Return the mean of -L_K over the test images, in expectation an upper bound on -E log p(x)."""
     import torch
 
     generator = view.generator(Use.DENSITY)

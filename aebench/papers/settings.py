@@ -56,20 +56,20 @@ class Row(Schema):
         return band
 
 
-class Order(Schema):
-    """A published order: a measure of each run in `lower` is below that of each run in `higher`."""
+class Ranking(Schema):
+    """A published ranking: each run in `lower` has a lower value of a measure than each run in `higher`."""
 
     lower: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
     higher: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
     measure: str
     level: float = Field(0.05, gt=0, lt=1)
-    """The largest p value of a paired test, adjusted for all pairs of the order, at which the order holds."""
+    """The largest p value of a paired test, adjusted for all pairs of the ranking, at which it holds."""
     source: str = Field(min_length=1)
-    """Where the order is printed."""
+    """Where the ranking is printed."""
 
 
 class Paper(Schema):
-    """A paper. A `record` is the best that a stated recipe reaches, compared with the best published number, if any."""
+    """A paper; or, of kind `record`, a recipe of our own, whose result is compared with a target that we set."""
 
     title: str = Field(min_length=1)
     reference: str = Field(min_length=1)
@@ -82,7 +82,7 @@ class Paper(Schema):
     """Processes in which runs are computed side by side, and hardware for the measures."""
     runs: dict[str, Run] = Field(min_length=1)
     rows: list[Row] = Field(min_length=1)
-    orders: list[Order] = Field(default_factory=list)
+    rankings: list[Ranking] = Field(default_factory=list)
 
     def title_of(self, run: str, measure: str) -> str:
         """Return the title of the row of a run and a measure, else of any row of the run, else the name of the run."""

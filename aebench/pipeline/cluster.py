@@ -38,7 +38,7 @@ try:
 
     from aebench.pipeline.worker import Done, Job, Missing, missing, store, versions
 except ModuleNotFoundError as error:
-    raise InputError(f"{SCHEDULER} must be used with `pip install aebench[cluster]`, got no module {error.name}") from None
+    raise InputError(f"{SCHEDULER} needs {error.name}, which the extra `cluster` of aebench installs") from None
 
 PIPELINE, SUITE = Path("dvc.yaml"), Path("params.yaml")
 RESOURCES = {resources.GPU: "GPU"}
@@ -47,7 +47,7 @@ WAIT = "AEBENCH_WORKER_WAIT"
 """Environment variable: seconds to wait while there is no worker."""
 SECONDS_TO_WAIT, SECONDS_TO_CONNECT, SECONDS_BETWEEN_CHECKS = 25.0, 10.0, 5.0
 ATTEMPTS = 10
-"""How often a stage is submitted, if it meets workers that lack its files."""
+"""How many times a stage is submitted if workers lack its files."""
 
 
 def run_stage() -> None:

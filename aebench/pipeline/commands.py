@@ -107,7 +107,7 @@ def reason(stage: str, status: int) -> str:
     """Why the command of a stage failed: the signal that ended it, or the error that it printed last, in one line."""
     if status > KILLED:
         name = signal.Signals(status - KILLED).name
-        return f"killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
+        return f"killed by {name}" + (", which the system sends when memory runs out" if name == "SIGKILL" else "")
     lines = [line.strip() for line in re.split(r"[\r\n]+", log(stage).read_text(errors="replace")) if line.strip()]
     errors = [line for line in lines if line.startswith("error: ")] or lines[-1:] or [f"exit status {status}"]
     return errors[-1].removeprefix("error: ")

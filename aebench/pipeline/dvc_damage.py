@@ -1,4 +1,4 @@
-"""Find files of which a bit has flipped, in the workspace and in DVC's cache, so that they are regenerated.
+"""Find files in which a bit has flipped, in the workspace and in DVC's cache, so that they are regenerated.
 
 DVC recognises a changed file by its size and time, which a failing disk leaves unchanged, and it never checks the content of
 its cache. Here the files of each stage are compared with the MD5 that DVC recorded.

@@ -7,7 +7,8 @@ from dvc.utils.serialize import ParseError, load_yaml
 from aebench.errors import InputError
 
 REMEDY = (
-    "in braces or brackets, DVC needs a text with a colon, such as my_models:load, on a line of its own: `load: my_models:load`"
+    "DVC cannot read a string with a colon, such as my_models:load, within braces or brackets; write it on a line of its own: "
+    "`load: my_models:load`"
 )
 
 

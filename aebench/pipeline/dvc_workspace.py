@@ -41,7 +41,7 @@ def make_ui() -> str:
 def create(folder: Path, own_settings: bool = False) -> None:
     """Make `folder` a workspace of the project in the current folder; one that exists keeps its selection and results.
 
-    With `own_settings`, conf is not linked. Raises `InputError` if the current folder is no project, or `folder` has other
+    With `own_settings`, conf is not linked. Raises `InputError` if the current folder is not a project, or `folder` has other
     content.
     """
     if missing := [name for name in (*LINKED, DVC) if not Path(name).exists()]:

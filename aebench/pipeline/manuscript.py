@@ -43,7 +43,7 @@ class Manuscript:
 def read(file: Path, reports: "Iterable[Report]") -> Manuscript:
     """Check the numbers quoted in a manuscript and in the files it includes. Raises `InputError` if there is no such file."""
     if not file.is_file():
-        raise InputError(f"{file} must be a file, got none")
+        raise InputError(f"{file} must be a LaTeX file, but no such file exists")
     by_name = {report.dataset: report for report in reports}
     quotes = list(_quotes(file, file.parent, set()))
     problems = [f"{location}: {problem}" for location, *names in quotes if (problem := _problem(*names, by_name))]

@@ -1,4 +1,6 @@
-"""The checks of the settings before a run: DVC removes the outputs of a stage before it runs, also those of a failing `check`.
+"""The checks of the settings before a run.
+
+DVC removes the outputs of a stage before it runs, including those of `check`, even if it then fails.
 
 Settings that have passed are not checked again until a file in conf/, params.yaml or the code changes.
 """
@@ -25,7 +27,7 @@ def check(suite: Suite, on_cluster: bool) -> None:
     checks.check_settings(suite)
     if not on_cluster:
         checks.check_devices(suite)
-    if not PASSED.parents[1].is_dir():  # no project of DVC, which must not become one
+    if not PASSED.parents[1].is_dir():  # not a DVC project: do not create .dvc in it
         return
     with atomic_write(PASSED) as partial:
         partial.write_text(current)

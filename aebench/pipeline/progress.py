@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from aebench.pipeline.task_graph import Graph, longest_ways
+from aebench.pipeline.task_graph import Graph, longest_paths
 from aebench.storage import atomic_write
 
 DURATIONS = Path(".dvc/tmp/seconds.json")
@@ -135,7 +135,7 @@ class Display:
             for stage, estimate in estimates.items()
         }
         graph = {stage: self._graph[stage] & self._left for stage in self._left}
-        return max([sum(seconds.values()) / self._jobs, *longest_ways(graph, seconds).values()])
+        return max([sum(seconds.values()) / self._jobs, *longest_paths(graph, seconds).values()])
 
     def summary(self) -> str:
         """How many stages ran, were restored, unchanged and so on."""

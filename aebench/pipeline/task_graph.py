@@ -32,12 +32,12 @@ def run(
     """Call work(task) for every task, in parallel; a failure stops only the tasks that depend on it.
 
     `capacity` maps resources to amounts, and must have cores; `needs` has what a task uses of them (default: one core). A task
-    that asks for more than the capacity gets all of it. Among the tasks that may start, the one with the longest way to the end
-    of the graph goes first; `seconds` are the expected durations (default 1). If this thread is interrupted, `stop` must make
-    running work end.
+    that asks for more than the capacity gets all of it. Among the tasks that may start, the one with the longest path to the
+    end of the graph goes first; `seconds` are the expected durations (default 1). If this thread is interrupted, `stop` must
+    make running work end.
     """
     result, free, order = Result(), Counter(capacity), {task: position for position, task in enumerate(graph)}
-    ways, needed = longest_ways(graph, seconds or {}), _needed(graph, capacity, needs or {})
+    paths, needed = longest_paths(graph, seconds or {}), _needed(graph, capacity, needs or {})
     ready: list[str] = []
     running: dict[Future[None], str] = {}
     sorter = TopologicalSorter(graph)
@@ -51,7 +51,7 @@ def run(
                         sorter.done(task)
                     else:
                         ready.append(task)
-                for task in sorted(ready, key=lambda task: (-ways[task], order[task])):
+                for task in sorted(ready, key=lambda task: (-paths[task], order[task])):
                     if needed[task] <= free:
                         ready.remove(task)
                         running[pool.submit(work, task)] = task
@@ -74,13 +74,13 @@ def _needed(graph: Graph, capacity: Mapping[str, int], needs: Mapping[str, Mappi
     return {task: Counter({name: min(own.get(name, 0), n) for name, n in capacity.items()}) for task, own in wanted.items()}
 
 
-def longest_ways(graph: Graph, seconds: Mapping[str, float]) -> dict[str, float]:
+def longest_paths(graph: Graph, seconds: Mapping[str, float]) -> dict[str, float]:
     """The duration of the longest chain of tasks that begins with each task."""
     dependents: dict[str, list[str]] = {task: [] for task in graph}
     for task, needed in graph.items():
         for other in needed:
             dependents[other].append(task)
-    ways: dict[str, float] = {}
+    paths: dict[str, float] = {}
     for task in reversed(list(TopologicalSorter(graph).static_order())):
-        ways[task] = seconds.get(task, 1.0) + max((ways[other] for other in dependents[task]), default=0.0)
-    return ways
+        paths[task] = seconds.get(task, 1.0) + max((paths[other] for other in dependents[task]), default=0.0)
+    return paths

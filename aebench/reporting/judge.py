@@ -65,7 +65,7 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
     _check_same(adapter, ensemble.model.adapter, noise(about.pixels))
     view = view_of(dataset, storage.Trained(settings, about.shape, seeds, ensemble.state), 0)
     if not view.measurable:
-        raise InputError(f"{load} must return finite codes and reconstructions of the images of {dataset}, got others")
+        raise InputError(f"{load} must return finite codes and reconstructions of the images of {dataset}, got infinity or NaN")
     values = _measure(represent(view))
     accuracies = probe_replica(view.replica, dataset, probe, view.seed, view.images.device)
     values["linear_probe"] = accuracies[ALL_LABELS].accuracy if ALL_LABELS in accuracies else nan
@@ -94,7 +94,7 @@ def _check_same(first: Adapter, second: Adapter, images: "Tensor") -> None:
         outputs["reconstructions"] = first.decode(codes), second.decode(codes)
     for name, (once, again) in outputs.items():
         if (again - once).abs().max() > TOLERANCE * once.abs().max():
-            raise InputError(f"{first.name} must return the same object each time, without randomness, got other {name}")
+            raise InputError(f"{first.name} must return the same object each time, without randomness, got different {name}")
 
 
 def _measure(arrays: Representation) -> dict[str, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aebench import config, storage
-from aebench.reporting import orders, papers, tables, templates
+from aebench.reporting import papers, rankings, tables, templates
 from aebench.reporting.claims import VERDICTS
 from aebench.reporting.figures import figures
 from aebench.reporting.lecture import FOLDER, LECTURE
@@ -53,7 +53,7 @@ def write_index() -> None:
         others=sorted({file.stem for file in config.CONF.glob("*.yaml")} - set(names)),
         papers=papers.read()[0],
         note=papers.NOTE,
-        orders_note=orders.NOTE,
+        rankings_note=rankings.NOTE,
         verdicts=papers.VERDICTS,
     )
 

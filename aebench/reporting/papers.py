@@ -1,7 +1,7 @@
 """Published numbers next to ours: reports/papers.md, papers.tex and a part of the page, from reports/papers/*.csv.
 
-A row is within its band if the mean over seeds is. Papers that are not in the suite are kept; results of other settings than
-those in conf/papers are left out.
+A row is within its band if the mean over seeds is. Papers that are not in the suite are kept; results computed with
+settings that differ from those in conf/papers are left out.
 """
 
 import csv
@@ -17,20 +17,20 @@ from aebench import papers, storage
 from aebench.errors import InputError
 from aebench.papers import Paper, Row
 from aebench.papers.measures import MEASURES
-from aebench.reporting import orders, templates
+from aebench.reporting import rankings, templates
 from aebench.reporting.tables import formats
 from aebench.reporting.tables.columns import MISSING, Column, cells
 from aebench.statistics import Estimate, estimate
 
 REPRODUCED, ADAPTED, NOT_REPRODUCED = "reproduced", "adapted, within band", "not reproduced"
 REACHED, NOT_REACHED, NO_BAND, NOT_PUBLISHED = "target reached", "target not reached", "no band", "no published number"
-VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED, *orders.VERDICTS)
+VERDICTS = (REPRODUCED, ADAPTED, NOT_REPRODUCED, REACHED, NOT_REACHED, *rankings.VERDICTS)
 NOTE = (
     "Ours: mean over n seeds ± half-width of its 95 % interval (Student); a deterministic model has no interval. A verdict "
     f"compares the mean with the band: {REPRODUCED}, by the protocol of the paper; {ADAPTED}, by one that differs as stated "
-    f"below; {NOT_REPRODUCED}. A row of a paper with {NOT_PUBLISHED} has no verdict. The verdict on a record, the best that a "
-    f"recipe reaches, is {REACHED} or {NOT_REACHED}. Wall times are those of all seeds of a run, which may have "
-    "several rows; some were measured beside other programs."
+    f"below; {NOT_REPRODUCED}. A row of a paper with {NOT_PUBLISHED} has no verdict. The verdict on a record, which is the "
+    f"result of a stated recipe, compared with a target that we set, is {REACHED} or {NOT_REACHED}. Wall times are those of "
+    "all seeds of a run, which may have several rows; some were measured beside other programs."
 )
 
 
@@ -89,14 +89,14 @@ class PaperResults:
         ]
 
     @cached_property
-    def orders(self) -> list[Column]:
-        """The table of orders; empty if there are none."""
-        return orders.columns(self.paper, self.values)
+    def rankings(self) -> list[Column]:
+        """The table of rankings; empty if there are none."""
+        return rankings.columns(self.paper, self.values)
 
     @property
-    def order_sources(self) -> str:
-        """Where the orders are printed."""
-        return "; ".join(dict.fromkeys(order.source.rstrip(".") for order in self.paper.orders))
+    def ranking_sources(self) -> str:
+        """Where the rankings are printed."""
+        return "; ".join(dict.fromkeys(ranking.source.rstrip(".") for ranking in self.paper.rankings))
 
     @cached_property
     def notes(self) -> list[tuple[str, str]]:
@@ -163,9 +163,9 @@ def write() -> None:
         print(f"{table} was computed with other settings and is left out; to update it: {remedy}", file=sys.stderr)
     for file, form in {"papers.md": formats.markdown, "papers.tex": formats.latex}.items():
         printed = {each.name: form(each.columns) for each in results}
-        ordered = {each.name: form(each.orders) for each in results if each.orders}
-        notes = {"note": NOTE, "orders_note": orders.NOTE}
-        templates.write(storage.REPORTS / file, file, printed=printed, ordered=ordered, results=results, others=others, **notes)
+        ranked = {each.name: form(each.rankings) for each in results if each.rankings}
+        notes = {"note": NOTE, "rankings_note": rankings.NOTE}
+        templates.write(storage.REPORTS / file, file, printed=printed, ranked=ranked, results=results, others=others, **notes)
 
 
 def quantity(paper: Paper, row: Row) -> str:
@@ -204,7 +204,7 @@ def _read(name: str, paper: Paper) -> PaperResults:
             seeds.setdefault((run, line["measure"]), []).append(int(line["seed"]))
             seconds[run], processors[run] = float(line["seconds"]), line["processor"]
     needed = [(run, row.measure) for row in paper.rows for run in (row.run, row.relative_to) if run]
-    needed += [(run, order.measure) for order in paper.orders for run in (*order.lower, *order.higher)]
+    needed += [(run, ranking.measure) for ranking in paper.rankings for run in (*ranking.lower, *ranking.higher)]
     for run, measure in needed:
         if measure not in values.get(run, {}):
             raise ValueError(f"no {measure} of {run}")

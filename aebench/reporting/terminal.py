@@ -25,8 +25,8 @@ def reports() -> list[str]:
 def no_report(dataset: str, known: list[str]) -> InputError:
     """The error for a data set that has no report in the current folder."""
     if known:
-        return unknown("DATA (with a report)", dataset, known)
-    return InputError(f"DATA must have a report in {Path.cwd()}, got {dataset}: `aebench run` writes those of the suite")
+        return unknown("DATASET (with a report)", dataset, known)
+    return InputError(f"DATASET must have a report in {Path.cwd()}, got {dataset}: `aebench run` writes those of the suite")
 
 
 def plain(markdown: str) -> str:

@@ -14,7 +14,7 @@ from aebench.errors import InputError, check_names, unknown
 from aebench.storage import RESERVED_MODELS
 
 MODELS = Path(__file__).parent.parent / "models"
-TEMPLATE = Path(__file__).parent / "chapter.py.txt"
+TEMPLATE = Path(__file__).parent / "model.py.txt"
 SETTINGS = {"latent_dim": 8, "weight": 0.01}
 
 

@@ -238,7 +238,7 @@ class Anomalies(Study):
             "Protocol: a model is trained without the training and validation images of a class, and the test images of this "
             "class are the anomalies among the test images. For a model that is trained with all classes, "
             f"noise{others} and test images with permuted pixels are the anomalies. "
-            f"Scores: the squared error; the importance-weighted bound of -log p(x) ({self.draws} samples), where a model has "
+            f"Scores: the squared error; the importance-weighted bound on -log p(x) ({self.draws} samples), where a model has "
             "a likelihood; the distance of a code to its k-th nearest neighbour among training and validation images "
             f"(k = {self.neighbours}), with units divided by their standard deviation. A score without information has an "
             "AUROC of 0.5 and an average precision equal to the fraction of anomalies."

@@ -85,7 +85,7 @@ class Tally:
 
 
 def store() -> str:
-    """The URI of the MLflow store; a relative path of an SQLite file starts at the project."""
+    """The URI of the MLflow store; a relative SQLite path is relative to the project's folder."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_STORE
     return re.sub(r"^sqlite:///(?![/:]|\w:)", lambda match: f"{match[0]}{_project().as_posix()}/", uri)
 
@@ -291,7 +291,7 @@ def _client() -> Iterator["MlflowClient"]:
 
 
 def _create_store() -> None:
-    """Create the file of an SQLite store as a whole: MLflow cannot go on with tables of which only a part has been created."""
+    """Create the file of an SQLite store as a whole: MLflow cannot recover from a schema that is only partly created."""
     from mlflow import MlflowClient
 
     path = Path(store().removeprefix("sqlite:///"))

@@ -6,7 +6,7 @@
 
 The distance to the k-th neighbour is that of Ramaswamy et al. (2000). The reference codes, whose standard deviations are used,
 belong to training and validation images. A unit without variance among them is not divided. In expectation the likelihood is
-an upper bound of -log p(x); it is NaN for a model without a posterior or likelihood. Its noise is drawn from the stream
+an upper bound on -log p(x); it is NaN for a model without a posterior or likelihood. Its noise is drawn from the stream
 `anomalies`, image by image.
 """
 

@@ -111,7 +111,7 @@ def aggregate_kl(r: Representation) -> float:
 
 
 def expost_density(r: Representation) -> float:
-    """Return the importance-weighted lower bound of the ex-post log p(x)."""
+    """Return the importance-weighted lower bound on the ex-post log p(x)."""
     return float(bounds(r.density.expost_log_weights).mean())
 
 
@@ -174,8 +174,8 @@ METRICS = {
         decimals=2,
         meaning="Weight of the KL divergence relative to the reconstruction error in the training loss. The error is the "
         "squared error, summed over pixels, or for a Bernoulli observation model the cross-entropy in nats; the two "
-        "are not comparable. The loss MSE + KL has an effective β of 1 if the squared error is summed over pixels, "
-        "and of the number of pixels if it is their mean.",
+        "are not comparable. The effective β of MSE + KL is 1 if the squared error is summed over pixels, and "
+        "equals the number of pixels if it is averaged over them.",
     ),
     "elbo": Metric(
         elbo,
@@ -184,7 +184,7 @@ METRICS = {
         unit="nats",
         perfect=None,
         decimals=2,
-        meaning=f"Evidence lower bound of log p(x) at β = 1, {OWN}",
+        meaning=f"Evidence lower bound on log p(x) at β = 1, {OWN}",
     ),
     "expected_nll": Metric(
         expected_nll,
@@ -211,7 +211,7 @@ METRICS = {
         unit="nats",
         perfect=None,
         decimals=2,
-        meaning=f"Importance-weighted lower bound of log p(x), {OWN}",
+        meaning=f"Importance-weighted lower bound on log p(x), {OWN}",
     ),
     "posterior_gap": Metric(
         posterior_gap,
@@ -220,7 +220,7 @@ METRICS = {
         unit="nats",
         perfect=None,
         decimals=2,
-        meaning="IWAE - ELBO, in expectation a lower bound of log p(x) - ELBO = KL(q(z|x) ‖ p(z|x)): how far q(z|x) is from "
+        meaning="IWAE - ELBO, in expectation a lower bound on log p(x) - ELBO = KL(q(z|x) ‖ p(z|x)): how far q(z|x) is from "
         "the posterior.",
     ),
     "iwae_half_width": Metric(
@@ -268,7 +268,7 @@ METRICS = {
         unit="nats",
         perfect=None,
         decimals=2,
-        meaning=f"Importance-weighted lower bound of log p(x) {EXPOST}",
+        meaning=f"Importance-weighted lower bound on log p(x) {EXPOST}",
     ),
     "expost_half_width": Metric(
         expost_half_width,
@@ -307,6 +307,6 @@ PROFILES = {
         better=None,
         unit="nats",
         decimals=2,
-        meaning=f"Importance-weighted lower bound of log p(x) with K samples, {OWN}",
+        meaning=f"Importance-weighted lower bound on log p(x) with K samples, {OWN}",
     ),
 }

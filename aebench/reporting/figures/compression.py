@@ -47,8 +47,8 @@ def _caption(results: Results) -> str:
     *levels, finest = results.evaluation.compression.bits
     bits = f"{', '.join(map(str, levels))} and {finest}" if levels else str(finest)
     return (
-        f"Codes quantised to {bits} bits per unit, entropy-coded and decoded (means over seeds). A curve below the dashed line "
-        "has a lower error than PCA at the same rate. It is the PCA with the largest latent dimension."
+        f"Codes quantised to {bits} bits per unit, entropy-coded and decoded (means over seeds). The dashed line is the "
+        "PCA with the largest latent dimension; a curve below it has a lower error at the same rate."
     )
 
 

@@ -1,4 +1,4 @@
-"""Singular values of the encoder's Jacobian, at test images and at noise, and the error of the linearisation by it."""
+"""Singular values of the encoder's Jacobian, at test images and at noise, and the error of the linearisation."""
 
 from typing import TYPE_CHECKING
 

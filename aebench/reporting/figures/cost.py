@@ -88,9 +88,9 @@ FIGURES = {
         error_and_cost,
         "Error and training time",
         "Labelled scatter plots of each model's error against its training time per seed, on logarithmic axes.",
-        "Lower left is better. A filled circle is Pareto-optimal: no other trained model is at least as good and as fast. The "
-        "line joins these models. Baselines are ignored, and errors of 0 are not shown. Training time is the wall time of "
-        "training all seeds at once, divided by their number. Several models may have been trained at the same time, which "
-        "takes longer for each than alone.",
+        "Lower left is better. A filled circle is Pareto-optimal: no other trained model is as accurate and as fast, and "
+        "better in one of the two. The line joins these models. Baselines do not count, and errors of 0 are not shown. "
+        "Training time is the wall time of training all seeds at once, divided by their number. Several models may have been "
+        "trained at the same time, which slows each of them down.",
     ),
 }

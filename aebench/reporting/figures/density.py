@@ -115,9 +115,9 @@ def _points(axes: "Axes", model: ModelResults, colours: np.ndarray) -> None:
 def _posteriors_caption(results: Results) -> str:
     images = min(IMAGES, max(len(model.pictures["posterior_mean"]) for model in _with_posterior(results)))
     return (
-        f"Two-dimensional codes of {images} test images (first seed). If a code is a distribution, q(z|x) is an ellipse of one "
-        "standard deviation; otherwise the code is a point. Where ellipses overlap, training also covers codes between "
-        "different images. Small ellipses mean that codes carry much information about their images."
+        f"Two-dimensional codes of {images} test images (first seed). If a code is a distribution, q(z|x) is drawn as an "
+        "ellipse of one standard deviation; otherwise the code is a point. Where ellipses overlap, training also covers codes "
+        "between different images. Small ellipses mean that codes carry much information about their images."
     )
 
 
@@ -125,9 +125,9 @@ def _aggregate_caption(results: Results) -> str:
     images = max(len(model.pictures["posterior_mean"]) for model in _with_posterior(results))
     return (
         f"The mean of q(z|x) over {images} test images, one line per unit, and the prior that it should match (first seed). "
-        f"At most {UNITS} units are shown, those whose posterior means vary most. A unit has collapsed if its posterior mean "
-        f"hardly varies between images (variance at most {ACTIVE:g}): q(z|x) is then the prior for every image, the line "
-        "coincides with the prior's, and the unit carries no information."
+        f"At most {UNITS} units are shown, those whose posterior means vary most. If its posterior mean hardly varies "
+        f"between images (variance at most {ACTIVE:g}), a unit carries almost no information; if it has collapsed, q(z|x) is "
+        "the prior for every image, and the line coincides with the prior's."
     )
 
 
@@ -150,7 +150,7 @@ FIGURES = {
         "Curves of the IWAE bound that rise with the number of samples above a dashed line, the ELBO, one panel per model.",
         "Lower bounds on log p(x), minus the ELBO; means over test images and seeds. The ELBO is below log p(x) by "
         "KL(q(z|x) ‖ p(z|x)), because q(z|x) is not the posterior. The IWAE bound approaches log p(x) as K increases, so the "
-        "grey area is, in expectation, a lower bound of this gap. A collapsed posterior has no gap: the decoder ignores the "
+        "grey area is, in expectation, a lower bound on this gap. A collapsed posterior has no gap: the decoder ignores the "
         "code. ELBOs of Bernoulli and Gaussian observation models are not comparable, but gaps are.",
     ),
 }

@@ -91,7 +91,7 @@ FIGURES = {
         "Confusion matrices",
         "Confusion matrices of the best model and of the baselines: true classes in rows, predicted classes in columns.",
         "Predictions of the linear probes with all labels, in % of the test images of a class, over all seeds. Errors below "
-        f"{SMALLEST:g} % are left blank. The figure shows the baselines and the model with the highest test accuracy, which "
-        "serves for illustration only.",
+        f"{SMALLEST:g} % are left blank. The figure shows the baselines and the model with the highest test accuracy; since it "
+        "is chosen by test images, it is only an illustration.",
     ),
 }

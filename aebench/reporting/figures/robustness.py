@@ -71,9 +71,9 @@ def _caption(results: Results) -> str:
     images = min(results.evaluation.robustness.images, results.card["splits"]["test"]["images"])
     return (
         f"{images} evenly spaced test images, corrupted in the same way for every model (means over seeds). Top: 5-NN accuracy "
-        "of their codes among clean codes. Bottom: the fraction of the corruption's squared error that reconstruction removes. "
-        "Levels are a fraction of the pixels (masking, salt and pepper), a standard deviation (gaussian) or a fraction of the "
-        "image's shorter side (blur, occlusion, shift)."
+        "of their codes; the neighbours are codes of clean images. Bottom: the fraction of the corruption's squared error that "
+        "reconstruction removes. Levels are a fraction of the pixels (masking, salt and pepper), a standard deviation "
+        "(gaussian) or a fraction of the image's shorter side (blur, occlusion, shift)."
     )
 
 

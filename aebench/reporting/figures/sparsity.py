@@ -75,7 +75,7 @@ FIGURES = {
         sparsity,
         "Sparsity and its target",
         "Three plots: mean activation against the target of sparse models, mean activation by unit, and bars of exact zeros.",
-        "Left: mean activation of the models with a target ρ, which it equals on the dashed line. Middle: mean activation of "
+        "Left: mean activation of the models with a target ρ; the two are equal on the dashed line. Middle: mean activation of "
         "their units, from the least to the most active; grey, the other models with the same latent dimension. Right: exact "
         "zeros in the codes of all models that are trained by epochs and have the same latent dimension. L1 with ReLU units "
         "gives exact zeros; a target for sigmoid units does not.",

@@ -1,7 +1,7 @@
-"""A Gaussian Q fitted to a bimodal density P: minimising D(P ‖ Q) covers both modes, minimising D(Q ‖ P) selects one.
+"""A Gaussian Q fitted to a bimodal density P: minimising KL(P ‖ Q) covers both modes, minimising KL(Q ‖ P) selects one.
 
-D(P ‖ Q) = ∫ p ln p/q         minimal if Q has the mean and variance of P
-D(Q ‖ P) = ∫ q ln q/p         has a local minimum at each mode
+KL(P ‖ Q) = ∫ p ln p/q         minimal if Q has the mean and variance of P
+KL(Q ‖ P) = ∫ q ln q/p         has a local minimum at each mode
 B(P, Q)  = -ln ∫ sqrt(p q)    the Bhattacharyya distance: symmetric, at most half of each divergence
 """
 
@@ -61,14 +61,14 @@ def bhattacharyya(p: Mixture, q: Mixture) -> float:
 
 
 def covering(p: Mixture) -> Mixture:
-    """Return the Gaussian that minimises D(P ‖ Q): it has the mean and variance of P."""
+    """Return the Gaussian that minimises KL(P ‖ Q): it has the mean and variance of P."""
     weights, means, deviations = map(np.array, (p.weights, p.means, p.deviations))
     mean = weights @ means
     return gaussian(float(mean), float(np.sqrt(weights @ (deviations**2 + means**2) - mean**2)))
 
 
 def seeking(p: Mixture) -> list[Mixture]:
-    """Return the Gaussians at the local minima of D(Q ‖ P), found by BFGS from each mode of P; the global minimum first."""
+    """Return the Gaussians at the local minima of KL(Q ‖ P), found by BFGS from each mode of P; the global minimum first."""
     from scipy.optimize import minimize
 
     def cost(x: np.ndarray) -> float:
@@ -83,9 +83,9 @@ def divergences() -> "Figure":
     """Plot P and the three fits, with their divergences and distances in the legend."""
     lowest, *others = seeking(P)
     fits = {
-        "minimum of D(P ‖ Q)": (covering(P), {"color": canvas.BLUE}),
-        "minimum of D(Q ‖ P)": (lowest, {"color": canvas.ORANGE, "linestyle": "--"}),
-        "local minimum of D(Q ‖ P)": (others[0], {"color": canvas.ORANGE, "linestyle": ":", "linewidth": 1}),
+        "minimum of KL(P ‖ Q)": (covering(P), {"color": canvas.BLUE}),
+        "minimum of KL(Q ‖ P)": (lowest, {"color": canvas.ORANGE, "linestyle": "--"}),
+        "local minimum of KL(Q ‖ P)": (others[0], {"color": canvas.ORANGE, "linestyle": ":", "linewidth": 1}),
     }
     drawing = canvas.figure(3.2, 6.5)
     axes = drawing.subplots()
@@ -93,7 +93,7 @@ def divergences() -> "Figure":
     axes.fill_between(GRID[shown], P.density[shown], color="0.85", label="P")
     for name, (fit, style) in fits.items():
         divergence_pq, divergence_qp, distance = divergence(P, fit), divergence(fit, P), bhattacharyya(P, fit)
-        label = f"{name}: D(P ‖ Q) = {divergence_pq:.2f}, D(Q ‖ P) = {divergence_qp:.2f}, B(P, Q) = {distance:.2f}"
+        label = f"{name}: KL(P ‖ Q) = {divergence_pq:.2f}, KL(Q ‖ P) = {divergence_qp:.2f}, B(P, Q) = {distance:.2f}"
         axes.plot(GRID[shown], fit.density[shown], label=label, **{"linewidth": 1.6} | style)
     axes.set(xlim=(-6, 6), ylim=(0, None), xlabel="z", ylabel="density")
     drawing.legend(loc="outside upper left")
@@ -105,8 +105,8 @@ FIGURES = {
         divergences,
         "The two Kullback-Leibler divergences",
         "A density with two modes, a wide Gaussian over both, and a narrow Gaussian on each of them.",
-        "A Gaussian Q fitted to a bimodal density P. D(P ‖ Q) is minimal if Q has the mean and variance of P: Q must not be "
-        "small where P is not, so it covers both modes and the gap between them. D(Q ‖ P) penalises the reverse, so Q selects "
+        "A Gaussian Q fitted to a bimodal density P. KL(P ‖ Q) is minimal if Q has the mean and variance of P: Q must not be "
+        "small where P is not, so it covers both modes and the gap between them. KL(Q ‖ P) penalises the reverse, so Q selects "
         "one mode; it has a local minimum at each of them, and the global minimum is at the heavier mode. A variational "
         "autoencoder minimises D(q(z|x) ‖ p(z|x)), so its encoder selects a mode: where several codes explain an image, q may "
         "represent only one of them. The Bhattacharyya distance B(P, Q) = -ln ∫ sqrt(p q) measures how little P and Q overlap. "

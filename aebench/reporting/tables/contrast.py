@@ -144,7 +144,7 @@ def _side(name: str, dataset: str, model: str) -> Side:
     # Labelled images are drawn again for each seed, so a deterministic model has several accuracies: its metric is the first.
     rows = [0] if deterministic else [probes["seed"].index(seed) for seed in seeds if seed in probes["seed"]]
     if len(rows) < len(seeds):
-        raise _damaged(storage.run_folder(dataset, model) / TABLES[1], f"other seeds than {TABLES[0]}")
+        raise _damaged(storage.run_folder(dataset, model) / TABLES[1], f"not all seeds of {TABLES[0]}")
     columns |= {metric: [values[row] for row in rows] for metric, values in probes.items() if metric in METRICS}
     samples = {metric: columns[metric] for metric, facts in METRICS.items() if facts.main and metric in columns}
     measured = with_values(samples.values())
@@ -183,8 +183,8 @@ def contrast(first: Side, second: Side) -> dict[str, Comparison]:
 def contrasts(pairs: Mapping[str, tuple[Side, Side]]) -> dict[str, dict[str, Comparison]]:
     """Return for each pair the differences over common seeds by main metric, with p adjusted for all metrics of all pairs."""
     results = {name: _differences(*pair) for name, pair in pairs.items()}
-    tests = [(name, metric) for name, by in results.items() for metric in by if not math.isnan(by[metric].p)]
-    adjusted = holm([results[name][metric].p for name, metric in tests]) if tests else []
+    tests = [(name, metric) for name, by in results.items() for metric in by]
+    adjusted = holm([results[name][metric].p for name, metric in tests])
     for (name, metric), p in zip(tests, adjusted, strict=True):
         results[name][metric] = replace(results[name][metric], p=float(p))
     return results

@@ -10,7 +10,7 @@ NOTE = (
     "Updates: optimiser steps per seed. Training: wall time of all seeds, which are trained at once, divided by their number. "
     "Peak memory: memory of the training process with all seeds, images and libraries. Encode, decode: test images per "
     "second with the model of one seed. Times and memory depend on the machine. Several models may have been trained and "
-    "evaluated at the same time, which takes longer for each than alone."
+    "evaluated at the same time, which slows each of them down."
 )
 
 

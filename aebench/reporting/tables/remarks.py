@@ -72,7 +72,7 @@ def parse(text: str, path: str) -> list[Placeholder]:
     try:
         fields = [field for _, *field in Formatter().parse(text) if field[0] is not None]
     except ValueError as error:
-        raise InputError(f"{path} must have {{{{ and }}}} for braces that are no placeholder: {error}") from None
+        raise InputError(f"{path} must have {{{{ and }}}} for braces that are not placeholders: {error}") from None
     return [_placeholder(*field, path) for field in fields]
 
 

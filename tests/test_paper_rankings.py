@@ -1,4 +1,4 @@
-"""Orders of runs that a paper prints: paired tests on our results."""
+"""Rankings of runs that a paper prints: paired tests on our results."""
 
 import re
 from pathlib import Path
@@ -9,16 +9,16 @@ from small_papers import lines, write
 
 from aebench import config, papers
 from aebench.errors import InputError
-from aebench.papers import Order, checks
+from aebench.papers import Ranking, checks
 from aebench.papers.run import run
-from aebench.reporting import orders
 from aebench.reporting import papers as reporting
+from aebench.reporting import rankings
 
-ORDER = {"lower": ["a", "b"], "higher": ["c"], "measure": "sse", "source": "Table 1"}
+RANKING = {"lower": ["a", "b"], "higher": ["c"], "measure": "sse", "source": "Table 1"}
 
 
-def order(**changes):
-    return config.check(Order, ORDER | changes, "o")
+def ranking(**changes):
+    return config.check(Ranking, RANKING | changes, "o")
 
 
 def by_run(**values):
@@ -27,7 +27,7 @@ def by_run(**values):
 
 def test_every_lower_run_is_compared_with_every_higher_one_by_paired_tests_with_holms_correction():
     a, b, c, d = [1.0, 2.0, 3.5], [2.0, 2.2, 3.0], [2.1, 3.0, 4.9], [3.0, 3.0, 3.2]
-    found = orders.comparisons(order(higher=["c", "d"]), by_run(a=a, b=b, c=c, d=d))
+    found = rankings.comparisons(ranking(higher=["c", "d"]), by_run(a=a, b=b, c=c, d=d))
     assert [(each.first, each.second) for each in found] == [("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")]
     p = [stats.ttest_rel(low, high).pvalue for low in (a, b) for high in (c, d)]
     rank = sorted(range(4), key=p.__getitem__)
@@ -40,10 +40,10 @@ def test_every_lower_run_is_compared_with_every_higher_one_by_paired_tests_with_
 
 def test_pairs_that_cannot_be_tested_do_not_change_the_p_values_of_others():
     a, b = [1.0, 2.0, 3.5], [2.0, 2.2, 6.0]
-    (alone,) = orders.comparisons(order(lower=["a"], higher=["b"]), by_run(a=a, b=b))
+    (alone,) = rankings.comparisons(ranking(lower=["a"], higher=["b"]), by_run(a=a, b=b))
     for other in ([float("nan")] * 3, [float("nan"), float("nan"), 1.0]):
-        found = orders.comparisons(order(lower=["a"], higher=["b", "c"]), by_run(a=a, b=b, c=other))
-        assert found[0].p == alone.p and orders.verdict(found[1], 0.05) == "not tested"
+        found = rankings.comparisons(ranking(lower=["a"], higher=["b", "c"]), by_run(a=a, b=b, c=other))
+        assert found[0].p == alone.p and rankings.verdict(found[1], 0.05) == "not tested"
 
 
 @pytest.mark.parametrize(
@@ -59,52 +59,52 @@ def test_pairs_that_cannot_be_tested_do_not_change_the_p_values_of_others():
     ],
 )
 def test_an_order_holds_if_a_difference_is_negative_and_significant(a, c, level, verdict):
-    one = order(lower=["a"], level=level)
-    (found,) = orders.comparisons(one, by_run(a=a, c=c))
-    assert orders.verdict(found, one.level) == verdict
+    one = ranking(lower=["a"], level=level)
+    (found,) = rankings.comparisons(one, by_run(a=a, c=c))
+    assert rankings.verdict(found, one.level) == verdict
 
 
-def test_orders_are_shown_in_all_formats_with_the_titles_of_rows(small_paper):
-    write(orders=[{"lower": ["ae"], "higher": ["pca"], "measure": "sse", "level": 0.1, "source": "Fig. 2."}])
+def test_rankings_are_shown_in_all_formats_with_the_titles_of_rows(small_paper):
+    write(rankings=[{"lower": ["ae"], "higher": ["pca"], "measure": "sse", "level": 0.1, "source": "Fig. 2."}])
     run("small")
     reporting.write()
     text, latex = (Path(f"reports/papers.{ending}").read_text() for ending in ("md", "tex"))
-    assert "Orders (Fig. 2):" in text and orders.NOTE in text
+    assert "Published rankings (Fig. 2):" in text and rankings.NOTE in text
     row = next(line for line in text.splitlines() if line.startswith("| AE-4") and "PCA-2" in line)
     values = lines()
     mean = sum(values["ae", "sse", seed] - values["pca", "sse", 3] for seed in (3, 5)) / 2
     cells = [cell.strip() for cell in row.split("|")[1:9]]
     assert cells[:3] == ["AE-4", "PCA-2", "SSE (per image)"] and cells[4] == "2" and cells[6] == "0.1"
     assert cells[3].replace("−", "-").startswith(f"{mean:.3f} ± ")
-    assert r"tab:aebench-orders-small" in latex and re.search(r"AE-4 & PCA-2 & .* & 0\.1 & ", latex)
+    assert r"tab:aebench-rankings-small" in latex and re.search(r"AE-4 & PCA-2 & .* & 0\.1 & ", latex)
 
 
-def test_a_paper_without_orders_has_no_table_of_them(small_paper):
+def test_a_paper_without_rankings_has_no_table_of_them(small_paper):
     run("small")
     reporting.write()
-    assert "Order" not in Path("reports/papers.md").read_text() and "orders" not in Path("reports/papers.tex").read_text()
+    assert "ranking" not in Path("reports/papers.md").read_text() and "rankings" not in Path("reports/papers.tex").read_text()
 
 
-def test_orders_do_not_change_what_results_depend_on(small_paper):
+def test_rankings_do_not_change_what_results_depend_on(small_paper):
     described = papers.description(papers.find("small"))
-    write(orders=[{"lower": ["ae"], "higher": ["pca"], "measure": "sse", "source": "Fig. 2"}])
+    write(rankings=[{"lower": ["ae"], "higher": ["pca"], "measure": "sse", "source": "Fig. 2"}])
     assert papers.description(papers.find("small")) == described
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lower": ["aa"]}, "small.yaml:orders.0.lower must be one of ae, pca, got 'aa' (did you mean 'ae'?)"),
-        ({"higher": ["pcs"]}, "small.yaml:orders.0.higher must be one of ae, pca, got 'pcs' (did you mean 'pca'?)"),
-        ({"measure": "knn_3_error"}, "small.yaml:orders.0.measure (of runs.ae.measures) must be one of"),
-        ({"higher": ["pca", "ae"]}, "small.yaml:orders.0.higher must not contain runs of lower, got ae"),
-        ({"level": 1.5}, "small.yaml:orders.0.level must be less than 1, got 1.5"),
-        ({"lower": []}, "small.yaml:orders.0.lower"),
-        ({"lower": ["ae", "ae"]}, "small.yaml:orders.0.lower must not contain duplicates"),
+        ({"lower": ["aa"]}, "small.yaml:rankings.0.lower must be one of ae, pca, got 'aa' (did you mean 'ae'?)"),
+        ({"higher": ["pcs"]}, "small.yaml:rankings.0.higher must be one of ae, pca, got 'pcs' (did you mean 'pca'?)"),
+        ({"measure": "knn_3_error"}, "small.yaml:rankings.0.measure (of runs.ae.measures) must be one of"),
+        ({"higher": ["pca", "ae"]}, "small.yaml:rankings.0.higher must not contain runs of lower, got ae"),
+        ({"level": 1.5}, "small.yaml:rankings.0.level must be less than 1, got 1.5"),
+        ({"lower": []}, "small.yaml:rankings.0.lower"),
+        ({"lower": ["ae", "ae"]}, "small.yaml:rankings.0.lower must not contain duplicates"),
     ],
 )
-def test_invalid_orders_are_named(small_paper, changes, message):
-    write(orders=[{"lower": ["ae"], "higher": ["pca"], "measure": "sse", "source": "Fig. 2"} | changes])
+def test_invalid_rankings_are_named(small_paper, changes, message):
+    write(rankings=[{"lower": ["ae"], "higher": ["pca"], "measure": "sse", "source": "Fig. 2"} | changes])
     with pytest.raises(InputError) as error:
         checks.check(papers.find("small"), "conf/papers/small.yaml:")
     assert message in str(error.value)
