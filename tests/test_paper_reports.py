@@ -159,6 +159,8 @@ def test_wall_times_are_printed_in_units_that_people_read(seconds, text):
         (".csv", "pca,sse,3", "pcb,sse,3", "no sse of pca"),
         (".csv", "pca,sse,3,", "pca,sse,3,x", "could not convert string to float"),
         (".csv", "ae,sse,5", "ae,sse,3", "sse of ae with seeds [3, 3]"),
+        (".csv", "ae,sse,5", "ae,sse_,5", "sse of ae with seeds [3]"),
+        (".csv", "pca,sse,3", "p" * 2**18 + ",sse,3", "field larger than field limit"),
         (".csv", "seconds", "second", "KeyError: 'seconds'"),
         (".json", "{", "<<<<<<< HEAD\n{", "JSONDecodeError"),
         (".json", '"settings"', '"setting"', "KeyError: 'settings'"),
@@ -171,3 +173,10 @@ def test_damaged_results_of_a_paper_are_reported_in_one_line(small_paper, ending
     with pytest.raises(InputError, match=re.escape(got)) as error:
         reporting.read()
     assert str(error.value).startswith("reports/papers/small.csv and .json must be as the stage reproduce wrote them (`git ")
+
+
+def test_a_mistake_in_a_row_is_not_taken_for_damaged_results(small_paper):
+    run("small")
+    write(rows=[PAPER["rows"][0] | {"measure": "ssr"}])
+    with pytest.raises(InputError, match=r"^conf/papers/small.yaml:rows.0.measure"):
+        reporting.read()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import small_papers
 import torch
 from project import copy_settings
 
@@ -52,6 +53,21 @@ def test_a_mistake_is_one_line_before_dvc_starts(smoke, old, new, message, monke
         precheck.check(config.suite(), on_cluster=False)
     assert str(raised.value).startswith(message)
     assert not precheck.PASSED.exists()
+
+
+def test_a_mistake_in_a_paper_outside_the_suite_is_found_since_the_page_shows_all_papers(smoke):
+    small_papers.write(rows=[small_papers.PAPER["rows"][0] | {"measure": "ssr"}])
+    with pytest.raises(InputError, match=r"^conf/papers/small.yaml:rows.0.measure .* must be one of .*, got 'ssr'"):
+        precheck.check(config.suite(), on_cluster=False)
+
+
+def test_the_device_of_a_run_of_a_paper_is_checked(smoke, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    model = {"kind": "vanilla", "latent_dim": 4, "training": {"device": "cuda"}}
+    small_papers.write(runs=small_papers.PAPER["runs"] | {"ae": small_papers.PAPER["runs"]["ae"] | {"model": model}})
+    edit.select({"papers": ["small"]})
+    with pytest.raises(InputError, match=r"^conf/papers/small.yaml:runs.ae.model.training.device must be auto or cpu"):
+        precheck.check(config.suite(), on_cluster=False)
 
 
 def test_a_folder_that_dvc_does_not_know_is_left_as_it_is(smoke):

@@ -14,10 +14,10 @@ from typing import Any
 
 from aebench import config
 from aebench.errors import unknown
-from aebench.papers.settings import Paper, Ranking, Row, Run
+from aebench.papers.settings import Paper, Ranking, Row, Run, check_references
 from aebench.storage import read_yaml
 
-__all__ = ["Paper", "Ranking", "Row", "Run", "description", "file", "find", "names"]
+__all__ = ["Paper", "Ranking", "Row", "Run", "check_references", "description", "file", "find", "names"]
 
 PAPERS = config.CONF / "papers"
 
@@ -37,7 +37,7 @@ def file(name: str, path: str = f"{config.SUITE_FILE}:suite.papers") -> Path:
 def find(name: str) -> Paper:
     """Return conf/papers/<name>.yaml; raises `InputError` for an unknown name or key.
 
-    `aebench.papers.checks` also checks the settings of its models and the names of runs and measures.
+    `check_references` also checks the names of runs and measures, `aebench.papers.checks` the settings of its models.
     """
     return config.check(Paper, read_yaml(file(name)), f"{file(name)}:")
 

@@ -1,6 +1,6 @@
 """Check the settings of a paper that its schema does not cover: those of data and models, and names of runs and measures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ import torch
 from aebench import config, data, models
 from aebench.errors import InputError, check_names, unknown
 from aebench.papers.measures import LIKELIHOOD, MEASURES, POSTERIOR, UNIT_CODE
-from aebench.papers.settings import Paper, Run
+from aebench.papers.settings import Paper, Run, check_references
 from aebench.storage import Split
 from aebench.training.memory import check_size
 
@@ -19,28 +19,24 @@ def check(paper: Paper, path: str) -> None:
     check_names(paper.runs, f"{path}runs")
     for name, run in paper.runs.items():
         _check_run(paper, run, f"{path}runs.{name}", pixels)
-    for i, row in enumerate(paper.rows):
-        relative_to = [row.relative_to] if row.relative_to is not None else []
-        _check_named(paper, f"{path}rows.{i}", row.measure, {"run": [row.run], "relative_to": relative_to})
-    for i, ranking in enumerate(paper.rankings):
-        _check_named(paper, f"{path}rankings.{i}", ranking.measure, {"lower": ranking.lower, "higher": ranking.higher})
-        if twice := set(ranking.lower) & set(ranking.higher):
-            raise InputError(f"{path}rankings.{i}.higher must not contain runs of lower, got {', '.join(sorted(twice))}")
+    check_references(paper, path)
 
 
 def training(paper: Paper, changes: dict, path: str) -> config.Training:
     """Return the training settings of the paper, overridden by `changes`; `path` is where the latter are written."""
-    return config.check(config.Training, paper.training.model_dump() | changes, path)
+    settings = config.check(config.Training, paper.training.model_dump() | changes, path)
+    if settings.threads > config.MOST_THREADS:
+        raise InputError(f"{path}.threads must be at most {config.MOST_THREADS}, got {settings.threads}")
+    return settings
 
 
-def _check_named(paper: Paper, path: str, measure: str, runs: Mapping[str, list[str]]) -> None:
-    """Check that `runs`, by the key below `path` that names them, exist and have the measure."""
-    for key, names in runs.items():
-        for run in names:
-            if run not in paper.runs:
-                raise unknown(f"{path}.{key}", run, paper.runs)
-            if measure not in (measured := paper.runs[run].measures):
-                raise unknown(f"{path}.measure (of runs.{run}.measures)", measure, measured)
+def devices(paper: Paper, path: str) -> Iterator[tuple[str, str]]:
+    """Yield (where it is written, device) of the training and the evaluation of all runs."""
+    yield f"{path}training.device", paper.training.device
+    yield f"{path}compute.device", paper.compute.device
+    for name, run in paper.runs.items():
+        where = f"{path}runs.{name}.model.training"
+        yield f"{where}.device", training(paper, run.model.get("training", {}), where).device
 
 
 def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:
@@ -48,8 +44,10 @@ def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:
     config.check(kind.Settings, run.model, f"{path}.model")
     _check_unlabelled(paper, run.model.get("training", {}), f"{path}.model.training")
     for i, layer in enumerate(run.model.get("layers", ())):
-        _check_unlabelled(paper, layer.get("training", {}), f"{path}.model.layers.{i}.training")
+        _check_phase(own := layer.get("training", {}), where := f"{path}.model.layers.{i}.training")
+        _check_unlabelled(paper, own, where)
     if run.classifier is not None:
+        _check_phase(run.classifier, f"{path}.classifier")
         training(paper, run.classifier, f"{path}.classifier")
     for measure in run.measures:
         if measure not in MEASURES:
@@ -59,6 +57,12 @@ def _check_run(paper: Paper, run: Run, path: str, pixels: int | None) -> None:
     if pixels is not None:
         check_size(run.model, pixels, f"{path}.model")
         _check_measured(run, models.build(run.model, pixels, f"{path}.model"), f"{path}.measures", pixels)
+
+
+def _check_phase(changes: Mapping[str, object], path: str) -> None:
+    """Raise `InputError` for a setting that all phases of the training of a run share."""
+    if shared := [name for name in ("device", "blas", "precision") if name in changes]:
+        raise InputError(f"{path} must not have {shared[0]}, which is set in the training of the paper or of the model")
 
 
 def _check_unlabelled(paper: Paper, changes: dict, path: str) -> None:

@@ -1,10 +1,12 @@
 """Settings of a paper, conf/papers/<paper>.yaml. This module imports neither torch nor models."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, field_validator
 
 from aebench.config import Schema, Seed, Training
+from aebench.errors import InputError, unknown
 from aebench.evaluation.settings import Compute
 
 
@@ -88,3 +90,24 @@ class Paper(Schema):
         """Return the title of the row of a run and a measure, else of any row of the run, else the name of the run."""
         rows = [row for row in self.rows if row.run == run]
         return next((row.title for row in [*(row for row in rows if row.measure == measure), *rows]), run)
+
+
+def check_references(paper: Paper, path: str) -> None:
+    """Raise `InputError` for a row or ranking of an unknown run or measure; `path` is the file, followed by a colon."""
+    for i, row in enumerate(paper.rows):
+        relative_to = [row.relative_to] if row.relative_to is not None else []
+        _check_named(paper, f"{path}rows.{i}", row.measure, {"run": [row.run], "relative_to": relative_to})
+    for i, ranking in enumerate(paper.rankings):
+        _check_named(paper, f"{path}rankings.{i}", ranking.measure, {"lower": ranking.lower, "higher": ranking.higher})
+        if twice := set(ranking.lower) & set(ranking.higher):
+            raise InputError(f"{path}rankings.{i}.higher must not contain runs of lower, got {', '.join(sorted(twice))}")
+
+
+def _check_named(paper: Paper, path: str, measure: str, runs: Mapping[str, list[str]]) -> None:
+    """Check that `runs`, by the key below `path` that names them, exist and have the measure."""
+    for key, names in runs.items():
+        for run in names:
+            if run not in paper.runs:
+                raise unknown(f"{path}.{key}", run, paper.runs)
+            if measure not in (measured := paper.runs[run].measures):
+                raise unknown(f"{path}.measure (of runs.{run}.measures)", measure, measured)

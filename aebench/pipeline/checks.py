@@ -12,6 +12,7 @@ from aebench.config import Suite
 from aebench.errors import InputError
 from aebench.evaluation.settings import Compute, Evaluation
 from aebench.papers.checks import check as check_paper
+from aebench.papers.checks import devices as devices_of_paper
 from aebench.pipeline import dvc_settings, stage_hashes
 from aebench.registry import is_plugin
 from aebench.reporting.tables import remarks
@@ -59,13 +60,14 @@ def check_settings(suite: Suite) -> None:
     for paper in suite.papers:
         check_paper(papers.find(paper), f"{papers.file(paper)}:")
         dvc_settings.check_readable(papers.file(paper))
+    for paper in papers.names():  # also those outside the suite: the stage index reads all of them
+        papers.check_references(papers.find(paper), f"{papers.file(paper)}:")
 
 
 def check_devices(suite: Suite) -> None:
     """Raise `InputError` if settings of the suite's data sets and papers need a GPU that this machine lacks."""
     for paper in suite.papers:
-        settings, path = papers.find(paper), papers.file(paper)
-        _check_cuda({f"{path}:{name}.device": getattr(settings, name).device for name in ("training", "compute")})
+        _check_cuda(dict(devices_of_paper(papers.find(paper), f"{papers.file(paper)}:")))
     for dataset in suite.datasets:
         path, conf = config.conf_file(dataset), config.dataset(dataset)
         devices = {f"{path}:compute.device": config.check(Compute, conf.compute, f"{path}:compute").device}

@@ -135,12 +135,13 @@ def read() -> tuple[list[PaperResults], list[str]]:
     results, others = [], []
     for name in papers.names():
         paper = papers.find(name)
+        papers.check_references(paper, f"{papers.file(name)}:")
         try:
             if current(name, paper):
                 results.append(_read(name, paper))
             else:
                 others.append(name)
-        except (ValueError, KeyError, TypeError) as damage:
+        except (ValueError, KeyError, TypeError, csv.Error) as damage:
             file, remedy = storage.paper_file(name), f"git checkout {storage.paper_file(name).with_suffix('.*')}"
             got = f"{type(damage).__name__}: {damage}"
             raise InputError(f"{file} and .json must be as the stage reproduce wrote them (`{remedy}`), got {got}") from None
@@ -194,6 +195,7 @@ def duration(seconds: float) -> str:
 
 
 def _read(name: str, paper: Paper) -> PaperResults:
+    trained = {run: int(facts["seeds"]) for run, facts in storage.read_json(storage.paper_file(name, ".json"))["runs"].items()}
     values: dict[str, dict[str, list[float]]] = {}
     seeds: dict[tuple[str, str], list[int]] = {}
     seconds, processors = {}, {}
@@ -208,6 +210,6 @@ def _read(name: str, paper: Paper) -> PaperResults:
     for run, measure in needed:
         if measure not in values.get(run, {}):
             raise ValueError(f"no {measure} of {run}")
-        if (got := seeds[run, measure]) not in (paper.seeds, paper.seeds[:1]):
+        if (got := seeds[run, measure]) != paper.seeds[: trained[run]]:
             raise ValueError(f"{measure} of {run} with seeds {got}")
     return PaperResults(name, paper, values, seconds, processors)
