@@ -77,7 +77,7 @@ def write_project():
     write_report(Lock(stages).fingerprint(DATASET))
     deps = ["runs/code/report.json", "runs/code/toy", "aebench/reporting/claims.yaml", "runs/toy"]
     stages["report@toy"] = entry("report toy", deps, [path.as_posix() for path in sorted(REPORT.iterdir())], **conf)
-    stages["index"] = entry("index", ["runs/code/index.json", "conf"], ["reports/index.html"])
+    stages["index"] = entry("index", ["runs/code/index.json", "conf", "reports/papers"], ["reports/index.html"])
     write_lock(stages)
 
 
@@ -94,6 +94,7 @@ def write_report(fingerprint):
     modules = {m: code for file in storage.CODE.rglob("*.json") for m, code in storage.read_json(file).items()}
     storage.write_json(REPORT / "provenance.json", {"lock": fingerprint, "modules": modules})
     Path("reports/index.html").write_text("<html>")
+    storage.write_columns(storage.paper_file("toy1999"), {"value": [1.5]})
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +316,12 @@ def test_a_report_without_its_table_is_reported(project):
 
 
 # Papers
+
+
+def test_an_edited_result_of_a_paper_is_reported_also_if_the_suite_has_no_paper(project):
+    replace(storage.paper_file("toy1999"), "1.5", "1.4")
+    assert problems() == ["pages of all reports: stale: reports/papers changed since index ran"]
+
 
 PAPER = r"""
 We get \aebench{toy}{ae}{sse}, % and not \aebench{toy}{ae}{nothing}

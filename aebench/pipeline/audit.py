@@ -32,6 +32,8 @@ MAX_LISTED = 4
 ABSENT = object()
 GENERATED = (storage.RUNS, storage.DATA, storage.REPORTS, config.CONF)
 """Folders whose files are not compared with dvc.lock: outputs of stages are compared in the lock, settings by key."""
+PAPERS = storage.paper_file("").parent
+"""Results of papers are compared, since dvc.lock has no entries for papers outside the suite."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,8 @@ def _changes(report: Report) -> Iterator[tuple[Entry, str, list[str], tuple[str,
             yield entry, kind, _modules(outdated, hashes, report), report.affected(entry)
         else:
             yield entry, STALE, *_parameters(report, entry, conf)
-        files = [path for path in entry.deps if not any(_inside(path, folder) for folder in GENERATED)]
+        generated = [path for path in entry.deps if any(_inside(path, folder) for folder in GENERATED)]
+        files = [path for path in entry.deps if path not in generated or _inside(path, PAPERS)]
         yield entry, STALE, [path for path in files if checksum(Path(path)) != entry.deps[path]], ()
 
 
