@@ -201,14 +201,14 @@ def tune(dataset: str, models: Names = None) -> None:
         prepare = f"`aebench run prepare@{dataset}`, after `aebench select --datasets {dataset}` if params.yaml lists others"
         raise InputError(f"the data set {dataset} must be prepared first: run {prepare}")
     tuning.recorded(dataset)  # a damaged file is reported before the search, not after it
-    results = []
-    for model in _names(models) or [name for name in config.suite().all_models if name in known]:
+    file = None
+    for model in dict.fromkeys(_names(models) or [name for name in config.suite().all_models if name in known]):
         if trials := list(tuning.search(dataset, model)):
+            file = tuning.write(dataset, trials)
             typer.echo(tuning.summary(trials))
-            results += trials
-    if not results:
+    if file is None:
         raise InputError("--models must include a model that is trained by gradient descent: the others have no learning rate")
-    typer.echo(f"wrote {tuning.write(dataset, results)}; to use a rate, write it into {config.conf_file(dataset)}")
+    typer.echo(f"wrote {file}; to use a rate, write it into {config.conf_file(dataset)}")
 
 
 @app.command("check-model")

@@ -19,6 +19,7 @@ from aebench.config.schema import Schema
 from aebench.errors import InputError
 from aebench.pipeline import checks, dvc_settings
 from aebench.storage.yaml_files import edit_yaml
+from aebench.training import tuning
 
 DIGITS = "conf/digits.yaml"
 
@@ -372,6 +373,20 @@ def test_a_stack_alone_cannot_be_selected(project):
         in (str(result.exception))
     )
     assert Path("params.yaml").read_bytes() == before
+
+
+def test_tuning_that_is_interrupted_keeps_the_finished_models(project, monkeypatch):
+    def search(dataset, model):
+        if model == "ae":
+            raise KeyboardInterrupt
+        yield tuning.Trial(model, 0.1, 5.0)
+
+    monkeypatch.setattr(tuning, "search", search)
+    split = storage.split_file("smoke", "train")
+    split.parent.mkdir(parents=True)
+    split.touch()
+    assert CliRunner().invoke(app, ["tune", "smoke", "--models", "dae dae ae"]).exit_code != 0
+    assert tuning.recorded("smoke") == [tuning.Trial("dae", 0.1, 5.0)]
 
 
 def test_tuning_before_a_data_set_is_prepared_says_how_to_prepare_it(project):

@@ -5,7 +5,7 @@ import pytest
 from fake_runs import DATASET, measured, overwrite, read_table
 
 from aebench.reporting import claims_summary, tables
-from aebench.reporting.lecture.values import MODELS, lines, values
+from aebench.reporting.lecture.values import values
 from aebench.reporting.results import read
 
 QUANTITIES = ["sse", "effective_beta", "coverage_by_sampler/2"]
@@ -34,10 +34,6 @@ def test_a_data_set_without_one_of_the_models_is_left_out(reported):
 
 def test_a_profile_that_was_not_measured_is_a_dash(reported):
     assert values(["ae"], ["coverage_by_sampler/prior"])[DATASET] == [["Coverage by sampler, prior (fraction)", "—"]]
-
-
-def test_lines_are_those_of_the_file():
-    assert lines("contractive") == len((MODELS / "contractive.py").read_text().splitlines()) > lines("denoising")
 
 
 def test_the_lecture_has_the_values_of_every_report(fake_project):

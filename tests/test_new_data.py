@@ -71,6 +71,20 @@ def test_an_official_test_set_is_found():
         np.testing.assert_array_equal(data.prepare(name)["test"].images, IMAGES[::4].reshape(25, -1) / np.float32(255))
 
 
+def test_a_word_that_contains_test_is_not_test_data():
+    """Neither a folder nor `latest` is; images would get labels of other images, or the sets would be exchanged."""
+    Path("latest").mkdir()
+    for name, every in (("a", 1), ("b", 2)):
+        Path(f"latest/{name}-images").write_bytes(idx_bytes(IMAGES[::every]))
+        Path(f"latest/{name}-labels").write_bytes(idx_bytes(LABELS[::every]))
+    with pytest.raises(InputError, match="must be four IDX files of which those of the test data have test or t10k in their"):
+        new_data("a", [f"latest/{name}" for name in ("a-images", "b-images", "b-labels", "a-labels")])
+    as_csv(name="latest.csv")
+    as_csv(IMAGES[::4], LABELS[::4], "eval.csv")
+    new_data("b", ["latest.csv", "eval.csv"])
+    assert (config.dataset("b").data["path"], config.dataset("b").data["test_path"]) == ("latest.csv", "eval.csv")
+
+
 @pytest.mark.parametrize(
     ("pixels", "expected"),
     [

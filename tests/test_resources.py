@@ -1,10 +1,12 @@
 """Tests of what stages use of a machine or of workers: hard resources, preferred ones, and the device in the settings."""
 
 import pytest
+from project import ROOT
 
 from aebench.errors import InputError
 from aebench.pipeline import resources
 from aebench.pipeline.resources import computes_on_cpu, covered, needs
+from aebench.storage import read_yaml
 
 ONE_GPU, TWO_GPUS, NONE = {"cores": 4, "gpu": 1}, {"cores": 4, "gpu": 2}, {"cores": 4, "gpu": 0}
 PREFERS = {"prefers": {"gpu": 1}}
@@ -71,3 +73,16 @@ def test_no_gpu_is_preferred_if_all_devices_in_the_settings_are_cpu(tmp_path, tr
     assert computes_on_cpu([(str(file), keys)]) == expected
     assert needs(PREFERS, [(str(file), keys)], [ONE_GPU]) == ({} if expected else {"gpu": 1})
     assert needs({"resources": {"gpu": 1}}, [(str(file), keys)], [ONE_GPU]) == {"gpu": 1}
+
+
+def test_every_stage_whose_settings_have_a_device_prefers_a_gpu():
+    """Without, it would share the first GPU with a stage that has it to itself."""
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    blocks = {"training", "compute"}
+    computing = {
+        name: stage
+        for name, stage in stages.items()
+        if any(blocks & set(keys or ()) for each in stage.get("params", ()) if isinstance(each, dict) for keys in each.values())
+    }
+    assert {"train", "evaluate", "reproduce"} < computing.keys()
+    assert [name for name, stage in computing.items() if stage.get("meta") != PREFERS] == []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aebench import storage
 from aebench.reporting import templates
 from aebench.reporting.claims import NOT_TESTED, NOTE, Claim, claims, table
-from aebench.reporting.lecture.values import lines, values
+from aebench.reporting.lecture.values import values
 from aebench.reporting.results import Results
 from aebench.reporting.statements import Statement, statements
 from aebench.reporting.tables.claims import effect
@@ -37,7 +37,7 @@ def write_all() -> None:
     templates.write(SUMMARY, "claims.md", **facts)
     by_name = {entry["name"]: entry for entry in entries}
     listed = {chapter: [(s.says, _answers(s, by_name)) for s in each] for chapter, each in statements().items()}
-    functions = {"chapter": partial(_in_chapter, entries), "drawn": _drawn, "values": values, "lines": lines}
+    functions = {"chapter": partial(_in_chapter, entries), "drawn": _drawn, "values": values}
     templates.write(LECTURE, "lecture.md", **facts, **functions, statements=listed)
 
 

@@ -24,7 +24,8 @@ ARRAYS = {
     "test_labels": ("test_labels", "y_test"),
 }
 """Usual names of the arrays of an npz file, in lower case."""
-TEST = re.compile("test|t10k", re.IGNORECASE)
+TEST = re.compile("(?<![a-z])(test|testing|t10k)(?![a-z])", re.IGNORECASE)
+"""Names of files of test data: with one of these words."""
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 LARGEST_SIDE, SIDE = 64, 32
@@ -33,7 +34,7 @@ LARGEST_SIDE, SIDE = 64, 32
 
 def settings(paths: list[str], label: str | None = None) -> dict[str, Any]:
     """Return the settings of the source that reads these files; raises `InputError` if they are of no known format."""
-    if len(paths) == 2 and TEST.search(Path(paths[0]).name) and not TEST.search(Path(paths[1]).name):
+    if len(paths) == 2 and _is_test(paths[0]) and not _is_test(paths[1]):
         paths = paths[::-1]
     files = [external.locate(path) for path in paths]
     for fits, describe in FORMATS:
@@ -115,18 +116,26 @@ def _check_header(names: list[str], path: str) -> None:
 
 def _idx(paths: list[str], files: list[Path], label: str | None) -> dict[str, Any]:
     arrays = {path: idx.parse(external.read(file), path) for path, file in zip(paths, files, strict=True)}
-    images = sorted((path for path in paths if arrays[path].ndim > 1), key=lambda path: bool(TEST.search(Path(path).name)))
-    labels = sorted((path for path in paths if arrays[path].ndim == 1), key=lambda path: bool(TEST.search(Path(path).name)))
+    images = sorted((path for path in paths if arrays[path].ndim > 1), key=_is_test)
+    labels = sorted((path for path in paths if arrays[path].ndim == 1), key=_is_test)
     if len(paths) not in (2, 4) or len(images) != len(labels):
         got = f"{len(images)} with images and {len(labels)} with labels"
         raise InputError(f"PATH must be the IDX files of images and of labels, or both of training and of test data, got {got}")
-    if len(paths) == 4 and not (TEST.search(images[1]) and TEST.search(labels[1])):
-        raise InputError(f"PATH must name the IDX files of the test data test or t10k, got {', '.join(paths)}")
+    if len(paths) == 4 and any(list(map(_is_test, pair)) != [False, True] for pair in (images, labels)):
+        got = ", ".join(paths)
+        raise InputError(
+            f"PATH must be four IDX files of which those of the test data have test or t10k in their names, got {got}"
+        )
     return (
         {"source": "idx"}
         | dict(zip(("images", "test_images"), images, strict=False))
         | dict(zip(("labels", "test_labels"), labels, strict=False))
     )
+
+
+def _is_test(path: str) -> bool:
+    """Whether the name of a file, without its folder, says that it is of test data."""
+    return bool(TEST.search(Path(path).name))
 
 
 def _train_and_test(paths: list[str]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from aebench.reporting.tables.columns import scores
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MODELS = Path(__file__).parents[2] / "models"
 KEYS = ("profile", "position", "model")
 """The columns of profiles.csv that name an estimate."""
 
@@ -30,11 +29,6 @@ def values(models: list[str], quantities: list[str]) -> dict[str, list[list[str]
         folder.name: [_row(table, _read(folder / "profiles.csv", *KEYS), models, quantity) for quantity in quantities]
         for folder, table in tables.items()
     }
-
-
-def lines(module: str) -> int:
-    """Return the number of lines of aebench/models/<module>.py, including docstrings."""
-    return (MODELS / f"{module}.py").read_text(encoding="utf-8").count("\n")
 
 
 def _read(file: Path, *keys: str) -> "DataFrame":
