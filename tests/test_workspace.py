@@ -45,6 +45,48 @@ def test_a_workspace_shares_the_cache(project, monkeypatch):
         assert repo.config["core"]["no_scm"] and not repo.config["core"]["autostage"]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "",
+        "[core]\n    analytics = false\n[cache]\n    dir = ../shared\n    type = symlink\n",
+        "['remote \"r\"']\n    url = elsewhere\n[core]\n    remote = r\n",
+    ],
+    ids=["empty", "with a cache", "with a remote first"],
+)
+def test_dvc_reads_the_workspace_whatever_the_settings_of_the_project(project, monkeypatch, settings):
+    Path(".dvc/config").write_text(settings)
+    with dvc_workspace.Repo() as repo:
+        cache, kind = repo.cache.local_cache_dir, repo.config["cache"].get("type")
+    dvc_workspace.create(Path("own"))
+    monkeypatch.chdir(project / "own")
+    with dvc_workspace.Repo() as repo:
+        assert Path(repo.cache.local_cache_dir).resolve() == Path(cache).resolve()
+        assert repo.config["core"]["no_scm"] and repo.config["cache"].get("type") == kind
+        assert not repo.config["remote"] and "remote" not in repo.config["core"]
+
+
+def test_a_workspace_that_exists_is_not_written_again(project):
+    """Another run may be working in it."""
+
+    def written():
+        files = [path for path in Path("own").rglob("*") if path.is_symlink() or path.is_file()]
+        return {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in files}
+
+    dvc_workspace.create(Path("own"))
+    before = written()
+    dvc_workspace.create(Path("own"))
+    assert written() == before and {Path("own/.dvc/config"), Path("own/conf")} <= set(before)
+
+
+def test_a_link_to_another_folder_is_corrected(project):
+    dvc_workspace.create(Path("own"))
+    Path("own/conf").unlink()
+    Path("own/conf").symlink_to("../stages")
+    dvc_workspace.create(Path("own"))
+    assert Path("own/conf").resolve() == project / "conf"
+
+
 def test_relative_paths_of_data_are_those_of_the_project(project, monkeypatch):
     monkeypatch.delenv(external.DATA_DIR, raising=False)
     Path("mine.npz").write_bytes(b"")

@@ -11,9 +11,10 @@ ignored by Git. Commands run in it as in the project; relative paths of data fil
 
 import os
 import shlex
-import shutil
 from pathlib import Path
 
+from configobj import ConfigObj
+from dvc.config import Config
 from dvc.repo import Repo
 
 from aebench import config, storage
@@ -23,6 +24,8 @@ LINKED = ("aebench", "stages", "conf", "dvc.yaml")
 COPIED = (config.SUITE_FILE, storage.REPORTS / "papers" / "README.md")
 """The first selection, and a file that makes the folder of papers exist, on which the stage `index` depends."""
 DVC = Path(".dvc")
+LEFT_OUT = ("remote", "machine", "db")
+"""Sections of .dvc/config that a workspace lacks: results are shared from the project's folder."""
 
 
 def project() -> Path:
@@ -53,17 +56,36 @@ def create(folder: Path, own_settings: bool = False) -> None:
     if (folder / DVC).is_dir() and not (folder / LINKED[0]).is_symlink():
         raise InputError(f"FOLDER must be another folder than that of a project, got {folder}")
     (folder / DVC).mkdir(parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
+    _write(folder / ".gitignore", b"*\n")
     linked = [name for name in LINKED if not (own_settings and name == str(config.CONF))]
-    links = {folder / name: Path(name) for name in linked} | {folder / DVC / "plots": DVC / "plots"}
-    for link, target in links.items():
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath(target.resolve(), link.parent.resolve()))
+    for name in (*linked, DVC / "plots"):
+        set_link(folder / name, Path(name))
     for file in COPIED:
         if not (folder / file).exists():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, folder / file)
-    with Repo() as repo, (folder / DVC / "config").open("w") as file:
-        settings = (DVC / "config").read_text().partition("['")[0].rstrip()
+            _write(folder / file, file.read_bytes())
+    _write(folder / DVC / "config", _dvc_settings(folder))
+
+
+def set_link(link: Path, target: Path) -> None:
+    """Make `link` a relative symbolic link to `target`; one that is right is not replaced, since a run may be using it."""
+    path = os.path.relpath(target.resolve(), link.parent.resolve())
+    if not link.is_symlink() or str(link.readlink()) != path:
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+
+
+def _dvc_settings(folder: Path) -> bytes:
+    """The content of .dvc/config in a workspace: the settings of the project, without its remotes, and its cache."""
+    with Repo() as repo:
         cache = os.path.relpath(repo.cache.local_cache_dir, (folder / DVC).resolve())
-        file.write(f"{settings}\n    no_scm = true\n[cache]\n    dir = {cache}\n")
+    settings = {name: section for name, section in Config.load_file(DVC / "config").items() if name not in LEFT_OUT}
+    core = {key: value for key, value in settings.get("core", {}).items() if key != "remote"}
+    settings |= {"core": core | {"no_scm": "true"}, "cache": settings.get("cache", {}) | {"dir": cache}}
+    return "\n".join([*ConfigObj(settings).write(), ""]).encode()
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file, unless it has this content."""
+    if not file.exists() or file.read_bytes() != content:
+        with storage.atomic_write(file) as partial:
+            partial.write_bytes(content)

@@ -150,9 +150,7 @@ def _write_settings(sweep: Sweep, folder: Path) -> None:
     blocks = {key: block for key, block in blocks.items() if key not in ("stacks", "studies", "search", "remarks")}
     (folder / config.CONF).mkdir(exist_ok=True)
     for other in config.CONF.iterdir():
-        link = folder / config.CONF / other.name
         if other.name != file.name:
-            link.unlink(missing_ok=True)
-            link.symlink_to(os.path.relpath(other.resolve(), link.parent.resolve()))
+            dvc_workspace.set_link(folder / config.CONF / other.name, other)
     with atomic_write(folder / file) as partial:  # JSON is YAML
         partial.write_text(json.dumps(blocks | {"models": sweep.models}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
