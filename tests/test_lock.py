@@ -1,5 +1,6 @@
 """dvc.lock: parsing, fingerprints, the archive of data sets outside the suite, and repair after an interruption."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -174,3 +175,24 @@ def test_files_truncated_by_an_interrupted_run_are_repaired(project, committed):
     assert repair.repair() == [repair.RWLOCK, LOCK]
     assert not repair.RWLOCK.exists()
     assert (LOCK.read_text() if LOCK.exists() else "") == (before if committed else "")
+
+
+def test_a_lock_with_conflicts_of_a_merge_is_kept(project):
+    commit = "git -c user.name=a -c user.email=a@b commit -qam a"
+    subprocess.run(f"git init -q && git add . && {commit} && git checkout -qb other", shell=True, check=True)
+    write(STAGES | {"check": entry("check", runs__code="theirs")})
+    subprocess.run(f"{commit} && git checkout -q -", shell=True, check=True)
+    write(STAGES | {"check": entry("check", runs__code="ours")})
+    subprocess.run(f"{commit} && ! git merge other", shell=True, check=True, capture_output=True)
+    before = LOCK.read_text()
+    with pytest.raises(InputError, match=r"dvc.lock must be of one revision, got conflicts of a merge: .* --ours dvc.lock"):
+        repair.repair()
+    assert LOCK.read_text() == before and "theirs" in before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every file")
+def test_a_lock_that_may_not_be_read_is_kept(project):
+    LOCK.chmod(0)
+    with pytest.raises(PermissionError):
+        repair.repair()
+    assert LOCK.exists()

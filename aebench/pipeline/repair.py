@@ -7,6 +7,7 @@ commit.
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from aebench.storage import lock, yaml_files
 from aebench.storage.lock import LOCK
 
 RWLOCK = Path(".dvc/tmp/rwlock")
+CONFLICT = re.compile(rb"^<{7} ", re.MULTILINE)
+"""The line with which Git begins a conflict."""
 
 
 def prepare_lock(datasets: list[str]) -> None:
@@ -26,7 +29,10 @@ def prepare_lock(datasets: list[str]) -> None:
 
 
 def repair() -> list[Path]:
-    """Remove a truncated or stale rwlock and restore a truncated dvc.lock; returns the truncated files."""
+    """Remove a truncated or stale rwlock and restore a truncated dvc.lock; returns the truncated files.
+
+    Raises `InputError` if dvc.lock has conflicts of a merge. One that cannot be read is not changed either.
+    """
     repaired = []
     processes = _processes(RWLOCK)
     if processes is None:
@@ -63,7 +69,12 @@ def _is_running(process: int) -> bool:
 
 
 def _truncated_lock(file: Path) -> bool:
+    if not file.exists():
+        return False
+    if CONFLICT.search(file.read_bytes()):
+        remedy = f"keep one side with `git checkout --ours {file}` or `--theirs`, and run the command again"
+        raise InputError(f"{file} must be of one revision, got conflicts of a merge: {remedy}")
     try:
-        return file.exists() and "stages" not in yaml_files.read_lock(file)
+        return "stages" not in yaml_files.read_lock(file)
     except InputError:
         return True
