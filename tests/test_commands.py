@@ -45,6 +45,8 @@ def test_a_line_written_in_parts_is_shown_as_a_whole(shown):
         ("echo working; echo 'error: rate must be above 0, got -1'; exit 1", 1, "rate must be above 0, got -1"),
         ("echo Traceback; echo 'ValueError: no'; exit 1", 1, "ValueError: no"),
         ("exit 3", 3, "exit status 3"),
+        ("exit 255", 255, "exit status 255"),
+        ("echo 'error: no'; exit 255", 255, "no"),
         ("kill -9 $$", 137, "killed by SIGKILL, which the system sends when memory runs out"),
         ("kill -15 $$", 143, "killed by SIGTERM"),
         ("sh -c 'kill -11 $$'; exit $?", 139, "killed by SIGSEGV"),

@@ -105,7 +105,7 @@ def log(stage: str) -> Path:
 
 def reason(stage: str, status: int) -> str:
     """Why the command of a stage failed: the signal that ended it, or the error that it printed last, in one line."""
-    if status > KILLED:
+    with suppress(ValueError):  # the status does not stand for a signal
         name = signal.Signals(status - KILLED).name
         return f"killed by {name}" + (", which the system sends when memory runs out" if name == "SIGKILL" else "")
     lines = [line.strip() for line in re.split(r"[\r\n]+", log(stage).read_text(errors="replace")) if line.strip()]
