@@ -270,6 +270,19 @@ def test_what_a_revision_lacks_is_one_line(versions):
         report("first", "HEAD", folder_of)
 
 
+def test_an_unknown_revision_is_one_line_in_a_workspace(versions):
+    Path(".dvc/config").write_text("[core]\n    no_scm = true\n")
+    with pytest.raises(InputError, match=r"A and B must be .*, got 'workspce' \(did you mean 'workspace'\?\)"):
+        report("workspce", "workspace", folder_of)
+
+
+def test_a_revision_is_one_line_before_the_first_commit(fake_project):
+    git("init", "-qb", "first")
+    Repo.init().close()
+    with pytest.raises(InputError, match=r"^first must be a revision of the project .*, got: Empty git repo"):
+        report("first", "workspace", folder_of)
+
+
 def test_models_of_two_data_sets_are_not_compared(fake_project):
     first, second = read("fake/ae"), read("fake/sae")
     with pytest.raises(InputError, match="must be models of the same data set, got fake and other"):

@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.scm import RevError
+from dvc.scm import NoSCMError, RevError
 from dvc_data.index import DataIndexDirError
+from scmrepo.exceptions import SCMError
 
 from aebench import config, storage
 from aebench.errors import InputError, did_you_mean
@@ -44,7 +45,7 @@ def _copy(revision: str, target: Path) -> None:
                         _write(target / file, repo.dvcfs.read_bytes(f"/{file.as_posix()}"))
     except RevError:
         raise _unknown(revision) from None
-    except (DvcException, DataIndexDirError, OSError) as error:
+    except (DvcException, SCMError, DataIndexDirError, OSError) as error:
         got = " ".join(str(error).split())
         raise InputError(f"{revision} must be a revision of the project with results that DVC can read, got: {got}") from None
 
@@ -56,8 +57,8 @@ def _write(file: Path, content: bytes) -> None:
 
 def _unknown(place: str) -> InputError:
     """The error for a place that is neither a folder nor a revision."""
-    with Repo() as repo:
+    known = [contrast.HERE]
+    with Repo() as repo, suppress(NoSCMError):  # a workspace has no experiments
         found = repo.experiments.ls(all_commits=True)
-        known = [name for experiments in found.values() for name, _ in experiments] + repo.scm.list_branches()
-    known = sorted({contrast.HERE, *known})
+        known += [name for experiments in found.values() for name, _ in experiments] + repo.scm.list_branches()
     return InputError(f"A and B must be {contrast.FORM}, got {place!r}{did_you_mean(place, known)}")
