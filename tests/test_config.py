@@ -365,6 +365,12 @@ def test_select_without_a_change_leaves_the_file_as_it_is(project, arguments, mo
     assert Path("params.yaml").read_bytes() == before and not Path("params.yaml.partial").exists()
 
 
+def test_select_outside_a_project_leaves_the_folder_empty(empty_folder):
+    result = CliRunner().invoke(app, ["select", "--datasets", "digits"])
+    assert str(result.exception) == "params.yaml must be a file in the project's folder, got none"
+    assert not list(empty_folder.iterdir())
+
+
 def test_a_stack_alone_cannot_be_selected(project):
     before = Path("params.yaml").read_bytes()
     result = CliRunner().invoke(app, ["select", "--models", "stacked"])

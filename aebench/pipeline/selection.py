@@ -11,8 +11,8 @@ from aebench.storage import atomic_write
 
 def select(changes: dict[str, list[Any]]) -> Suite:
     """Write `changes` of the suite to params.yaml and prepare dvc.lock; without a change, params.yaml stays unchanged."""
+    _check(changes)
     with run_lock.only_run():
-        _check(changes)
         before, content = config.suite(), config.SUITE_FILE.read_bytes()
         suite = edit.select(changes) if changes else before
         if changes and suite == before:  # keep its comments and line breaks
