@@ -29,6 +29,7 @@ INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells."""
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """Errors of a full or read-only disk."""
+WRONG_PATH = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 NamesOrNone = Annotated[str | None, typer.Option(help=f"Names, separated by spaces or commas, or {NONE}.")]
 
 
@@ -42,9 +43,9 @@ def main() -> None:
                 raise
             raise InputError(f"this command needs {missing.name}, which the extra `pipeline` of aebench installs") from None
         except OSError as error:
-            if error.errno not in UNWRITABLE:
+            if error.errno not in UNWRITABLE + WRONG_PATH:
                 raise
-            constraint = "readable, writable and on a disk with free space"
+            constraint = "a valid path" if error.errno in WRONG_PATH else "readable, writable and on a disk with free space"
             raise InputError(f"{error.filename or 'the project'} must be {constraint}, got: {error.strerror}") from None
 
 
@@ -245,7 +246,7 @@ def judge(
     from aebench.reporting import terminal
 
     check_names([name], "--name")
-    if csv and not csv.absolute().parent.is_dir():
+    if csv and (csv.is_dir() or not csv.absolute().parent.is_dir()):
         raise InputError(f"--csv must be a file in a folder that exists, got {csv}")
     judgement = judging.judge(load, dataset, name)
     typer.echo(f"{terminal.plain(judgement.table)}\n\n{judgement.note}")
