@@ -195,7 +195,7 @@ def tune(dataset: str, models: Names = None) -> None:
     """Compare the learning rates under `search` in conf/<dataset>.yaml by each model's validation loss."""
     from aebench.training import tuning
 
-    known = config.dataset(dataset, "DATASET").all_models
+    suite, known = config.suite(), config.dataset(dataset, "DATASET").all_models
     if missing := [name for name in _names(models) if name not in known]:
         raise unknown("--models", missing[0], known)
     if not storage.split_file(dataset, "train").exists():
@@ -203,7 +203,7 @@ def tune(dataset: str, models: Names = None) -> None:
         raise InputError(f"the data set {dataset} must be prepared first: run {prepare}")
     tuning.recorded(dataset)  # a damaged file is reported before the search, not after it
     file = None
-    for model in dict.fromkeys(_names(models) or [name for name in config.suite().all_models if name in known]):
+    for model in dict.fromkeys(_names(models) or [name for name in suite.all_models if name in known]):
         if trials := list(tuning.search(dataset, model)):
             file = tuning.write(dataset, trials)
             typer.echo(tuning.summary(trials))

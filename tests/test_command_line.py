@@ -38,6 +38,21 @@ def test_a_wrong_path_is_one_line(tmp_path, monkeypatch, error, arguments, messa
     assert error(*arguments) == f"error: {message}"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tune", "digits"], "params.yaml must be a file in the project's folder, got none"),
+        (["judge", "module:load"], "params.yaml must be a file in the project's folder, got none"),
+        (["sweep", "digits", "dae", "level=0,1"], "this command must be run in the project's folder or in a workspace, got {}"),
+        (["new-model", "mine"], "aebench new-model must be run in the project's folder, got {} without conf"),
+    ],
+    ids=lambda value: value[0],
+)
+def test_a_command_outside_a_project_says_so(empty_folder, error, arguments, message):
+    assert error(*arguments) == f"error: {message.format(empty_folder)}"
+    assert not list(empty_folder.iterdir())
+
+
 def test_a_model_is_not_exported_into_a_file(trained, tmp_path, monkeypatch, error):
     monkeypatch.chdir(trained)
     assert error("export", "smoke/pca", "params.yaml/x") == "error: params.yaml/x must be a valid path, got: Not a directory"

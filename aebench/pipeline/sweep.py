@@ -68,6 +68,7 @@ class Sweep:
 
 def parse(dataset: str, model: str, setting: str) -> Sweep:
     """Return the sweep `setting`, <key>=<value>,<value>,..., of a model; raises `InputError` if a name or value is wrong."""
+    dvc_workspace.project()
     conf = config.dataset(dataset, "DATASET")
     if model in conf.stacks:
         raise InputError(f"MODEL must be one of the models of {config.conf_file(dataset)}, got the stack {model!r}")

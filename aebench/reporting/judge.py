@@ -52,12 +52,13 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
     """
     from pandas import DataFrame, concat, read_csv
 
+    seeds = tuple(config.suite().seeds[:1])
     conf, file, report = config.dataset(dataset, "--data"), config.conf_file(dataset), storage.REPORTS / dataset / "table.csv"
     if name in conf.all_models:
         raise InputError(f"--name must not be a model of {file}, got {name!r}")
     probe = config.check(LinearProbeSettings, conf.linear_probe, f"{file}:linear_probe")
     find_loader(load)
-    about, seeds = _prepared(dataset), tuple(config.suite().seeds[:1])
+    about = _prepared(dataset)
     adapter = adapt(load, about.pixels)
     settings = {"kind": "external", "load": load, "latent_dim": adapter.latent_dim}
     ensemble = Ensemble(lambda: build(settings, about.pixels), seeds)

@@ -40,6 +40,8 @@ def _check_new(name: str, dataset: str) -> None:
     from aebench.models import MODELS as KINDS
 
     datasets = sorted(file.stem for file in config.CONF.glob("*.yaml"))
+    if not datasets:
+        raise InputError(f"aebench new-model must be run in the project's folder, got {Path.cwd()} without {config.CONF}")
     if dataset not in datasets:
         raise unknown("--dataset", dataset, datasets)
     used = {"aebench/models": [*KINDS, *(file.stem for file in MODELS.iterdir())]}
