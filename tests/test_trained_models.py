@@ -23,6 +23,7 @@ from aebench.estimators import files
 from aebench.estimators.export import export
 from aebench.evaluation.arrays.density import standard_normal
 from aebench.randomness import Streams, Use
+from aebench.storage import yaml_files
 
 DIGITS = load_digits().images
 
@@ -204,7 +205,49 @@ def test_weights_of_other_settings_are_refused(project, monkeypatch):
     changed = config.dataset("smoke")
     changed.models["ae"]["hidden"] = [12]
     monkeypatch.setattr(config, "dataset", lambda *_: changed)
-    with pytest.raises(InputError, match=r"smoke/ae must be trained with the settings of conf/smoke.yaml: run `aebench run`"):
+    got = r"got others of models.ae: run `aebench run`"
+    with pytest.raises(InputError, match=rf"smoke/ae must be trained with the settings of conf/smoke.yaml, {got}"):
+        aebench.load("smoke/ae")
+
+
+def write_lock(prepared="1", read="1"):
+    """Write what DVC records about `smoke/ae`: the settings in conf, and hashes of the images that were prepared and read."""
+    conf, images = storage.read_yaml(Path("conf/smoke.yaml")), "data/smoke/train.npz"
+    blocks = {"training": conf["training"], "models.ae": conf["models"]["ae"]}
+    stages = {
+        "prepare@smoke": {
+            "cmd": "python -m stages.prepare smoke",
+            "params": {"conf/smoke.yaml": {"data": conf["data"]}},
+            "outs": [{"path": images, "md5": prepared}],
+        },
+        "train@smoke-ae": {
+            "cmd": "python -m stages.train smoke ae",
+            "deps": [{"path": images, "md5": read}],
+            "params": {"conf/smoke.yaml": blocks},
+            "outs": [{"path": "runs/smoke/ae/weights.safetensors", "md5": "3"}],
+        },
+    }
+    yaml_files.write_yaml(Path("dvc.lock"), {"schema": "2.0", "stages": stages})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "block"), [("epochs: 2", "epochs: 7", "training"), ("validation: 180", "validation: 90", "data")]
+)
+def test_weights_of_another_training_or_other_data_are_refused(project, tmp_path, monkeypatch, old, new, block):
+    monkeypatch.chdir(shutil.copytree(project, tmp_path / "project"))
+    write_lock()
+    assert aebench.load("smoke/ae").get_params()["epochs"] == 2
+    file = Path("conf/smoke.yaml")
+    file.write_text(file.read_text().replace(old, new, 1))
+    for use in (lambda: aebench.load("smoke/ae"), lambda: export("smoke/ae", tmp_path / "ae")):
+        with pytest.raises(InputError, match=f"smoke/ae must be trained with the settings of {file}, got others of {block}: "):
+            use()
+
+
+def test_weights_are_refused_after_the_images_were_prepared_again(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(project, tmp_path / "project"))
+    write_lock(prepared="2", read="1")
+    with pytest.raises(InputError, match=r"must be trained with the settings of .*, got others of data: run `aebench run`"):
         aebench.load("smoke/ae")
 
 

@@ -22,6 +22,7 @@ from aebench.estimators.base import Estimator
 from aebench.estimators.factory import estimator
 from aebench.estimators.inputs import check_range
 from aebench.evaluation.replicas import first_trained
+from aebench.storage.lock import Lock
 
 CARD = "README.md"
 PLACES = (Path(), Path("own"))
@@ -43,7 +44,7 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
     value_range : (low, high) or None
         Values of black and white in the images that will be given; None: those of the data set, such as (0, 255).
 
-    Raises `InputError`, a ValueError, for an unknown model or seed.
+    Raises `InputError`, a ValueError, for an unknown model or seed, or if settings in conf have changed since the training.
     """
     folder = Path(name)
     if not (folder / ABOUT).is_file():
@@ -81,10 +82,32 @@ def read_export(folder: Path) -> tuple[dict[str, Any], storage.Trained]:
 
 
 def check_settings(name: str, trained: storage.Trained) -> None:
-    """Raise `InputError` if a model's settings in conf have changed since it was trained."""
+    """Raise `InputError` if settings of a model, its training or its data in conf have changed since it was trained."""
     dataset, _, model = name.partition("/")
-    if config.dataset(dataset).all_models[model] != trained.settings:
-        raise InputError(f"{name} must be trained with the settings of {config.conf_file(dataset)}: run `aebench run`")
+    file, conf = config.conf_file(dataset), config.dataset(dataset)
+    changed = [] if conf.all_models[model] == trained.settings else [f"{conf.section_of(model)}.{model}"]
+    if changed := changed or changed_blocks(dataset, model):
+        got = f"got others of {' and '.join(changed)}"
+        raise InputError(f"{name} must be trained with the settings of {file}, {got}: run `aebench run`")
+
+
+def changed_blocks(dataset: str, model: str) -> list[str]:
+    """Return which of the blocks `data` and `training` of conf differ from those in dvc.lock, with which a model was trained.
+
+    Data that were prepared again with other images have changed, too. What DVC did not run is not checked.
+    """
+    file, lock = config.conf_file(dataset), Lock.read([dataset])
+    images, weights = storage.split_file(dataset, "train").as_posix(), (storage.run_folder(dataset, model) / WEIGHTS).as_posix()
+    written = {path: entry for entry in lock.current(dataset, [model]) for path in entry.outs}
+    prepared, trained, now = written.get(images), written.get(weights), storage.read_yaml(file)
+    changed = [
+        block
+        for block, entry in {"data": prepared, "training": trained}.items()
+        if entry and entry.params.get(file.as_posix(), {}).get(block) != now[block]
+    ]
+    if prepared and trained and trained.deps.get(images) != prepared.outs[images] and "data" not in changed:
+        changed.insert(0, "data")
+    return changed
 
 
 def of_seed(trained: storage.Trained, seed: int | None, name: str) -> storage.Trained:
