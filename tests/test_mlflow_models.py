@@ -151,6 +151,24 @@ def test_the_registry_has_the_current_model_of_the_first_seed(project):
     assert registered() == {}
 
 
+@pytest.mark.parametrize(("seeds", "expected"), [("first", {1}), ("all", {1, 2})])
+def test_seeds_that_failed_are_not_logged(project, seeds, expected):
+    choose(seeds)
+    path = Path("runs/fake/ae/weights.safetensors")
+    trained = storage.load_trained(path)
+    for value in trained.state.values():
+        value[0] = float("nan")
+    storage.save_trained(path, trained)
+    for table in ("metrics.csv", "classification.csv"):
+        columns = storage.read_columns(fake_runs.file_of("ae", table))
+        failed = {name: [float("nan"), *values[1:]] for name, values in columns.items() if name != "seed"}
+        fake_runs.overwrite("ae", table, **failed)
+    tracking.mirror()
+    assert {seed for name, seed in logged() if name == "ae"} == expected
+    model = mlflow.pyfunc.load_model("models:/fake.ae@current")
+    np.testing.assert_array_equal(model.predict(model.input_example), aebench.load("fake/ae").transform(model.input_example))
+
+
 @contextmanager
 def served(model):
     """Serve a model with the application of `mlflow models serve` in a thread; yields its address."""

@@ -5,8 +5,8 @@ run. With 8 models and 10 seeds, the table of the UI then opens with one row per
 curve per model, which can be expanded. Without nesting both would open with 88 runs until the user groups them by model, and a
 group has no parameters, figures or intervals. Sorting by a metric lists every run: filter by params.seed = "all", or by a seed.
 
-The run of a model's first seed has the model itself as its output, see `aebench.tracking.models`; `suite.mlflow_models` in
-params.yaml chooses none, the first or all seeds.
+The run of a model's first seed that did not fail has the model itself as its output, see `aebench.tracking.models`;
+`suite.mlflow_models` in params.yaml chooses none, the first or all of these seeds.
 
 The runs of a model are replaced if their content has changed or if some are missing. The fingerprint covers parameters, data,
 metrics and history. The hash of the dvc.lock entry is only a tag: it also covers code and wall times, so a rerun would

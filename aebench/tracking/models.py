@@ -1,8 +1,8 @@
 """Models in MLflow: the weights of a seed in the format of `aebench export`, which `mlflow.pyfunc.load_model` loads.
 
 A model is the output of the run of its seed. It has the settings and metrics of that seed, a signature, two test images as an
-example, and no pickled object: `aebench.estimators.pyfunc` reads the files. The registry has the model of the first seed:
-`models:/digits.vae@current`, the version with the alias `current` of the registered model <dataset>.<model>.
+example, and no pickled object: `aebench.estimators.pyfunc` reads the files. The registry has the model of the first seed that
+did not fail: `models:/digits.vae@current`, the version with the alias `current` of the registered model <dataset>.<model>.
 """
 
 import json
@@ -78,7 +78,7 @@ def registered(client: "MlflowClient", dataset: str) -> dict[str, Registered]:
 
 
 def register(client: "MlflowClient", model: TrackedModel, runs: "list[Run]", known: dict[str, Registered]) -> None:
-    """Make the logged model of the first seed the only version in the registry, whose models are `known`.
+    """Make the model of the first seed that is logged the only version in the registry, whose models are `known`.
 
     `runs` are the current runs of the model. If no seed is logged, the registered model is deleted.
     """

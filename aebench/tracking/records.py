@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,9 @@ class Record:
 class TrackedModel:
     """Results of a model on a data set, with MLflow's description of the data and additional tags.
 
-    `logged` says of which seeds the model itself is logged: none, the first or all. `experiment` is the name of the DVC
-    experiment that computed them, "" outside experiments, and `sweep` that of the sweep that the model belongs to, or "".
+    `logged` says of which seeds the model itself is logged: none, or the first or all of those that did not fail. `experiment`
+    is the name of the DVC experiment that computed them, "" outside experiments, and `sweep` that of the sweep that the model
+    belongs to, or "".
     """
 
     dataset: str
@@ -104,9 +106,10 @@ class TrackedModel:
 
     @property
     def logged_seeds(self) -> list[str]:
-        """The seeds whose weights are logged; none of an external model, whose weights are elsewhere."""
-        seeds = [] if self.results.fingerprint or not self._weights.exists() else list(map(str, self.results.seeds))
-        return {"none": [], "first": seeds[:1], "all": seeds}[self.logged]
+        """The seeds whose weights are logged: none that failed, and none of an external model, whose weights are elsewhere."""
+        seeds = [] if self.results.fingerprint or not self._weights.exists() else self.results.seeds
+        trained = list(map(str, compress(seeds, self.results.measured)))
+        return {"none": [], "first": trained[:1], "all": trained}[self.logged]
 
     @property
     def _weights(self) -> Path:
