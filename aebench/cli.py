@@ -278,11 +278,13 @@ def export(
 ) -> None:
     """Write one seed of a trained model, with a model card, to a folder that aebench.load reads anywhere."""
     from aebench.estimators import export as exporting
+    from aebench.estimators import files
 
     if to not in exporting.FORMATS:
         raise unknown("--to", to, exporting.FORMATS)
     exporting.export(name, folder, seed, to, value_range)
-    typer.echo(f"wrote {folder}: aebench.load({str(folder)!r})")
+    argument = f"./{folder}" if files.is_trained(str(folder)) else str(folder)
+    typer.echo(f"wrote {folder}: aebench.load({argument!r})")
 
 
 @app.command("new-model")

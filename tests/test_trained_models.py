@@ -15,9 +15,10 @@ from project import ROOT
 from safetensors import safe_open
 from sklearn.datasets import load_digits
 from torch.distributions import Normal
+from typer.testing import CliRunner
 
 import aebench
-from aebench import config, data, storage
+from aebench import cli, config, data, storage
 from aebench.errors import InputError
 from aebench.estimators import files
 from aebench.estimators.export import export
@@ -249,6 +250,21 @@ def test_weights_are_refused_after_the_images_were_prepared_again(project, tmp_p
     write_lock(prepared="2", read="1")
     with pytest.raises(InputError, match=r"must be trained with the settings of .*, got others of data: run `aebench run`"):
         aebench.load("smoke/ae")
+
+
+def test_a_trained_model_is_not_hidden_by_its_export_to_a_folder_of_the_same_name(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(project, tmp_path / "project"))
+    export("smoke/vae", "smoke/vae")
+    file = Path("runs/smoke/vae/weights.safetensors")
+    trained = storage.load_trained(file)
+    storage.save_trained(file, replace(trained, seeds=(5, 3), state={name: v.flip(0) for name, v in trained.state.items()}))
+    assert aebench.load("smoke/vae").seed_ == 5
+    for folder in ("./smoke/vae", Path("smoke/vae"), str(Path("smoke/vae").absolute())):
+        assert aebench.load(folder).seed_ == 3
+    printed = CliRunner().invoke(cli.app, ["export", "smoke/vae", "smoke/vae"]).output
+    assert printed == "wrote smoke/vae: aebench.load('./smoke/vae')\n"
+    about = aebench.load("./smoke/vae").about
+    assert aebench.load("./smoke/vae").seed_ == 5 and about["metrics"]["sse"]["value"] == 4.0
 
 
 def test_a_readme_that_export_did_not_write_is_kept(project, tmp_path):

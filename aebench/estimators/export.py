@@ -63,12 +63,11 @@ def export(
     model = files.load(name, seed, value_range)
     if isinstance(model.module(), External):
         raise InputError(f"name must be a model that was trained here, got {name}, which is external")
-    metrics = model.about.get("metrics", None)
-    if not metrics and not Path(name).is_dir():
-        with chdir(files.place_of(str(name))):
-            metrics = measured(str(name), model.seed_)
     about = model.about | {"seed": model.seed_, "kind": model.kind, "latent_dim": model._n_features_out}
-    about |= {"metrics": metrics or {}, "value_range": list(model.value_range_)}
+    about |= {"value_range": list(model.value_range_)}
+    if "metrics" not in about:  # a model of the pipeline
+        with chdir(files.place_of(str(name))):
+            about["metrics"] = measured(str(name), model.seed_)
     programs = {} if to == "folder" else {f"{method}r.{SUFFIXES[to]}": program(model, method) for method in SIZES}
     folder.mkdir(parents=True, exist_ok=True)
     for file, exported in programs.items():

@@ -38,7 +38,8 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
     ----------
     name : str or Path
         `<dataset>/<model>`, trained by the pipeline in the current folder or else in its workspace `own`, or the path of a
-        folder written by `aebench export`.
+        folder written by `aebench export`. A folder that is called like a trained model is given as `./<dataset>/<model>` or
+        as a Path.
     seed : int or None
         One of the seeds with which the model was trained; None is the first that did not fail.
     value_range : (low, high) or None
@@ -47,13 +48,20 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
     Raises `InputError`, a ValueError, for an unknown model or seed, or if settings in conf have changed since the training.
     """
     folder = Path(name)
-    if not (folder / ABOUT).is_file():
+    if (folder / ABOUT).is_file() and not (isinstance(name, str) and is_trained(name)):
+        about, trained = read_export(folder)
+    else:
         with chdir(place_of(str(name))):
             about, trained = describe(str(name)), storage.load_trained(storage.run_folder(*str(name).split("/")) / WEIGHTS)
             check_settings(str(name), trained)
-    else:
-        about, trained = read_export(folder)
     return fitted(of_seed(trained, seed, str(name)), about, value_range)
+
+
+def is_trained(name: str) -> bool:
+    """Whether the pipeline has weights of a model called `<dataset>/<model>`."""
+    dataset, _, model = name.partition("/")
+    weights = storage.run_folder(dataset, model) / WEIGHTS
+    return (config.CONF / f"{dataset}.yaml").is_file() and any((place / weights).is_file() for place in PLACES)
 
 
 def place_of(name: str) -> Path:
