@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import fake_runs
 import numpy as np
 import pytest
 import torch
@@ -21,9 +22,11 @@ import aebench
 from aebench import cli, config, data, storage
 from aebench.errors import InputError
 from aebench.estimators import files
+from aebench.estimators.about import measured
 from aebench.estimators.export import export
 from aebench.evaluation.arrays.density import standard_normal
 from aebench.randomness import Streams, Use
+from aebench.reporting import results, tables
 from aebench.storage import yaml_files
 
 DIGITS = load_digits().images
@@ -151,6 +154,18 @@ def test_an_exported_folder_has_one_seed_and_a_card(project, tmp_path):
     assert card.startswith('---\nlicense: "cc-by-4.0"\n') and "| 4.000 | 3.000 | 12.706 | 2 |" in card
     export(str(tmp_path / "vae"), tmp_path / "copy")
     assert (tmp_path / "copy" / "README.md").read_text() == card
+
+
+@pytest.mark.parametrize("model", ["pca_2d", "ae"])
+def test_the_numbers_of_a_card_are_those_of_the_report(fake_project, model):
+    """`pca_2d` is deterministic: its metric is the accuracy with the labels of the first seed."""
+    tables.write(results.read(fake_runs.DATASET))
+    row, found = fake_runs.read_table()[model], measured(f"fake/{model}", 0)
+    assert "linear_probe" in found
+    for metric, facts in found.items():
+        for field in ("mean", "half_width", "n"):
+            assert (facts[field] is None) == (row[f"{metric}.{field}"] == ""), metric
+            assert facts[field] is None or facts[field] == pytest.approx(float(row[f"{metric}.{field}"]), rel=1e-12), metric
 
 
 def test_a_likelihood_of_binary_images_is_not_computed_for_grey_ones(project, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 from aebench import config, data, storage
 from aebench.errors import InputError, unknown
 from aebench.evaluation.metrics import METRICS
+from aebench.reporting.results import with_classification
 from aebench.statistics import over_seeds, with_values
 
 WEIGHTS, ABOUT = "weights.safetensors", "about.json"
@@ -43,15 +44,19 @@ def known_model(name: str) -> tuple[str, str]:
 def measured(name: str, seed: int) -> dict[str, dict[str, float]]:
     """Return the metrics of a trained model on test images, by name.
 
-    Each has the value of this seed, and the mean over n seeds with the half-width of its 95 % interval. The result is empty if
-    the model was not evaluated.
+    Each has the value of this seed and, as in the report, the mean over n seeds with the half-width of its 95 % interval. The
+    result is empty if the model was not evaluated.
     """
-    metrics = {}
-    for file in map(storage.run_folder(*name.split("/")).__truediv__, TABLES):
-        columns = storage.read_columns(file) if file.exists() else {}
-        seeds = columns.get("seed", [])
-        for metric in [metric for metric in METRICS if metric in columns and metric not in metrics and seed in seeds]:
-            mean = over_seeds(columns[metric], with_values(v for name, v in columns.items() if name != "seed"))
-            facts = {"value": columns[metric][seeds.index(seed)], "mean": mean.mean, "half_width": mean.half_width, "n": mean.n}
-            metrics[metric] = {key: value if np.isfinite(value) else None for key, value in facts.items()}
+    evaluated, classified = (storage.run_folder(*name.split("/")) / table for table in TABLES)
+    columns = storage.read_columns(evaluated) if evaluated.exists() else {"seed": []}
+    if classified.exists():
+        columns = with_classification(columns, storage.read_columns(classified), classified)
+    if seed not in columns["seed"]:
+        return {}
+    samples, metrics = {metric: columns[metric] for metric in METRICS if metric in columns}, {}
+    position, measured = columns["seed"].index(seed), with_values(samples.values())
+    for metric, values in samples.items():
+        mean = over_seeds(values, measured)
+        facts = {"value": values[position], "mean": mean.mean, "half_width": mean.half_width, "n": mean.n}
+        metrics[metric] = {key: value if np.isfinite(value) else None for key, value in facts.items()}
     return metrics

@@ -11,6 +11,7 @@ import numpy as np
 
 from aebench import config, statistics, storage, studies
 from aebench.classifiers import feature_classifier
+from aebench.errors import InputError
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.evaluation.settings import Evaluation
 from aebench.statistics import Estimate, over_seeds, with_values
@@ -285,10 +286,9 @@ def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Datas
     folder, section = storage.run_folder(dataset, name), conf.section_of(name)
     files = {file: storage.written(folder / file) for file in FILES}
     history, metrics, profiles, classification = (storage.read_columns(files[table]) for table in TABLES)
+    metrics = with_classification(metrics, classification, files["classification.csv"])
     seeds = tuple(int(seed) for seed in metrics.pop("seed"))
     del classification["seed"]
-    # Labelled images are drawn again for each seed, so a deterministic model has several accuracies: its metric is the first.
-    metrics |= {metric: values[: len(seeds)] for metric, values in classification.items() if metric in METRICS}
     layers = folder / "layers.csv"
     return ModelResults(
         name=name,
@@ -306,6 +306,21 @@ def _model(dataset: str, name: str, settings: dict[str, Any], conf: config.Datas
         history=history,
         throughput=storage.read_json(files["inference.json"]),
     )
+
+
+def with_classification(
+    metrics: dict[str, list[float]], classification: dict[str, list[float]], file: Path
+) -> dict[str, list[float]]:
+    """Return the columns of metrics.csv and, for its seeds, the metrics among those of classification.csv, which is `file`.
+
+    Labelled images are drawn again for each seed, so a deterministic model has several accuracies: its metric is that of the
+    first seed, the only one in metrics.csv.
+    """
+    rows = {seed: row for row, seed in enumerate(classification["seed"])}
+    if not rows.keys() >= set(metrics["seed"]):
+        raise InputError(f"{file} must be a table with a number per seed and metric, got not all seeds of metrics.csv")
+    chosen = [rows[seed] for seed in metrics["seed"]]
+    return metrics | {name: [values[row] for row in chosen] for name, values in classification.items() if name in METRICS}
 
 
 def _by_position(columns: dict[str, list[float]]) -> dict[str, dict[str, list[float]]]:

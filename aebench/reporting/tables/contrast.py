@@ -20,6 +20,7 @@ from tabulate import tabulate
 from aebench import config, models, storage
 from aebench.errors import InputError, unknown
 from aebench.evaluation.metrics import METRICS
+from aebench.reporting.results import with_classification
 from aebench.reporting.tables.columns import MISSING, header, number
 from aebench.statistics import ALPHA, Comparison, compare, estimate, holm, with_values
 
@@ -139,13 +140,9 @@ def _side(name: str, dataset: str, model: str) -> Side:
     known = config.dataset(dataset, "A and B").all_models
     if model not in known:
         raise unknown(f"A and B (for {config.conf_file(dataset)})", model, known)
-    columns, probes = (_columns(storage.run_folder(dataset, model) / file) for file in TABLES)
+    evaluated, classified = (storage.run_folder(dataset, model) / file for file in TABLES)
+    columns = with_classification(_columns(evaluated), _columns(classified), classified)
     seeds, deterministic = tuple(map(int, columns["seed"])), not models.find(known[model], name).stochastic
-    # Labelled images are drawn again for each seed, so a deterministic model has several accuracies: its metric is the first.
-    rows = [0] if deterministic else [probes["seed"].index(seed) for seed in seeds if seed in probes["seed"]]
-    if len(rows) < len(seeds):
-        raise _damaged(storage.run_folder(dataset, model) / TABLES[1], f"not all seeds of {TABLES[0]}")
-    columns |= {metric: [values[row] for row in rows] for metric, values in probes.items() if metric in METRICS}
     samples = {metric: columns[metric] for metric, facts in METRICS.items() if facts.main and metric in columns}
     measured = with_values(samples.values())
     samples = {metric: list(compress(values, measured)) for metric, values in samples.items()}
