@@ -61,6 +61,14 @@ def test_estimators_work_in_pipelines_and_searches():
     assert list(reduced.columns) == ["pca0", "pca1", "pca2"]
 
 
+def test_parameters_may_be_numbers_of_numpy():
+    x = DIGITS[:60]
+    search = GridSearchCV(aebench.PCA(), {"latent_dim": np.arange(2, 6, 2)}, cv=2).fit(x)
+    assert search.best_params_ == {"latent_dim": 4} and search.best_estimator_.transform(x).shape == (60, 4)
+    numbers = {"epochs": np.int64(1), "hidden": (np.int32(4),), "validation_fraction": np.float32(0.5)}
+    assert len(aebench.VanillaAutoencoder(**numbers).fit(x).history_["validation.loss"]) == 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_estimators_can_be_cloned_and_pickled(name):
     model = getattr(aebench, name)(random_state=1)

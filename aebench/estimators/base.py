@@ -5,6 +5,7 @@ Images are given in the user's value range and are mapped linearly from `value_r
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -195,12 +196,12 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _settings(self) -> dict[str, Any]:
         """Return the checked settings of the model."""
-        values = {name: _lists(getattr(self, name)) for name in self.model_parameters}
+        values = {name: _plain(getattr(self, name)) for name in self.model_parameters}
         config.check(self.model.Settings, {"kind": self.kind, **values}, type(self).__name__)
         return {"kind": self.kind, **values}
 
     def _training(self) -> config.Training:
-        given = {name: _lists(getattr(self, name)) for name in self.training_parameters}
+        given = {name: _plain(getattr(self, name)) for name in self.training_parameters}
         return config.check(config.Training, {"epochs": 1, "batch_size": 1, "learning_rate": 1.0} | given, type(self).__name__)
 
     def _minimise(self, ensemble: Ensemble, images: Images, changes: dict[str, Any] | None = None) -> Any:
@@ -265,7 +266,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _split(self, x: torch.Tensor) -> Images:
         """Hold out a random part of the images for validation."""
         fraction = self.validation_fraction
-        if not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
+        if not isinstance(fraction, Real) or not 0 <= fraction < 1:
             raise InputError(f"{type(self).__name__}.validation_fraction must be a number in [0, 1), got {fraction!r}")
         order = torch.randperm(len(x), generator=Streams(self.seed_).torch("split"))
         held_out = max(1, int(len(x) * fraction)) if fraction else 0
@@ -295,8 +296,11 @@ def _products(training: config.Training) -> Iterator[torch.device]:
         torch.set_float32_matmul_precision(precision)
 
 
-def _lists(value: Any) -> Any:
-    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+def _plain(value: Any) -> Any:
+    """Return the value of a parameter in the types of the settings: lists for tuples, Python's numbers for NumPy's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _restored(estimator: Any, kind: str, state: dict[str, Any]) -> Estimator:
