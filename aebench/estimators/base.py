@@ -112,6 +112,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         codes = np.array(X, np.float32)
         if codes.ndim != 2 or codes.shape[1] != self._n_features_out:
             raise InputError(f"codes must be (n, {self._n_features_out}), got {codes.shape}")
+        if not np.isfinite(codes).all():
+            raise InputError("codes must be finite, got NaN or infinity")
         return self._pictures(self._apply("decode", torch.from_numpy(codes)))
 
     def reconstruct(self, X: Any) -> np.ndarray:
@@ -167,6 +169,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def interpolate(self, first: Any, second: Any, steps: int = 8) -> np.ndarray:
         """Return images (n, steps, *image shape) along straight lines between the codes of images `first` and `second`."""
         check_is_fitted(self)
+        steps = inputs.count(steps, "steps")
         start, end = (self._apply("encode", self._images(images))[:, None] for images in (first, second))
         if len(start) != len(end):
             raise InputError(f"first and second must have the same number of images, got {len(start)} and {len(end)}")
