@@ -13,9 +13,11 @@ from PIL import Image
 
 from aebench import storage
 from aebench.errors import InputError
-from aebench.reporting import page, provenance, terminal
+from aebench.reporting import claims_summary, page, provenance, tables, terminal
 from aebench.reporting.figures import FIGURES
+from aebench.reporting.lecture.values import values
 from aebench.reporting.results import read
+from aebench.reporting.tables.selection import latex
 
 
 def test_reporting_twice_gives_the_same_bytes(reported_twice):
@@ -97,4 +99,47 @@ def test_a_missing_section_or_table_is_an_input_error(fake_project):
     with pytest.raises(InputError, match=r"runs/pages/fake\.html is missing"):
         page.write_index()
     with pytest.raises(InputError, match=r"reports/fake/tables/comparison\.md is missing"):
+        terminal.comparison(fake_runs.DATASET)
+
+
+CONFLICT = "<<<<<<< HEAD\n{}=======\n{}>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: CONFLICT.format(text, text),
+        lambda text: text + CONFLICT.format(text.splitlines(True)[-1], text.splitlines(True)[-1]),
+        lambda text: text[: text.rindex(",")],
+        lambda text: text.replace(",3", ",three"),
+    ],
+    ids=["empty", "conflict", "conflict in a row", "cut off", "no number"],
+)
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("claims.csv", claims_summary.write_all),
+        ("table.csv", lambda: latex(fake_runs.DATASET, [], [])),
+        ("table.csv", lambda: values(["ae"], ["sse"])),
+        ("profiles.csv", lambda: latex(fake_runs.DATASET, [], ["linear_probe_by_labels/0.1"])),
+        ("profiles.csv", lambda: values(["ae"], ["linear_probe_by_labels/0.1"])),
+    ],
+)
+def test_a_damaged_table_is_an_error_in_one_line(fake_project, name, use, damage):
+    results = read(fake_runs.DATASET)
+    tables.write(results)
+    claims_summary.write(results)
+    use()
+    (REPORT / name).write_text(damage((REPORT / name).read_text()))
+    with pytest.raises(
+        InputError, match=rf"reports/fake/{name} must be a table of a report \(`aebench run` writes it again\), got "
+    ):
+        use()
+
+
+def test_an_empty_comparison_is_an_error_in_one_line(fake_project):
+    tables.write(read(fake_runs.DATASET))
+    (REPORT / "tables/comparison.md").write_text("")
+    with pytest.raises(InputError, match=r"reports/fake/tables/comparison.md must be a table of a report .*, got no table"):
         terminal.comparison(fake_runs.DATASET)

@@ -14,12 +14,15 @@ from aebench.reporting.lecture.values import values
 from aebench.reporting.results import Results
 from aebench.reporting.statements import Statement, statements
 from aebench.reporting.tables.claims import effect
+from aebench.reporting.tables.written import read
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 SUMMARY = storage.REPORTS / "claims.md"
 LECTURE = Path("docs") / "lecture.md"
+TEXTS = ("chapter", "claim", "says", "figure", "verdict", "measured", "holds", "outcome", "why")
+"""The columns of claims.csv that are not numbers."""
 
 
 def write(results: Results) -> None:
@@ -30,7 +33,7 @@ def write(results: Results) -> None:
 
 def write_all() -> None:
     """claims.md and lecture.md, with every data set whose report tests some of the claims as they are now."""
-    tables = {file.parent.name: _read(file) for file in sorted(storage.REPORTS.glob("*/claims.csv"))}
+    tables = {file.parent.name: read(file, *TEXTS) for file in sorted(storage.REPORTS.glob("*/claims.csv"))}
     entries = [_entry(chapter, name, claim, tables) for chapter, each in claims().items() for name, claim in each.items()]
     tested = [dataset for dataset in tables if any(dataset in entry["tests"] for entry in entries)]
     facts = {"datasets": tested, "claims": entries, "note": NOTE}
@@ -39,12 +42,6 @@ def write_all() -> None:
     listed = {chapter: [(s.says, _answers(s, by_name)) for s in each] for chapter, each in statements().items()}
     functions = {"chapter": partial(_in_chapter, entries), "drawn": _drawn, "values": values}
     templates.write(LECTURE, "lecture.md", **facts, **functions, statements=listed)
-
-
-def _read(file: Path) -> "DataFrame":
-    from pandas import read_csv
-
-    return read_csv(file, keep_default_na=False, na_values={name: [""] for name in ("mean", "sd", "half_width")})
 
 
 def _entry(chapter: str, name: str, claim: Claim, tables: dict[str, "DataFrame"]) -> dict[str, Any]:

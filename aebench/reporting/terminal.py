@@ -14,7 +14,10 @@ SEPARATOR = re.compile(r"(?<!\\)\|")
 
 def comparison(dataset: str) -> str:
     """The table in reports/<dataset>/tables/comparison.md, with the units below the headers."""
-    return plain(storage.written(storage.REPORTS / dataset / "tables" / "comparison.md").read_text())
+    file = storage.written(storage.REPORTS / dataset / "tables" / "comparison.md")
+    if "\n|" not in (text := file.read_text()):
+        raise damaged(file, "no table")
+    return plain(text)
 
 
 def reports() -> list[str]:
@@ -27,6 +30,11 @@ def no_report(dataset: str, known: list[str]) -> InputError:
     if known:
         return unknown("DATASET (with a report)", dataset, known)
     return InputError(f"DATASET must have a report in {Path.cwd()}, got {dataset}: `aebench run` writes those of the suite")
+
+
+def damaged(file: Path, got: str) -> InputError:
+    """The error for a file of a report that is not as it was written."""
+    return InputError(f"{file} must be a table of a report (`aebench run` writes it again), got {got}")
 
 
 def plain(markdown: str) -> str:

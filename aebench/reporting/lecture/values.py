@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aebench import storage
 from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.reporting.tables.columns import scores
+from aebench.reporting.tables.written import read
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,10 +33,7 @@ def values(models: list[str], quantities: list[str]) -> dict[str, list[list[str]
 
 
 def _read(file: Path, *keys: str) -> "DataFrame":
-    from pandas import read_csv
-
-    texts = dict.fromkeys(KEYS, str)
-    return read_csv(file, dtype=texts, keep_default_na=False, na_values=[""]).set_index(list(keys))
+    return read(file, *keys).set_index(list(keys))
 
 
 def _row(table: "DataFrame", profiles: "DataFrame", models: list[str], quantity: str) -> list[str]:

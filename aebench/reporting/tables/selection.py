@@ -9,6 +9,7 @@ from aebench.evaluation.metrics import METRICS, PROFILES
 from aebench.reporting import templates, terminal
 from aebench.reporting.tables import formats
 from aebench.reporting.tables.columns import Column, counts, header, measures, scores
+from aebench.reporting.tables.written import read
 from aebench.reporting.templates import Latex
 from aebench.statistics import Estimate
 
@@ -30,7 +31,7 @@ def latex(dataset: str, models: list[str], metrics: list[str], caption: str = ""
     """
     if dataset not in (known := terminal.reports()):
         raise terminal.no_report(dataset, known)
-    table = _read(dataset, "table.csv").set_index("model", drop=False)
+    table = read(storage.REPORTS / dataset / "table.csv", "model").set_index("model", drop=False)
     for option, names in {"--models": models, "--metrics": metrics}.items():
         if twice := [name for name in names if names.count(name) > 1]:
             raise InputError(f"{option} must not contain duplicates, got {twice[0]} {names.count(twice[0])} times")
@@ -71,7 +72,7 @@ def _column(frame: "DataFrame", dataset: str, name: str) -> Column:
     profile, _, position = name.partition("/")
     if profile not in PROFILES:
         raise unknown("--metrics", name, [*METRICS, *COUNTS, *(f"{each}/<position>" for each in PROFILES)])
-    rows = _read(dataset, "profiles.csv")
+    rows = read(storage.REPORTS / dataset / "profiles.csv", "model", "profile", "position")
     rows = rows[rows["profile"] == profile]
     if position not in (positions := rows["position"].unique().tolist()):
         raise unknown(f"--metrics {profile}/", position, positions)
@@ -81,10 +82,3 @@ def _column(frame: "DataFrame", dataset: str, name: str) -> Column:
     return measures(
         name, f"{header(PROFILES[profile])}, {position}", estimates, PROFILES[profile].decimals, PROFILES[profile].unit
     )
-
-
-def _read(dataset: str, name: str) -> "DataFrame":
-    from pandas import read_csv
-
-    texts = {"model": str, "profile": str, "position": str}
-    return read_csv(storage.written(storage.REPORTS / dataset / name), dtype=texts, keep_default_na=False, na_values=[""])
