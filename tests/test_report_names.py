@@ -11,8 +11,9 @@ from aebench import config
 from aebench.reporting import tables, terminal
 from aebench.reporting.figures import canvas
 from aebench.reporting.figures.learning import learning_curves
+from aebench.reporting.judge import with_report
 from aebench.reporting.results import read
-from aebench.reporting.tables import recipes
+from aebench.reporting.tables import comparison, recipes
 
 
 def test_models_outside_the_suite_are_not_reported(fake_project):
@@ -64,6 +65,17 @@ def test_the_terminal_prints_names_that_look_like_numbers(fake_project, any_name
     fake_runs.write_params([fake_runs.DATASET], [name])
     tables.write(read(fake_runs.DATASET))
     assert terminal.comparison(fake_runs.DATASET).splitlines()[3].startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("name", ["NA", "null", "nan"])
+def test_a_judged_model_stands_below_models_whose_names_look_like_missing_values(fake_project, name):
+    fake_runs.write_conf(fake_runs.DATASET, {name: "{kind: vanilla, latent_dim: 2}"})
+    fake_runs.write_run(fake_runs.DATASET, name, 0.5, 2, fake_runs.SEEDS)
+    fake_runs.write_params([fake_runs.DATASET], [name])
+    results = read(fake_runs.DATASET)
+    tables.write(results)
+    row = comparison.row("mine", 2, results.models[0].scores, 10, 1)
+    assert with_report(row, fake_runs.DATASET)["model"].tolist() == [name, "mine"]
 
 
 def test_remarks_are_printed_below_the_comparison(fake_project):

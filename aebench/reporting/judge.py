@@ -20,6 +20,7 @@ from aebench.models import build
 from aebench.models.external import TOLERANCE, adapt, find_loader, noise
 from aebench.models.external.adapter import DECODER, Adapter
 from aebench.reporting.tables import comparison, formats
+from aebench.reporting.tables.written import read
 from aebench.statistics import over_seeds
 from aebench.training.ensemble import Ensemble
 
@@ -50,10 +51,8 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
 
     Raises `InputError` if `load` is wrong or if the data set has a model called `name`.
     """
-    from pandas import DataFrame, concat, read_csv
-
     seeds = tuple(config.suite().seeds[:1])
-    conf, file, report = config.dataset(dataset, "--data"), config.conf_file(dataset), storage.REPORTS / dataset / "table.csv"
+    conf, file = config.dataset(dataset, "--data"), config.conf_file(dataset)
     if name in conf.all_models:
         raise InputError(f"--name must not be a model of {file}, got {name!r}")
     probe = config.check(LinearProbeSettings, conf.linear_probe, f"{file}:linear_probe")
@@ -72,10 +71,18 @@ def judge(load: str, dataset: str, name: str) -> Judgement:
     values["linear_probe"] = accuracies[ALL_LABELS].accuracy if ALL_LABELS in accuracies else nan
     scores = {metric: over_seeds([values[metric]]) for metric in METRICS}
     size = nan if ensemble.model.size is None else ensemble.model.size
-    row = DataFrame([comparison.row(name, settings["latent_dim"], scores, size, 1)])
-    others = read_csv(report).filter(regex=r"^(?!.*\.best$)") if report.exists() else row[:0]
-    note = comparison.external_note(name, load, ensemble.model.facts)
-    return Judgement(concat([others, row], ignore_index=True) if len(others) else row, settings, note)
+    row = comparison.row(name, settings["latent_dim"], scores, size, 1)
+    return Judgement(with_report(row, dataset), settings, comparison.external_note(name, load, ensemble.model.facts))
+
+
+def with_report(row: dict[str, Any], dataset: str) -> "DataFrame":
+    """Return table.csv of a data set, without what is bold, with a further row; only the row if there is no report."""
+    from pandas import DataFrame, concat
+
+    report, last = storage.REPORTS / dataset / "table.csv", DataFrame([row])
+    if not report.exists():
+        return last
+    return concat([read(report, "model").filter(regex=r"^(?!.*\.best$)"), last], ignore_index=True)
 
 
 def _prepared(dataset: str) -> storage.About:
