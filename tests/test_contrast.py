@@ -17,7 +17,8 @@ from scipy import stats
 from aebench.errors import InputError
 from aebench.evaluation.metrics import METRICS
 from aebench.pipeline.dvc_revisions import folder_of
-from aebench.reporting.tables.contrast import contrast, contrasts, read, report
+from aebench.reporting.tables.columns import p_value
+from aebench.reporting.tables.contrast import Side, contrast, contrasts, read, report, text
 from aebench.statistics import holm
 
 MAIN = [name for name, metric in METRICS.items() if metric.main]
@@ -88,6 +89,31 @@ def test_two_folders_are_compared(fake_project, monkeypatch):
     printed = report("fake/ae", "other:fake/ae")
     assert re.search(r"SSE ↓ \(per image\) +1\.250 +2\.167 +-0\.917 ± 0\.949 +0\.\d+ +no", printed)
     assert "n = 3 seeds" in printed and len(printed.splitlines()) == 3 + len(MAIN)
+
+
+def test_a_p_value_is_printed_on_its_side_of_the_level_and_a_small_difference_without_minus_zero():
+    """With two digits, 0.0504 would be printed as 0.05, and yet not be significant."""
+    noise, t = np.array([-1.0, 0.0, 1.0]), stats.t.ppf(1 - 0.0504 / 2, 2)
+    same = Side("d/b", False, (0, 1, 2), {"sse": [0.0] * 3})
+    above = replace(same, name="d/a", samples={"sse": (noise + t / 3**0.5).tolist()})
+    assert re.search(r" 0\.0504 +no$", text({"": (above, same)}), re.MULTILINE)
+    tiny = replace(same, name="d/a", samples={"sse": (noise - 1e-5).tolist()})
+    assert "+0.000 ± 2.484" in text({"": (tiny, same)})
+
+
+@pytest.mark.parametrize(
+    ("p", "level", "printed"),
+    [
+        (0.0496, 0.05, "0.05"),
+        (0.05, 0.05, "0.05"),
+        (0.01004, 0.01, "0.01004"),
+        (0.0504, 0.01, "0.05"),
+        (3.21e-7, 0.05, "3.2e-07"),
+        (np.nan, 0.05, "—"),
+    ],
+)
+def test_a_p_value_has_two_digits_or_as_many_as_the_level_needs(p, level, printed):
+    assert p_value(p, level) == printed
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from scipy import stats
@@ -36,6 +37,13 @@ def test_every_lower_run_is_compared_with_every_higher_one_by_paired_tests_with_
         adjusted[i] = largest = max(largest, min(1, (4 - position) * p[i]))
     assert [each.p for each in found] == pytest.approx(adjusted)
     assert found[0].difference.mean == pytest.approx(-(1.1 + 1.0 + 1.4) / 3)
+
+
+def test_a_p_value_is_printed_on_its_side_of_the_level():
+    t = stats.t.ppf(1 - 0.0504 / 2, 2) / 3**0.5
+    paper = SimpleNamespace(rankings=[ranking(lower=["a"])], title_of=lambda run, _: run)
+    table = rankings.columns(paper, by_run(a=[-1.0, 0.0, 1.0], c=[t] * 3))
+    assert [column.cells[0] for column in table[-3:]] == ["0.0504", "0.05", "not significant"]
 
 
 def test_pairs_that_cannot_be_tested_do_not_change_the_p_values_of_others():

@@ -10,7 +10,7 @@ from itertools import product
 
 from aebench.papers import Paper, Ranking
 from aebench.papers.measures import MEASURES
-from aebench.reporting.tables.columns import MISSING, Column, cells
+from aebench.reporting.tables.columns import Column, cells, p_value
 from aebench.statistics import Comparison, Estimate, compare, holm
 
 HOLDS, NOT_SIGNIFICANT, REVERSED, NOT_TESTED = "holds", "not significant", "reversed", "not tested"
@@ -33,7 +33,7 @@ def columns(paper: Paper, values: Mapping[str, Mapping[str, Sequence[float]]]) -
         Column("measure", [f"{measure.title} ({measure.unit})" for _, measure, _ in rows]),
         Column("difference", [_signed(pair.difference, measure.decimals) for _, measure, pair in rows], "right"),
         Column("n", [str(pair.difference.n) for _, _, pair in rows], "right"),
-        Column("p", [MISSING if math.isnan(pair.p) else f"{pair.p:.2g}" for _, _, pair in rows], "right"),
+        Column("p", [p_value(pair.p, ranking.level) for ranking, _, pair in rows], "right"),
         Column("level", [f"{ranking.level:g}" for ranking, _, _ in rows], "right"),
         Column("verdict", [verdict(pair, ranking.level) for ranking, _, pair in rows]),
     ]

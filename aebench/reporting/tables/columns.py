@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aebench.evaluation.metrics import Metric, Profile
 from aebench.reporting.results import Results
-from aebench.statistics import Estimate
+from aebench.statistics import ALPHA, Estimate
 from aebench.storage import Cost
 
 if TYPE_CHECKING:
@@ -106,6 +106,12 @@ def cells(estimates: Sequence[Estimate], decimals: int) -> list[str]:
 def number(value: float, decimals: int) -> str:
     """Return the value with these decimals, never "-0"; empty for NaN."""
     return "" if math.isnan(value) else f"{value:z.{decimals}f}"
+
+
+def p_value(p: float, level: float = ALPHA) -> str:
+    """Return p with two significant digits, or with so many that it is printed on its side of the level; "—" for NaN."""
+    texts = (f"{p:.{digits}g}" for digits in range(2, 18))  # 17 digits are exact
+    return MISSING if math.isnan(p) else next(text for text in texts if (float(text) <= level) == (p <= level))
 
 
 def value_range(values: list[int]) -> str:

@@ -21,7 +21,7 @@ from aebench import config, models, storage
 from aebench.errors import InputError, unknown
 from aebench.evaluation.metrics import METRICS
 from aebench.reporting.results import with_classification
-from aebench.reporting.tables.columns import MISSING, header, number
+from aebench.reporting.tables.columns import MISSING, header, number, p_value
 from aebench.statistics import ALPHA, Comparison, compare, estimate, holm, with_values
 
 FORM = "<dataset>/<model>, <place>:<dataset>/<model> or <place>, where a place is a folder, an experiment or a Git revision"
@@ -206,8 +206,8 @@ def text(pairs: Mapping[str, tuple[Side, Side]]) -> str:
             means = [estimate(_at(side, metric, seeds)).mean for side in (first, second)]
             half = number(difference.half_width, facts.decimals)
             row = [f"{header(facts)} ({facts.unit})", *(number(mean, facts.decimals) for mean in means)]
-            row.append(f"{difference.mean:+.{facts.decimals}f}" + (f" ± {half}" if half else ""))
-            rows.append([*row, *([f"{result.p:.2g}", "yes" if result.p <= ALPHA else "no"] if half else [MISSING, MISSING])])
+            row.append(f"{difference.mean:+z.{facts.decimals}f}" + (f" ± {half}" if half else ""))
+            rows.append([*row, *([p_value(result.p), "yes" if result.p <= ALPHA else "no"] if half else [MISSING, MISSING])])
         heads = [name or "metric", first.name, second.name, "difference ± 95 % interval", "p", f"p ≤ {ALPHA:g}"]
         count = f"n = {len(seeds)} seeds, paired t tests" if len(seeds) > 1 else "n = 1, no interval"
         tables.append(f"{tabulate(rows, heads, 'simple', disable_numparse=True)}\n{count}")
