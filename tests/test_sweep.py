@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import fake_runs
 import numpy as np
@@ -19,7 +20,7 @@ from aebench.data import external
 from aebench.errors import InputError
 from aebench.evaluation.metrics import METRICS
 from aebench.pipeline import checks, dvc_workspace
-from aebench.pipeline.sweep import parse, prepare
+from aebench.pipeline.sweep import parse, prepare, report
 from aebench.reporting import results, sweeps
 from aebench.storage.yaml_files import edit_yaml
 from aebench.tracking import mirror
@@ -126,6 +127,18 @@ def test_a_sweep_that_is_made_in_a_workspace_belongs_to_it_and_has_its_seeds(pro
     assert config.suite(folder / "params.yaml").seeds == [5, 6] and not (project / "own").exists()
     prepare(parse("smoke", "dae", "level=0.1,0.3"), [])  # the same workspace with other values
     assert list(config.suite(folder / "params.yaml").models) == ["dae_0_1", "dae_0_3"]
+
+
+def test_the_places_of_a_sweep_are_named_from_the_folder_of_the_project(project, monkeypatch):
+    dvc_workspace.create(Path("a/b"))
+    monkeypatch.chdir("a/b")
+    folder, home = prepare(swept := parse("smoke", "dae", "level=0.1,0.4"), [])
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(results, "read", lambda dataset: SimpleNamespace(folder=Path("reports", dataset)))
+    monkeypatch.setattr(sweeps, "write", lambda *_: "| level |\n|---|\n")
+    monkeypatch.setattr(mirror, "mirror", lambda *_: None)
+    text = report(swept, home)
+    assert "table: a/b/sweeps/smoke-dae-level/reports/smoke/tables/sweep.csv" in text and "make ui FOLDER=a/b, then" in text
 
 
 @pytest.mark.parametrize("values", [{"ae": 0.01, "sae": 1.0}, {"sae": "masking", "ae": "gaussian"}])

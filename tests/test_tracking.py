@@ -28,7 +28,6 @@ import runpy, sys
 runpy.run_module("stages.track", run_name="__main__")
 assert "torch" not in sys.modules
 """
-HINT = "to browse the runs: make ui, then Model training at the top left"
 RUNS = 2 + 2 + 4 + 4 + 4  # a summary and the seeds of mean, pca_2d, ae, ae_2d and sae
 
 
@@ -41,7 +40,7 @@ def mirrored(tmp_path_factory):
     (root / "reports" / "fake" / "figures" / "curves.png").write_bytes(b"curves")
     stage = track(root)
     assert (stage.returncode, stage.stderr) == (0, "")
-    assert stage.stdout == f"MLflow: {RUNS} runs logged, 0 kept, 0 superseded; {HINT}\n"
+    assert stage.stdout == f"MLflow: {RUNS} runs logged, 0 kept, 0 superseded\n"
     return root
 
 
@@ -237,7 +236,7 @@ def test_models_without_results_and_outside_the_suite_are_skipped(project):
     (storage.run_folder("other", "ae") / "metrics.csv").unlink()
     edit_metric()
     before = content()
-    assert mirror().summary == f"MLflow: 2 runs logged, 0 kept, 0 superseded; no results yet: other/ae; {HINT}"
+    assert mirror().summary == "MLflow: 2 runs logged, 0 kept, 0 superseded; no results yet: other/ae"
     assert set(shown("other")) == {("pca_2d", "all"), ("pca_2d", "0")}
     assert content() == before
 

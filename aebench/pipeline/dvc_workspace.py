@@ -35,10 +35,10 @@ def project() -> Path:
     return Path(LINKED[0]).resolve().parent
 
 
-def make_ui() -> str:
-    """The command, in the project's folder, that shows the MLflow store of the current folder, a project or a workspace."""
-    folder = os.path.relpath(Path.cwd(), project())
-    return "make ui" if folder == "." else f"make ui FOLDER={shlex.quote(folder)}"
+def make_ui(folder: Path = Path()) -> str:
+    """The command, in the project's folder, that shows the MLflow store of `folder`, a project or a workspace."""
+    name = os.path.relpath(folder, project())
+    return "make ui" if name == "." else f"make ui FOLDER={shlex.quote(name)}"
 
 
 def create(folder: Path, own_settings: bool = False) -> None:

@@ -121,9 +121,9 @@ def report(sweep: Sweep, home: Path) -> str:
     values = dict(zip(sweep.models, sweep.values, strict=True))
     table = sweeps.write(read := results.read(sweep.dataset), sweep.model, sweep.key, values)
     mirror.mirror(sweep.name, home)
-    folder = os.path.relpath(read.folder.absolute(), home.parent)
+    folder = os.path.relpath(read.folder, dvc_workspace.project())
     lines = [f"figure: {folder}/figures/sweep.png", f"table: {folder}/tables/sweep.csv, sweep.md"]
-    lines.append(f"MLflow: make ui FOLDER={home.name}, then filter by tags.`{SWEEP}` = '{sweep.name}'")
+    lines.append(f"MLflow: {dvc_workspace.make_ui(home)}, then filter by tags.`{SWEEP}` = '{sweep.name}'")
     return "\n".join([f"\n{terminal.plain(table)}\n", *lines])
 
 

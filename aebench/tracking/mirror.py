@@ -78,10 +78,9 @@ class Tally:
 
     @property
     def summary(self) -> str:
-        """A one-line summary with instructions for opening the UI."""
+        """A one-line summary."""
         missing = f"; no results yet: {', '.join(self.missing)}" if self.missing else ""
-        counts = f"{self.logged} runs logged, {self.kept} kept, {self.superseded} superseded"
-        return f"MLflow: {counts}{missing}; to browse the runs: make ui, then Model training at the top left"
+        return f"MLflow: {self.logged} runs logged, {self.kept} kept, {self.superseded} superseded{missing}"
 
 
 def store() -> str:
