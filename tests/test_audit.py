@@ -165,6 +165,13 @@ def test_a_finished_project_is_verified_without_runs_and_data(project):
     assert verify() == (["toy: 4 models, 8 numbers, verified", "pages of all reports: verified"], True)
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"modules": []}'])
+def test_a_damaged_provenance_is_a_missing_one(edit_code, text):
+    (REPORT / "provenance.json").write_text(text)
+    edit_code("aebench/objectives.py", "x - x_hat", "x + x_hat")
+    assert any(line.startswith("toy: stale: the report was written from results None, dvc.lock has ") for line in problems())
+
+
 # Code
 
 

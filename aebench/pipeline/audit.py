@@ -87,9 +87,10 @@ class Report:
     def provenance(self) -> dict[str, Any]:
         """The content of provenance.json; empty if the file is missing or damaged."""
         try:
-            return storage.read_json(storage.REPORTS / self.dataset / "provenance.json")
+            content = storage.read_json(storage.REPORTS / self.dataset / "provenance.json")
         except (ValueError, InputError):
             return {}
+        return content if isinstance(content, dict) and isinstance(content.get("modules", {}), dict) else {}
 
     def affected(self, entry: Entry) -> tuple[str, ...]:
         """Models whose numbers depend on an entry; none on a study."""

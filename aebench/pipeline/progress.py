@@ -35,8 +35,8 @@ class Durations:
 
     def __init__(self) -> None:
         try:
-            self._known: dict[str, float] = json.loads(DURATIONS.read_text())
-        except (OSError, ValueError):
+            self._known = {stage: float(seconds) for stage, seconds in json.loads(DURATIONS.read_text()).items()}
+        except (OSError, ValueError, AttributeError, TypeError):  # missing or damaged
             self._known = {}
 
     def record(self, stage: str, seconds: float) -> None:
