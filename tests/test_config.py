@@ -330,7 +330,7 @@ def test_settings_that_dvc_cannot_read_are_found_before_a_run(project):
     replace(DIGITS, "  pca: {", "  mine: {kind: external, load: my_models:load, latent_dim: 3}\n  pca: {")
     assert config.dataset("digits").models["mine"]["load"] == "my_models:load"
     line = Path(DIGITS).read_text().splitlines().index("  mine: {kind: external, load: my_models:load, latent_dim: 3}") + 1
-    message = f"{DIGITS} must be YAML that DVC can read, got found unexpected ':' in line {line}; in braces or brackets, DVC"
+    message = f"{DIGITS} must be YAML that DVC can read, got found unexpected ':' in line {line}; DVC cannot read a string"
     with pytest.raises(InputError, match=re.escape(message)):
         checks.check_settings(config.suite())
 

@@ -379,7 +379,7 @@ def test_judge_refuses_an_object_that_differs_when_it_is_loaded_again(tmp_path, 
     monkeypatch.setattr("aebench.reporting.judge._prepared", lambda dataset: SimpleNamespace(pixels=6, shape=(2, 3)))
     Path("mine.py").write_text(RANDOM.format(codes=codes, reconstructions=reconstructions))
     importlib.invalidate_caches()
-    message = f"load (mine:load) must return the same object each time, without randomness, got other {what}"
+    message = f"load (mine:load) must return the same object each time, without randomness, got different {what}"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         judge("mine:load", "smoke", "mine")
 

@@ -260,7 +260,7 @@ def test_a_new_model_passes_its_checks_until_it_is_broken(grown):
     replace(file, "h.square().sum(1).mean()", "h.square().mean()")
     output = grown.aebench("check-model", "digits:my_model", status=1)
     file.write_text(correct)
-    assert "error: digits:my_model: length, value: got" in output
+    assert "error: digits:my_model: code_norm, value: got" in output
 
 
 @pytest.mark.slow

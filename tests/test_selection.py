@@ -62,7 +62,7 @@ def test_a_caption_is_latex_and_a_default_one_is_escaped():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fakes", [], ["sse"]), r"DATA \(with a report\) must be one of fake, got 'fakes' \(did you mean 'fake'\?\)"),
+        (("fakes", [], ["sse"]), r"DATASET \(with a report\) must be one of fake, got 'fakes' \(did you mean 'fake'\?\)"),
         ((DATASET, ["aee"], []), r"--models \(in reports/fake/table.csv\) must be one of .*, got 'aee'"),
         ((DATASET, ["ae", "sae", "ae"], []), r"--models must not contain duplicates, got ae 2 times"),
         ((DATASET, [], ["sse", "sse"]), r"--metrics must not contain duplicates, got sse 2 times"),
