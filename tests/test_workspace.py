@@ -49,7 +49,7 @@ def test_a_workspace_shares_the_cache(project, monkeypatch):
     "settings",
     [
         "",
-        "[core]\n    analytics = false\n[cache]\n    dir = ../shared\n    type = symlink\n",
+        "[core]\n    analytics = false\n[cache]\n    dir = ../common\n    type = symlink\n",
         "['remote \"r\"']\n    url = elsewhere\n[core]\n    remote = r\n",
     ],
     ids=["empty", "with a cache", "with a remote first"],
