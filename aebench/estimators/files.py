@@ -60,20 +60,23 @@ def load(name: str | Path, seed: int | None = None, value_range: tuple[float, fl
 def is_trained(name: str) -> bool:
     """Whether the pipeline has weights of a model called `<dataset>/<model>`."""
     dataset, _, model = name.partition("/")
-    weights = storage.run_folder(dataset, model) / WEIGHTS
-    return (config.CONF / f"{dataset}.yaml").is_file() and any((place / weights).is_file() for place in PLACES)
+    return (config.CONF / f"{dataset}.yaml").is_file() and bool(_places(dataset, model))
 
 
 def place_of(name: str) -> Path:
     """Return the first of `PLACES` that has the weights of the model `<dataset>/<model>`; raises `InputError` if none has."""
     dataset, model = known_model(name)
-    for place in PLACES:
-        if (place / storage.run_folder(dataset, model) / WEIGHTS).is_file():
-            return place
+    if places := _places(dataset, model):
+        return places[0]
     remedy = f"make reproduce DATASETS={dataset}"
     remedy += f" MODELS={model}" if model in config.dataset(dataset).models else ""  # a stack cannot be selected alone
     got = " or ".join(str(place / storage.run_folder(dataset, model)) for place in PLACES)
     raise InputError(f"{name} must have been trained, got no weights in {got}: `{remedy}` trains it")
+
+
+def _places(dataset: str, model: str) -> list[Path]:
+    """Return those of `PLACES` that have the weights of a model."""
+    return [place for place in PLACES if (place / storage.run_folder(dataset, model) / WEIGHTS).is_file()]
 
 
 def read_export(folder: Path) -> tuple[dict[str, Any], storage.Trained]:
